@@ -1,0 +1,3 @@
+//! Lapwing.
+
+pub mod model;

@@ -1,0 +1,35 @@
+//! A network: a registered range, who holds it and where that is known from.
+
+use serde::Serialize;
+
+use super::{AddressRange, Mailbox};
+
+/// A registered range with its holder, as one table or registry told it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Network {
+    pub range: AddressRange,
+    /// The registry's short name: `EXAMPLE-NET-1`.
+    pub name: String,
+    pub holder: String,
+    /// ISO 3166-1 alpha-2 in capitals, or empty where it is not known.
+    pub country: String,
+    pub asn: Option<u32>,
+    /// The holder's or contact's handle in the registry: `ORG-EX1-TEST`.
+    pub handle: String,
+    pub registry: String,
+    /// The language its contact asked for (BCP 47), or empty.
+    pub locale: String,
+    /// The mailboxes that answer for it, best first.
+    pub contacts: Vec<Mailbox>,
+}
+
+/// AS number in any of its spellings: `64500`, `AS64500`, `as 64500`.
+#[must_use]
+pub fn parse_asn(text: &str) -> Option<u32> {
+    let text = text.trim();
+    let digits = text
+        .get(..2)
+        .filter(|head| head.eq_ignore_ascii_case("as"))
+        .map_or(text, |_| text[2..].trim_start());
+    digits.parse().ok()
+}
