@@ -1,3 +1,9 @@
 //! Lapwing.
 
+pub mod config;
 pub mod model;
+pub mod retry;
+
+pub mod store;
+
+pub mod resolve;

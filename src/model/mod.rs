@@ -15,3 +15,21 @@ pub use network::{Network, parse_asn};
 
 mod contact;
 pub use contact::{Mailbox, MailboxError, Override, OverrideSubject};
+
+mod campaign;
+pub use campaign::{Campaign, CampaignState, Decision, DecisionKind};
+
+mod finding;
+pub use finding::{Finding, Verdict, Via};
+
+mod letter;
+pub use letter::{Attachment, Letter, Notice, digest_of_set, hex, is_ticket, ticket};
+
+mod signatory;
+pub use signatory::{Signatory, signing};
+
+mod delivery;
+pub use delivery::{Attempt, Delivery, DeliveryState, Outcome, OutcomeKind, Step};
+
+mod progress;
+pub use progress::Progress;

@@ -1,0 +1,275 @@
+//! The settings: read from defaults, file, environment and flags, checked, and nothing built from them.
+
+mod load;
+pub use load::{Loaded, load};
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::model::{Mailbox, Span};
+
+/// Every setting with its default and its comment; what `lapwing init` writes down.
+pub const DEFAULT: &str = include_str!("default.toml");
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub mode: Mode,
+    pub database: Database,
+    pub sender: Sender,
+    pub letter: Letter,
+    pub intake: Intake,
+    pub resolve: Resolve,
+    pub send: Send,
+    pub smtp: Smtp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Nothing reaches those who are written to.
+    Test,
+    Live,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    pub url: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sender {
+    pub name: String,
+    pub address: String,
+    pub reply_to: String,
+    pub bounce_domain: String,
+    pub verify: String,
+    pub ticket_prefix: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Letter {
+    pub table_rows: usize,
+    pub part_rows: usize,
+    pub templates: PathBuf,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intake {
+    pub widest_ipv4: u8,
+    pub widest_ipv6: u8,
+    pub future: Span,
+    pub time_zone: String,
+    pub allow_documentation: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resolve {
+    pub sources: Vec<SourceName>,
+}
+
+/// The sources of contacts that can be put in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceName {
+    Overrides,
+    Table,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Send {
+    pub transport: Transport,
+    pub folder: PathBuf,
+    pub redirect_to: String,
+    pub connections: usize,
+    pub batch: usize,
+    pub lease: Span,
+    pub retry: Vec<Span>,
+    pub give_up: Span,
+    pub relay_pause: Span,
+    pub on_uncertain: OnUncertain,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    Folder,
+    Smtp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnUncertain {
+    Resend,
+    Hold,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Smtp {
+    pub host: String,
+    pub port: u16,
+    pub security: Security,
+    pub ca_file: PathBuf,
+    pub username: String,
+    pub password: String,
+    pub password_file: PathBuf,
+    pub hello: String,
+    pub connect_timeout: Span,
+    pub command_timeout: Span,
+    pub dot_timeout: Span,
+    pub letters_per_connection: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Security {
+    None,
+    Starttls,
+    Tls,
+}
+
+impl Sender {
+    /// # Errors
+    /// When it is no mail address.
+    pub fn mailbox(&self) -> Result<Mailbox, String> {
+        mailbox("sender.address", &self.address)
+    }
+
+    /// # Errors
+    /// When it is set and no mail address.
+    pub fn reply_to(&self) -> Result<Mailbox, String> {
+        if self.reply_to.is_empty() {
+            return self.mailbox();
+        }
+        mailbox("sender.reply_to", &self.reply_to)
+    }
+
+    #[must_use]
+    pub fn bounce_domain(&self) -> &str {
+        if self.bounce_domain.is_empty() {
+            self.address.rsplit('@').next().unwrap_or_default()
+        } else {
+            &self.bounce_domain
+        }
+    }
+}
+
+impl Send {
+    /// # Errors
+    /// When it is set and no mail address.
+    pub fn redirect_to(&self) -> Result<Option<Mailbox>, String> {
+        if self.redirect_to.is_empty() {
+            return Ok(None);
+        }
+        mailbox("send.redirect_to", &self.redirect_to).map(Some)
+    }
+}
+
+fn mailbox(key: &str, text: &str) -> Result<Mailbox, String> {
+    text.parse().map_err(|error| format!("{key}: {error}"))
+}
+
+/// All that is wrong with the settings, each with its key.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct Error(pub Vec<String>);
+
+impl Config {
+    /// What the types alone cannot say.
+    ///
+    /// # Errors
+    /// All problems at once, each with its key and a remedy.
+    pub fn check(&self) -> Result<(), Error> {
+        let mut wrong = Vec::new();
+        let mut expect = |holds: bool, problem: String| {
+            if !holds {
+                wrong.push(problem);
+            }
+        };
+        for checked in [self.sender.mailbox().err(), self.sender.reply_to().err(), self.send.redirect_to().err()] {
+            expect(checked.is_none(), checked.unwrap_or_default());
+        }
+        let bounces = format!("b@{}", self.sender.bounce_domain());
+        expect(
+            bounces.parse::<Mailbox>().is_ok(),
+            format!("sender.bounce_domain: \"{}\" is not a domain", self.sender.bounce_domain()),
+        );
+        let prefix = &self.sender.ticket_prefix;
+        expect(
+            (1..=12).contains(&prefix.len()) && prefix.chars().all(|c| c.is_ascii_alphanumeric()),
+            format!("sender.ticket_prefix: \"{prefix}\" must be 1 to 12 letters and digits"),
+        );
+        expect(
+            self.letter.part_rows > 0,
+            "letter.part_rows: must be 1 or more".to_owned(),
+        );
+        for (key, len, width) in [
+            ("intake.widest_ipv4", self.intake.widest_ipv4, 32),
+            ("intake.widest_ipv6", self.intake.widest_ipv6, 128),
+        ] {
+            expect(len <= width, format!("{key}: {len} is no prefix length; 0 to {width}"));
+        }
+        expect(
+            jiff::tz::TimeZone::get(&self.intake.time_zone).is_ok(),
+            format!(
+                "intake.time_zone: \"{}\" is not known; write one as \"Asia/Tokyo\" or \"UTC\"",
+                self.intake.time_zone
+            ),
+        );
+        for (key, n) in [
+            ("send.connections", self.send.connections),
+            ("send.batch", self.send.batch),
+            ("smtp.letters_per_connection", self.smtp.letters_per_connection),
+        ] {
+            expect((1..=10_000).contains(&n), format!("{key}: {n} must be 1 to 10000"));
+        }
+        expect(
+            !self.send.retry.is_empty() && self.send.retry.iter().all(|wait| wait.0 > 0),
+            "send.retry: must list one wait or more, as [\"5m\", \"15m\"]".to_owned(),
+        );
+        // The final dot alone may take ten minutes: a shorter lease would be taken over mid-letter.
+        let longest = Span(self.smtp.dot_timeout.0 + self.smtp.command_timeout.0);
+        expect(
+            self.send.transport == Transport::Folder || self.send.lease > longest,
+            format!(
+                "send.lease: {} must be longer than smtp.dot_timeout and smtp.command_timeout together ({longest})",
+                self.send.lease
+            ),
+        );
+        expect(
+            self.smtp.username.is_empty() || self.smtp.security != Security::None || is_loopback(&self.smtp.host),
+            "smtp.security: a password must not cross the network in the clear; set \"starttls\" or \"tls\"".to_owned(),
+        );
+        if wrong.is_empty() { Ok(()) } else { Err(Error(wrong)) }
+    }
+
+    /// Test mode keeps letters on this machine or under `redirect_to`.
+    ///
+    /// # Errors
+    /// When test mode is set and the letters would reach strangers, with the two ways out.
+    pub fn check_reach(&self) -> Result<(), Error> {
+        let reaches_out = self.mode == Mode::Test
+            && self.send.transport == Transport::Smtp
+            && self.send.redirect_to.is_empty()
+            && !is_loopback(&self.smtp.host);
+        if reaches_out {
+            return Err(Error(vec![format!(
+                "mode is \"test\" and smtp.host is {}, which is not this machine: set send.redirect_to to a mailbox of your own, or mode = \"live\" to write to the recipients",
+                self.smtp.host
+            )]));
+        }
+        Ok(())
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}

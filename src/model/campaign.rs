@@ -1,0 +1,178 @@
+//! A campaign: one mailing with one purpose, and what people decided about it.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::Timestamp;
+
+/// One mailing with one purpose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Campaign {
+    #[serde(skip)]
+    pub id: i64,
+    pub name: String,
+    /// The letter it writes: a folder under `templates/letter/`.
+    pub letter: String,
+    pub state: CampaignState,
+    pub created_at: Timestamp,
+    pub created_by: String,
+    pub resolved_at: Option<Timestamp>,
+    pub composed_at: Option<Timestamp>,
+}
+
+/// Where a campaign stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CampaignState {
+    /// Suspects come in, letters are written and rewritten.
+    Draft,
+    /// Somebody vouches for the rendered set and asks a second person.
+    Submitted,
+    /// The second person agreed: its deliveries are in the queue.
+    Approved,
+    /// In the queue, but nothing of it is handed out.
+    Paused,
+    /// Stopped for good; what had left has left.
+    Cancelled,
+    /// No delivery is open any more.
+    Settled,
+}
+
+impl CampaignState {
+    pub const ALL: [Self; 6] = [
+        Self::Draft,
+        Self::Submitted,
+        Self::Approved,
+        Self::Paused,
+        Self::Cancelled,
+        Self::Settled,
+    ];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Draft => "draft",
+            Self::Submitted => "submitted",
+            Self::Approved => "approved",
+            Self::Paused => "paused",
+            Self::Cancelled => "cancelled",
+            Self::Settled => "settled",
+        }
+    }
+
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+
+    /// Where a decision leads from here, or `None` where it cannot be taken.
+    #[must_use]
+    pub fn after(self, decision: DecisionKind) -> Option<Self> {
+        use CampaignState::{Approved, Cancelled, Draft, Paused, Submitted};
+        use DecisionKind as D;
+        match (self, decision) {
+            (Draft, D::Submitted) => Some(Submitted),
+            (Submitted, D::Approved) => Some(Approved),
+            (Submitted, D::Returned | D::Voided) => Some(Draft),
+            (Approved, D::Paused) => Some(Paused),
+            (Paused, D::Resumed) => Some(Approved),
+            (Draft | Submitted | Approved | Paused, D::Cancelled) => Some(Cancelled),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for CampaignState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a person did to a campaign, or what became of it by a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DecisionKind {
+    Submitted,
+    Approved,
+    /// The second person sent it back.
+    Returned,
+    /// The set changed after it was submitted.
+    Voided,
+    Paused,
+    Resumed,
+    Cancelled,
+}
+
+impl DecisionKind {
+    pub const ALL: [Self; 7] = [
+        Self::Submitted,
+        Self::Approved,
+        Self::Returned,
+        Self::Voided,
+        Self::Paused,
+        Self::Resumed,
+        Self::Cancelled,
+    ];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Submitted => "submitted",
+            Self::Approved => "approved",
+            Self::Returned => "returned",
+            Self::Voided => "voided",
+            Self::Paused => "paused",
+            Self::Resumed => "resumed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// Who decided what and when, over which digest; only ever added.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Decision {
+    pub kind: DecisionKind,
+    pub by: String,
+    pub at: Timestamp,
+    /// The digest of the rendered set that it spoke of; empty where none was in question.
+    pub digest: String,
+    pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_submitted_campaign_can_be_approved() {
+        for state in CampaignState::ALL {
+            let leads = state.after(DecisionKind::Approved).is_some();
+            assert_eq!(leads, state == CampaignState::Submitted, "{state}");
+        }
+    }
+
+    #[test]
+    fn what_has_ended_stays_ended() {
+        for state in [CampaignState::Cancelled, CampaignState::Settled] {
+            for kind in DecisionKind::ALL {
+                assert_eq!(state.after(kind), None, "{state} {}", kind.as_str());
+            }
+        }
+    }
+
+    #[test]
+    fn words_are_read_back() {
+        for state in CampaignState::ALL {
+            assert_eq!(CampaignState::from_text(state.as_str()), Some(state));
+        }
+        for kind in DecisionKind::ALL {
+            assert_eq!(DecisionKind::from_text(kind.as_str()), Some(kind));
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! A finding: who answers for one network in one campaign, and why.
+
+use serde::Serialize;
+
+use super::{Mailbox, Timestamp};
+
+/// What `resolve` found for all suspects of one network at once, so that a reason or a change
+/// of contact is one row, however many suspects hang on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    #[serde(skip)]
+    pub id: i64,
+    #[serde(skip)]
+    pub network: Option<i64>,
+    pub country: String,
+    pub verdict: Verdict,
+    /// In words, for staff: which source said so, and over which rungs of the ladder.
+    pub reason: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase", tag = "verdict")]
+pub enum Verdict {
+    /// This mailbox answers.
+    Matched {
+        mailbox: Mailbox,
+        via: Via,
+        /// The language the contact asked for, or empty.
+        locale: String,
+    },
+    /// No network is known, or none of its ladder has a contact.
+    Unresolved,
+    /// Staff said *never*.
+    Withheld,
+    /// A source could not be asked now; not the same as having no contact.
+    Deferred { until: Timestamp },
+}
+
+impl Verdict {
+    pub const WORDS: [&'static str; 4] = ["matched", "unresolved", "withheld", "deferred"];
+
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Matched { .. } => "matched",
+            Self::Unresolved => "unresolved",
+            Self::Withheld => "withheld",
+            Self::Deferred { .. } => "deferred",
+        }
+    }
+}
+
+/// Why it is this mailbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Via {
+    /// The network's own contact.
+    Own,
+    /// The contact of a larger range around it.
+    Parent,
+    /// Entered by staff.
+    Override,
+}
+
+impl Via {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Parent => "parent",
+            Self::Override => "override",
+        }
+    }
+
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        [Self::Own, Self::Parent, Self::Override]
+            .into_iter()
+            .find(|via| via.as_str() == text)
+    }
+}

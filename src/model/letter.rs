@@ -1,0 +1,175 @@
+//! A notice and its letters: what one contact is told, rendered and frozen.
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::{Mailbox, Timestamp};
+
+/// What one contact is told in one round of one campaign.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Notice {
+    #[serde(skip)]
+    pub id: i64,
+    pub round: i64,
+    pub mailbox: Mailbox,
+    /// The country most of its suspects are in; it decides language, note and first signatory.
+    pub country: String,
+    pub locale: String,
+    pub suspects: i64,
+    pub networks: i64,
+}
+
+/// One letter as it will leave. Everything a reader or a mail server sees of it stands here or
+/// follows from it, so that each attempt sends the same bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Letter {
+    #[serde(skip)]
+    pub id: i64,
+    pub ticket: String,
+    pub part: i64,
+    pub parts: i64,
+    pub locale: String,
+    pub country: String,
+    pub sender_name: String,
+    pub sender: Mailbox,
+    pub reply_to: Mailbox,
+    pub recipient: Mailbox,
+    /// MAIL FROM: where bounces of this very letter come back to.
+    pub envelope_from: Mailbox,
+    /// Without angle brackets; the same at every attempt.
+    pub message_id: String,
+    pub dated_at: Timestamp,
+    pub subject: String,
+    pub text: String,
+    pub html: String,
+    /// Observations listed in its attachment.
+    pub rows: i64,
+    pub attachments: Vec<Attachment>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Attachment {
+    pub name: String,
+    pub media_type: String,
+    #[serde(skip)]
+    pub content: Vec<u8>,
+}
+
+impl Letter {
+    /// SHA-256 over all that leaves, each piece led by its length so that no two letters can
+    /// share a digest by shifting text from one piece to the next.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let mut digest = Sha256::new();
+        let mut add = |piece: &[u8]| {
+            digest.update((piece.len() as u64).to_be_bytes());
+            digest.update(piece);
+        };
+        for text in [
+            self.ticket.as_str(),
+            &self.locale,
+            &self.sender_name,
+            self.sender.as_str(),
+            self.reply_to.as_str(),
+            self.recipient.as_str(),
+            self.envelope_from.as_str(),
+            &self.message_id,
+            &self.dated_at.0.to_string(),
+            &format!("{}/{}", self.part, self.parts),
+            &self.subject,
+            &self.text,
+            &self.html,
+        ] {
+            add(text.as_bytes());
+        }
+        for attachment in &self.attachments {
+            add(attachment.name.as_bytes());
+            add(attachment.media_type.as_bytes());
+            add(&attachment.content);
+        }
+        hex(&digest.finalize())
+    }
+}
+
+/// The digest of a whole rendered set: over the letters' digests in the order of their ids.
+#[must_use]
+pub fn digest_of_set<'a>(digests: impl Iterator<Item = &'a str>) -> String {
+    let mut digest = Sha256::new();
+    for one in digests {
+        digest.update(one.as_bytes());
+        digest.update(b"\n");
+    }
+    hex(&digest.finalize())
+}
+
+/// Lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// `LW-000042-5`: prefix, number of the notice, check digit (ISO 7064 MOD 11,10 over the number),
+/// so that a ticket read out over the telephone or mistyped is noticed.
+#[must_use]
+pub fn ticket(prefix: &str, notice: i64) -> String {
+    let number = format!("{notice:06}");
+    let check = check_digit(&number);
+    format!("{prefix}-{number}-{check}")
+}
+
+/// Whether a text is a ticket with the right check digit.
+#[must_use]
+pub fn is_ticket(text: &str) -> bool {
+    let mut pieces = text.trim().rsplitn(3, '-');
+    let (Some(check), Some(number), Some(prefix)) = (pieces.next(), pieces.next(), pieces.next()) else {
+        return false;
+    };
+    !prefix.is_empty()
+        && number.len() >= 6
+        && number.chars().all(|c| c.is_ascii_digit())
+        && check == check_digit(number).to_string()
+}
+
+fn check_digit(number: &str) -> u32 {
+    let product = number.chars().filter_map(|c| c.to_digit(10)).fold(10, |product, digit| {
+        let sum = match (product + digit) % 10 {
+            0 => 10,
+            sum => sum,
+        };
+        (sum * 2) % 11
+    });
+    (11 - product) % 10
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_check_digit_is_the_standards() {
+        // ISO 7064's own example for MOD 11,10: 0794 has the check digit 5.
+        assert_eq!(check_digit("0794"), 5);
+    }
+
+    #[test]
+    fn a_mistyped_ticket_is_noticed() {
+        let good = ticket("LW", 42);
+        assert!(is_ticket(&good), "{good}");
+        for position in 3..9 {
+            for digit in '0'..='9' {
+                let mut typed: Vec<char> = good.chars().collect();
+                if typed[position] != digit {
+                    typed[position] = digit;
+                    assert!(!is_ticket(&typed.iter().collect::<String>()));
+                }
+            }
+        }
+        for text in ["", "LW", "LW-42-1", "-000042-5", "LW-00004x-5"] {
+            assert!(!is_ticket(text), "{text}");
+        }
+    }
+}

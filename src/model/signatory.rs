@@ -1,0 +1,70 @@
+//! A signatory: an agency that signs, from one day to another.
+
+use serde::Serialize;
+
+use super::Timestamp;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Signatory {
+    pub agency: String,
+    /// Its name in its own language, or empty.
+    pub local_name: String,
+    /// ISO 3166-1 alpha-2 in capitals.
+    pub country: String,
+    /// The agreement under which it takes part, or empty.
+    pub framework: String,
+    /// It signs letters dated from here …
+    pub from: Option<Timestamp>,
+    /// … to before here.
+    pub until: Option<Timestamp>,
+    /// Its place in the roll.
+    pub position: i64,
+}
+
+/// Those who sign on a day, the recipient's own agencies first, else in the order of the roll.
+#[must_use]
+pub fn signing(roll: &[Signatory], on: Timestamp, country: &str) -> Vec<Signatory> {
+    let mut signing: Vec<Signatory> = roll
+        .iter()
+        .filter(|one| one.from.is_none_or(|from| from <= on) && one.until.is_none_or(|until| on < until))
+        .cloned()
+        .collect();
+    signing.sort_by(|a, b| {
+        let rank = |one: &Signatory| (one.country != country, one.position);
+        rank(a).cmp(&rank(b)).then_with(|| a.agency.cmp(&b.agency))
+    });
+    signing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agency(agency: &str, country: &str, position: i64) -> Signatory {
+        Signatory {
+            agency: agency.to_owned(),
+            local_name: String::new(),
+            country: country.to_owned(),
+            framework: String::new(),
+            from: Some(Timestamp(100)),
+            until: Some(Timestamp(200)),
+            position,
+        }
+    }
+
+    #[test]
+    fn the_own_agency_comes_first_and_the_roll_is_dated() {
+        let roll = [agency("A", "US", 1), agency("B", "JP", 2), agency("C", "KR", 3)];
+        let names = |on, country| {
+            signing(&roll, Timestamp(on), country)
+                .into_iter()
+                .map(|one| one.agency)
+                .collect::<String>()
+        };
+        assert_eq!(names(150, "JP"), "BAC");
+        assert_eq!(names(150, "FR"), "ABC");
+        assert_eq!(names(100, "KR"), "CAB");
+        assert_eq!(names(99, "JP"), "");
+        assert_eq!(names(200, "JP"), "");
+    }
+}

@@ -1,0 +1,279 @@
+//! Campaigns and what people decided about them.
+
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use super::{Connection, Error, Store};
+use crate::model::{Campaign, CampaignState, Decision, DecisionKind, Timestamp};
+
+impl Store {
+    /// # Errors
+    /// [`Error::Taken`] when there is one of that name.
+    pub async fn add_campaign(&self, name: &str, letter: &str, by: &str, now: Timestamp) -> Result<Campaign, Error> {
+        let added = sqlx::query(
+            "INSERT INTO campaign (name, letter, state, created_at, created_by)
+             VALUES ($1, $2, 'draft', $3, $4)
+             ON CONFLICT (name) DO NOTHING",
+        )
+        .bind(name)
+        .bind(letter)
+        .bind(now.0)
+        .bind(by)
+        .execute(&self.write)
+        .await?;
+        if added.rows_affected() == 0 {
+            return Err(Error::Taken { what: "campaign", name: name.to_owned() });
+        }
+        self.campaign(name).await
+    }
+
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn campaign(&self, name: &str) -> Result<Campaign, Error> {
+        let row = sqlx::query(
+            "SELECT id, name, letter, state, created_at, created_by, resolved_at, composed_at
+             FROM campaign WHERE name = $1",
+        )
+        .bind(name)
+        .fetch_optional(&self.read)
+        .await?;
+        row.map_or_else(|| Err(Error::not_found("campaign", name)), |row| campaign(&row))
+    }
+
+    /// All campaigns, the newest first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn campaigns(&self) -> Result<Vec<Campaign>, Error> {
+        let rows = sqlx::query(
+            "SELECT id, name, letter, state, created_at, created_by, resolved_at, composed_at
+             FROM campaign ORDER BY id DESC",
+        )
+        .fetch_all(&self.read)
+        .await?;
+        rows.iter().map(campaign).collect()
+    }
+
+    /// The campaign's history, the oldest first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn decisions(&self, campaign: i64) -> Result<Vec<Decision>, Error> {
+        let rows = sqlx::query(
+            "SELECT kind, decided_by, decided_at, digest, reason
+             FROM decision WHERE campaign_id = $1 ORDER BY id",
+        )
+        .bind(campaign)
+        .fetch_all(&self.read)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let kind: String = row.try_get("kind")?;
+                Ok(Decision {
+                    kind: DecisionKind::from_text(&kind).ok_or_else(|| unknown_word("decision", &kind))?,
+                    by: row.try_get("decided_by")?,
+                    at: Timestamp(row.try_get("decided_at")?),
+                    digest: row.try_get("digest")?,
+                    reason: row.try_get("reason")?,
+                })
+            })
+            .collect()
+    }
+
+    /// Writes a decision down and moves the campaign where it leads: approving puts every letter
+    /// into the queue, cancelling takes out what has not left.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the campaign's state does not allow it, or when an approval speaks
+    /// of another digest than the last submission.
+    pub async fn decide(&self, campaign: &str, decision: &Decision) -> Result<CampaignState, Error> {
+        let mut tx = self.begin().await?;
+        let (id, state) = self.lock_campaign(&mut tx, campaign).await?;
+        let Some(next) = state.after(decision.kind) else {
+            return Err(Error::Refused(refusal(campaign, state, decision.kind)));
+        };
+        if decision.kind == DecisionKind::Approved {
+            let submitted: Option<String> = sqlx::query_scalar(
+                "SELECT digest FROM decision
+                 WHERE campaign_id = $1 AND kind = 'submitted'
+                 ORDER BY id DESC LIMIT 1",
+            )
+            .bind(id)
+            .fetch_optional(&mut *tx)
+            .await?;
+            if submitted.as_deref() != Some(&decision.digest) {
+                return Err(Error::Refused(format!(
+                    "the letters of \"{campaign}\" are not those that were submitted; submit it again"
+                )));
+            }
+            enqueue(&mut tx, id, decision.at).await?;
+        }
+        if decision.kind == DecisionKind::Cancelled {
+            sqlx::query(
+                "UPDATE delivery SET state = 'cancelled', ended_at = $2
+                 WHERE campaign_id = $1 AND state IN ('ready', 'scheduled')",
+            )
+            .bind(id)
+            .bind(decision.at.0)
+            .execute(&mut *tx)
+            .await?;
+        }
+        set_state(&mut tx, id, next).await?;
+        add_decision(&mut tx, id, decision).await?;
+        tx.commit().await?;
+        Ok(next)
+    }
+
+    /// Says that the campaign's suspects or letters are about to change: only a draft's may. A
+    /// submitted one falls back to draft, its submission void.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] once it is approved.
+    pub async fn reopen(&self, campaign: &str, by: &str, why: &str, now: Timestamp) -> Result<(), Error> {
+        let mut tx = self.begin().await?;
+        let (id, state) = self.lock_campaign(&mut tx, campaign).await?;
+        if !matches!(state, CampaignState::Draft | CampaignState::Submitted) {
+            return Err(Error::Refused(format!(
+                "\"{campaign}\" is {state}: its letters can no longer change; make a new campaign"
+            )));
+        }
+        // Letters of other suspects than these must not be submitted.
+        sqlx::query("UPDATE campaign SET state = 'draft', composed_at = NULL WHERE id = $1")
+            .bind(id)
+            .execute(&mut *tx)
+            .await?;
+        let decision = Decision {
+            kind: DecisionKind::Voided,
+            by: by.to_owned(),
+            at: now,
+            digest: String::new(),
+            reason: why.to_owned(),
+        };
+        if state == CampaignState::Submitted {
+            add_decision(&mut tx, id, &decision).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Ends campaigns of which no delivery is open any more.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn settle(&self) -> Result<u64, Error> {
+        let settled = sqlx::query(
+            "UPDATE campaign SET state = 'settled'
+             WHERE state = 'approved' AND NOT EXISTS (
+                 SELECT 1 FROM delivery
+                 WHERE delivery.campaign_id = campaign.id AND state IN ('ready', 'scheduled', 'leased'))",
+        )
+        .execute(&self.write)
+        .await?;
+        Ok(settled.rows_affected())
+    }
+
+    /// The digest that the last approval spoke of.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn approved_digest(&self, campaign: i64) -> Result<Option<String>, Error> {
+        Ok(sqlx::query_scalar(
+            "SELECT digest FROM decision
+             WHERE campaign_id = $1 AND kind = 'approved'
+             ORDER BY id DESC LIMIT 1",
+        )
+        .bind(campaign)
+        .fetch_optional(&self.read)
+        .await?)
+    }
+
+    async fn lock_campaign(&self, tx: &mut Connection, name: &str) -> Result<(i64, CampaignState), Error> {
+        let sql = format!("SELECT id, state FROM campaign WHERE name = $1{}", self.engine.for_update());
+        let row: Option<(i64, String)> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(name)
+            .fetch_optional(tx)
+            .await?;
+        let (id, state) = row.ok_or_else(|| Error::not_found("campaign", name))?;
+        Ok((id, parse_state(&state)?))
+    }
+}
+
+fn refusal(campaign: &str, state: CampaignState, kind: DecisionKind) -> String {
+    use CampaignState as S;
+    let next = match (state, kind) {
+        (S::Draft, DecisionKind::Approved | DecisionKind::Returned) => {
+            format!("submit it first: lapwing campaign submit {campaign}")
+        }
+        (S::Submitted, DecisionKind::Submitted) => {
+            format!("a second person approves it: lapwing campaign approve {campaign} --as SOMEBODY")
+        }
+        (S::Draft | S::Submitted, DecisionKind::Paused | DecisionKind::Resumed) => {
+            "nothing of it is being sent yet".to_owned()
+        }
+        (S::Approved, DecisionKind::Resumed) => "it is not paused".to_owned(),
+        (S::Approved | S::Paused, _) => format!("see how far it is: lapwing status {campaign}"),
+        _ => "that is its end; make a new campaign to write again".to_owned(),
+    };
+    format!("\"{campaign}\" is {state} and cannot be {}: {next}", kind.as_str())
+}
+
+async fn set_state(tx: &mut Connection, id: i64, state: CampaignState) -> Result<(), Error> {
+    sqlx::query("UPDATE campaign SET state = $2 WHERE id = $1")
+        .bind(id)
+        .bind(state.as_str())
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+async fn add_decision(tx: &mut Connection, id: i64, decision: &Decision) -> Result<(), Error> {
+    sqlx::query(
+        "INSERT INTO decision (campaign_id, kind, decided_by, decided_at, digest, reason)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(id)
+    .bind(decision.kind.as_str())
+    .bind(decision.by.as_str())
+    .bind(decision.at.0)
+    .bind(decision.digest.as_str())
+    .bind(decision.reason.as_str())
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn enqueue(tx: &mut Connection, id: i64, now: Timestamp) -> Result<(), Error> {
+    sqlx::query(
+        "INSERT INTO delivery (campaign_id, letter_id, recipient, country, state, attempts, lapses,
+                               queued_at, due_at, worker)
+         SELECT campaign_id, id, recipient, country, 'ready', 0, 0, $2, $2, ''
+         FROM letter WHERE campaign_id = $1 ORDER BY id",
+    )
+    .bind(id)
+    .bind(now.0)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+fn campaign(row: &AnyRow) -> Result<Campaign, Error> {
+    let state: String = row.try_get("state")?;
+    Ok(Campaign {
+        id: row.try_get("id")?,
+        name: row.try_get("name")?,
+        letter: row.try_get("letter")?,
+        state: parse_state(&state)?,
+        created_at: Timestamp(row.try_get("created_at")?),
+        created_by: row.try_get("created_by")?,
+        resolved_at: row.try_get::<Option<i64>, _>("resolved_at")?.map(Timestamp),
+        composed_at: row.try_get::<Option<i64>, _>("composed_at")?.map(Timestamp),
+    })
+}
+
+fn parse_state(text: &str) -> Result<CampaignState, Error> {
+    CampaignState::from_text(text).ok_or_else(|| unknown_word("campaign state", text))
+}
+
+pub(super) fn unknown_word(what: &str, text: &str) -> Error {
+    Error::Database(format!("\"{text}\" is no {what} that this version knows"))
+}

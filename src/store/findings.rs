@@ -1,0 +1,136 @@
+//! Findings: who answers for which network in a campaign, grouped by mailbox for compose.
+
+use std::collections::HashMap;
+
+use sqlx::{AssertSqlSafe, Row};
+
+use super::engine::rows;
+use super::{Error, Store};
+use crate::model::{Finding, Mailbox, Timestamp, Verdict, Via};
+
+const ROWS: usize = 500;
+
+impl Store {
+    /// Writes findings down, or finds those of the same subject again; returns the id of each
+    /// subject.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn put_findings(
+        &self,
+        campaign: i64,
+        findings: &[(String, Finding)],
+    ) -> Result<HashMap<String, i64>, Error> {
+        let mut ids = HashMap::new();
+        let mut tx = self.begin().await?;
+        for chunk in findings.chunks(ROWS) {
+            let sql = format!(
+                "INSERT INTO finding (campaign_id, subject, network_id, country, verdict, mailbox, via, locale,
+                                      reason, ask_at)
+                 VALUES {}
+                 ON CONFLICT (campaign_id, subject) DO UPDATE
+                 SET verdict = excluded.verdict, mailbox = excluded.mailbox, via = excluded.via,
+                     locale = excluded.locale, reason = excluded.reason, ask_at = excluded.ask_at
+                 RETURNING subject, id",
+                rows(1, 9, chunk.len())
+            );
+            let mut insert = sqlx::query_as::<_, (String, i64)>(AssertSqlSafe(sql)).bind(campaign);
+            for (subject, finding) in chunk {
+                let (mailbox, via, locale) = match &finding.verdict {
+                    Verdict::Matched { mailbox, via, locale } => (mailbox.as_str(), via.as_str(), locale.as_str()),
+                    _ => ("", "", ""),
+                };
+                let ask_at = match finding.verdict {
+                    Verdict::Deferred { until } => Some(until.0),
+                    _ => None,
+                };
+                insert = insert
+                    .bind(subject.as_str())
+                    .bind(finding.network)
+                    .bind(finding.country.as_str())
+                    .bind(finding.verdict.as_str())
+                    .bind(mailbox)
+                    .bind(via)
+                    .bind(locale)
+                    .bind(finding.reason.as_str())
+                    .bind(ask_at);
+            }
+            ids.extend(insert.fetch_all(&mut *tx).await?);
+        }
+        tx.commit().await?;
+        Ok(ids)
+    }
+
+    /// A page of the mailboxes that get a notice, in their order, behind `after`.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn mailboxes(&self, campaign: i64, after: &str, limit: i64) -> Result<Vec<Mailbox>, Error> {
+        let rows: Vec<String> = sqlx::query_scalar(
+            "SELECT DISTINCT mailbox FROM finding
+             WHERE campaign_id = $1 AND verdict = 'matched' AND mailbox > $2
+             ORDER BY mailbox LIMIT $3",
+        )
+        .bind(campaign)
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&self.read)
+        .await?;
+        rows.into_iter().map(|text| parse_mailbox(&text)).collect()
+    }
+
+    /// What concerns one mailbox: its findings, each with the number of suspects under it.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn findings_of(&self, campaign: i64, mailbox: &Mailbox) -> Result<Vec<(Finding, i64)>, Error> {
+        let rows = sqlx::query(
+            "SELECT finding.id, network_id, country, via, locale, reason,
+                    (SELECT COUNT(*) FROM suspect WHERE finding_id = finding.id) AS suspects
+             FROM finding
+             WHERE campaign_id = $1 AND mailbox = $2 AND verdict = 'matched'
+             ORDER BY finding.id",
+        )
+        .bind(campaign)
+        .bind(mailbox.as_str())
+        .fetch_all(&self.read)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let via: String = row.try_get("via")?;
+                let finding = Finding {
+                    id: row.try_get("id")?,
+                    network: row.try_get("network_id")?,
+                    country: row.try_get("country")?,
+                    verdict: Verdict::Matched {
+                        mailbox: mailbox.clone(),
+                        via: Via::from_text(&via).unwrap_or(Via::Own),
+                        locale: row.try_get("locale")?,
+                    },
+                    reason: row.try_get("reason")?,
+                };
+                Ok((finding, row.try_get("suspects")?))
+            })
+            .collect()
+    }
+
+    /// When the earliest deferred finding may be asked again.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn next_question(&self, campaign: i64) -> Result<Option<Timestamp>, Error> {
+        let at: Option<i64> =
+            sqlx::query_scalar("SELECT MIN(ask_at) FROM finding WHERE campaign_id = $1 AND verdict = 'deferred'")
+                .bind(campaign)
+                .fetch_one(&self.read)
+                .await?;
+        Ok(at.map(Timestamp))
+    }
+}
+
+/// # Errors
+/// When it is none: somebody else wrote into the database.
+pub(super) fn parse_mailbox(text: &str) -> Result<Mailbox, Error> {
+    text.parse()
+        .map_err(|error: crate::model::MailboxError| Error::Database(error.to_string()))
+}

@@ -1,0 +1,158 @@
+//! Readings of feeds: the rows that are suspects, and those that are not.
+
+use sqlx::AssertSqlSafe;
+
+use super::engine::rows;
+use super::{Error, Store};
+use crate::model::{Refusal, Suspect, Timestamp};
+
+/// Rows of one INSERT; with ten values a row well below SQLite's 32,766 parameters.
+const ROWS: usize = 1_000;
+
+/// What became of a feed's rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct ImportCounts {
+    pub rows: i64,
+    /// Suspects that were not known before.
+    pub fresh: i64,
+    /// The same observation as one that is known.
+    pub repeated: i64,
+    pub refused: i64,
+}
+
+impl Store {
+    /// # Errors
+    /// The database's.
+    pub async fn begin_import(&self, campaign: i64, feed: &str, by: &str, now: Timestamp) -> Result<i64, Error> {
+        Ok(sqlx::query_scalar(
+            "INSERT INTO import (campaign_id, feed, imported_by, began_at, row_count, fresh, repeated, refused)
+             VALUES ($1, $2, $3, $4, 0, 0, 0, 0)
+             RETURNING id",
+        )
+        .bind(campaign)
+        .bind(feed)
+        .bind(by)
+        .bind(now.0)
+        .fetch_one(&self.write)
+        .await?)
+    }
+
+    /// Adds a chunk of a feed in one transaction, so that rows and counts never part. `suspects`
+    /// (with the line of each) must be sorted by first address and hold no observation twice;
+    /// `rows` counts all rows that the chunk was read from. Returns how many suspects were new.
+    ///
+    /// # Errors
+    /// The database's; then nothing of the chunk is stored.
+    pub async fn add_to_import(
+        &self,
+        campaign: i64,
+        import: i64,
+        suspects: &[(u64, Suspect)],
+        refusals: &[Refusal],
+        row_count: u64,
+    ) -> Result<u64, Error> {
+        let mut tx = self.begin().await?;
+        let mut fresh = 0;
+        for chunk in suspects.chunks(ROWS) {
+            let sql = format!(
+                "INSERT INTO suspect (campaign_id, import_id, line, first, last, fingerprint, seen_at,
+                                      class, source, evidence, port, terminal)
+                 VALUES {} ON CONFLICT (campaign_id, first, fingerprint) DO NOTHING",
+                rows(2, 10, chunk.len())
+            );
+            let mut insert = sqlx::query(AssertSqlSafe(sql)).bind(campaign).bind(import);
+            for (line, suspect) in chunk {
+                let (first, last) = suspect.range.to_bytes();
+                insert = insert
+                    .bind(*line as i64)
+                    .bind(first.to_vec())
+                    .bind(last.to_vec())
+                    .bind(suspect.fingerprint())
+                    .bind(suspect.seen_at.map(|t| t.0))
+                    .bind(suspect.class.as_str())
+                    .bind(suspect.source.as_str())
+                    .bind(suspect.evidence.as_str())
+                    .bind(suspect.port.map(i64::from))
+                    .bind(suspect.terminal.as_str());
+            }
+            fresh += insert.execute(&mut *tx).await?.rows_affected();
+        }
+        for chunk in refusals.chunks(ROWS) {
+            let sql = format!(
+                "INSERT INTO refusal (import_id, line, field, value, reason, remedy, raw) VALUES {}",
+                rows(1, 6, chunk.len())
+            );
+            let mut insert = sqlx::query(AssertSqlSafe(sql)).bind(import);
+            for refusal in chunk {
+                insert = insert
+                    .bind(refusal.line as i64)
+                    .bind(without_nul(&refusal.column))
+                    .bind(without_nul(&refusal.value))
+                    .bind(without_nul(&refusal.reason))
+                    .bind(refusal.remedy.as_str())
+                    .bind(without_nul(&refusal.raw));
+            }
+            insert.execute(&mut *tx).await?;
+        }
+        let refused = refusals.len() as u64;
+        sqlx::query(
+            "UPDATE import SET row_count = row_count + $2, fresh = fresh + $3,
+                               repeated = repeated + $4, refused = refused + $5
+             WHERE id = $1",
+        )
+        .bind(import)
+        .bind(row_count as i64)
+        .bind(fresh as i64)
+        .bind((row_count - refused - fresh) as i64)
+        .bind(refused as i64)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(fresh)
+    }
+
+    /// # Errors
+    /// The database's.
+    pub async fn finish_import(&self, import: i64, now: Timestamp) -> Result<ImportCounts, Error> {
+        let (row_count, fresh, repeated, refused) = sqlx::query_as(
+            "UPDATE import SET finished_at = $2 WHERE id = $1
+             RETURNING row_count, fresh, repeated, refused",
+        )
+        .bind(import)
+        .bind(now.0)
+        .fetch_one(&self.write)
+        .await?;
+        Ok(ImportCounts { rows: row_count, fresh, repeated, refused })
+    }
+
+    /// A page of a campaign's refused rows, with the feed each came from and the key to go on after.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn refusals(&self, campaign: i64, after: i64, limit: i64) -> Result<Vec<(i64, String, Refusal)>, Error> {
+        type Columns = (i64, String, i64, String, String, String, String, String);
+        let rows: Vec<Columns> = sqlx::query_as(
+            "SELECT refusal.id, feed, line, field, value, reason, remedy, raw
+             FROM refusal JOIN import ON import.id = import_id
+             WHERE campaign_id = $1 AND refusal.id > $2
+             ORDER BY refusal.id LIMIT $3",
+        )
+        .bind(campaign)
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&self.read)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|(id, feed, line, column, value, reason, remedy, raw)| {
+                let line = line.unsigned_abs();
+                (id, feed, Refusal { line, column, value, reason, remedy, raw })
+            })
+            .collect())
+    }
+}
+
+/// PostgreSQL's TEXT cannot hold NUL.
+fn without_nul(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}

@@ -1,0 +1,295 @@
+//! Notices and their letters, frozen as rendered.
+
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use super::findings::parse_mailbox;
+use super::{Connection, Error, Store};
+use crate::model::{Attachment, Letter, Notice, Timestamp};
+
+/// Which letters to list; empty fields match all.
+#[derive(Clone, Debug, Default)]
+pub struct LetterFilter {
+    pub campaign: i64,
+    pub state: Option<String>,
+    pub country: Option<String>,
+    /// Part of the recipient's address.
+    pub recipient: Option<String>,
+}
+
+/// A letter in a list, with how its delivery stands.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct LetterLine {
+    #[serde(skip)]
+    pub id: i64,
+    pub ticket: String,
+    pub part: i64,
+    pub parts: i64,
+    pub recipient: String,
+    pub country: String,
+    pub locale: String,
+    pub rows: i64,
+    pub subject: String,
+    /// `composed` before it is in the queue.
+    pub state: String,
+    pub attempts: i64,
+    pub due_at: Option<Timestamp>,
+}
+
+impl Store {
+    /// Clears the way for a new composition: what was rendered and never approved goes.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn begin_composition(&self, campaign: i64) -> Result<(), Error> {
+        let mut tx = self.begin().await?;
+        for sql in [
+            "DELETE FROM attachment WHERE letter_id IN (SELECT id FROM letter WHERE campaign_id = $1)",
+            "DELETE FROM letter WHERE campaign_id = $1",
+            "DELETE FROM notice WHERE campaign_id = $1",
+            "UPDATE campaign SET composed_at = NULL WHERE id = $1",
+        ] {
+            sqlx::query(sql).bind(campaign).execute(&mut *tx).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Writes a notice down (its `id` is not looked at) and returns the number that its ticket
+    /// is made of.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn add_notice(&self, campaign: i64, notice: &Notice) -> Result<i64, Error> {
+        Ok(sqlx::query_scalar(
+            "INSERT INTO notice (campaign_id, round, mailbox, country, locale, suspects, networks)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
+             RETURNING id",
+        )
+        .bind(campaign)
+        .bind(notice.round)
+        .bind(notice.mailbox.as_str())
+        .bind(notice.country.as_str())
+        .bind(notice.locale.as_str())
+        .bind(notice.suspects)
+        .bind(notice.networks)
+        .fetch_one(&self.write)
+        .await?)
+    }
+
+    /// Freezes one letter with its attachments.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn add_letter(&self, campaign: i64, notice: i64, letter: &Letter) -> Result<(), Error> {
+        let mut tx = self.begin().await?;
+        let id: i64 = sqlx::query_scalar(
+            "INSERT INTO letter (campaign_id, notice_id, part, parts, ticket, locale, country, sender_name, sender,
+                                 reply_to, recipient, envelope_from, message_id, dated_at, subject, body_text,
+                                 body_html, row_count, digest)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+             RETURNING id",
+        )
+        .bind(campaign)
+        .bind(notice)
+        .bind(letter.part)
+        .bind(letter.parts)
+        .bind(letter.ticket.as_str())
+        .bind(letter.locale.as_str())
+        .bind(letter.country.as_str())
+        .bind(letter.sender_name.as_str())
+        .bind(letter.sender.as_str())
+        .bind(letter.reply_to.as_str())
+        .bind(letter.recipient.as_str())
+        .bind(letter.envelope_from.as_str())
+        .bind(letter.message_id.as_str())
+        .bind(letter.dated_at.0)
+        .bind(letter.subject.as_str())
+        .bind(letter.text.as_str())
+        .bind(letter.html.as_str())
+        .bind(letter.rows)
+        .bind(letter.digest())
+        .fetch_one(&mut *tx)
+        .await?;
+        for (position, attachment) in letter.attachments.iter().enumerate() {
+            sqlx::query(
+                "INSERT INTO attachment (letter_id, position, name, media_type, content)
+                 VALUES ($1, $2, $3, $4, $5)",
+            )
+            .bind(id)
+            .bind(position as i64)
+            .bind(attachment.name.as_str())
+            .bind(attachment.media_type.as_str())
+            .bind(attachment.content.clone())
+            .execute(&mut *tx)
+            .await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Notes that every letter of the campaign is rendered.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn mark_composed(&self, campaign: i64, now: Timestamp) -> Result<(), Error> {
+        sqlx::query("UPDATE campaign SET composed_at = $2 WHERE id = $1")
+            .bind(campaign)
+            .bind(now.0)
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+
+    /// A page of a campaign's letters, whole, behind `after`.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn letters(&self, campaign: i64, after: i64, limit: i64) -> Result<Vec<Letter>, Error> {
+        let rows = sqlx::query("SELECT * FROM letter WHERE campaign_id = $1 AND id > $2 ORDER BY id LIMIT $3")
+            .bind(campaign)
+            .bind(after)
+            .bind(limit)
+            .fetch_all(&self.read)
+            .await?;
+        let mut connection = self.read.acquire().await?;
+        let mut letters = Vec::with_capacity(rows.len());
+        for row in &rows {
+            letters.push(letter(&mut connection, row).await?);
+        }
+        Ok(letters)
+    }
+
+    /// One letter with the digest that was kept beside it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn letter(&self, id: i64) -> Result<(Letter, String), Error> {
+        let mut connection = self.read.acquire().await?;
+        let row = sqlx::query("SELECT * FROM letter WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&mut *connection)
+            .await?
+            .ok_or_else(|| Error::not_found("letter", id.to_string()))?;
+        let digest = row.try_get("digest")?;
+        Ok((letter(&mut connection, &row).await?, digest))
+    }
+
+    /// The letters under a ticket, in the order of their parts.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none.
+    pub async fn letters_by_ticket(&self, ticket: &str) -> Result<Vec<Letter>, Error> {
+        let mut connection = self.read.acquire().await?;
+        let rows = sqlx::query("SELECT * FROM letter WHERE ticket = $1 ORDER BY part, id")
+            .bind(ticket)
+            .fetch_all(&mut *connection)
+            .await?;
+        if rows.is_empty() {
+            return Err(Error::not_found("letter", ticket));
+        }
+        let mut letters = Vec::with_capacity(rows.len());
+        for row in &rows {
+            letters.push(letter(&mut connection, row).await?);
+        }
+        Ok(letters)
+    }
+
+    /// The digests that were kept beside a campaign's letters, in the order of their ids: what
+    /// the digest of the set is made of.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn letter_digests(&self, campaign: i64) -> Result<Vec<String>, Error> {
+        Ok(
+            sqlx::query_scalar("SELECT digest FROM letter WHERE campaign_id = $1 ORDER BY id")
+                .bind(campaign)
+                .fetch_all(&self.read)
+                .await?,
+        )
+    }
+
+    /// A page of letters with the state of their deliveries, behind `after`.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn letter_lines(
+        &self,
+        filter: &LetterFilter,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<LetterLine>, Error> {
+        let rows = sqlx::query(
+            "SELECT letter.id, ticket, part, parts, letter.recipient, letter.country, locale, row_count, subject,
+                    COALESCE(state, 'composed') AS state, COALESCE(attempts, 0) AS attempts, due_at
+             FROM letter LEFT JOIN delivery ON letter_id = letter.id
+             WHERE letter.campaign_id = $1 AND letter.id > $2
+               AND ($3 = '' OR COALESCE(state, 'composed') = $3)
+               AND ($4 = '' OR letter.country = $4)
+               AND ($5 = '' OR letter.recipient LIKE '%' || $5 || '%')
+             ORDER BY letter.id LIMIT $6",
+        )
+        .bind(filter.campaign)
+        .bind(after)
+        .bind(filter.state.clone().unwrap_or_default())
+        .bind(filter.country.clone().unwrap_or_default())
+        .bind(filter.recipient.clone().unwrap_or_default().to_ascii_lowercase())
+        .bind(limit)
+        .fetch_all(&self.read)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let state: String = row.try_get("state")?;
+                let due_at: Option<i64> = row.try_get("due_at")?;
+                Ok(LetterLine {
+                    id: row.try_get("id")?,
+                    ticket: row.try_get("ticket")?,
+                    part: row.try_get("part")?,
+                    parts: row.try_get("parts")?,
+                    recipient: row.try_get("recipient")?,
+                    country: row.try_get("country")?,
+                    locale: row.try_get("locale")?,
+                    rows: row.try_get("row_count")?,
+                    subject: row.try_get("subject")?,
+                    due_at: due_at.filter(|_| state == "scheduled").map(Timestamp),
+                    state,
+                    attempts: row.try_get("attempts")?,
+                })
+            })
+            .collect()
+    }
+}
+
+async fn letter(connection: &mut Connection, row: &AnyRow) -> Result<Letter, Error> {
+    let id: i64 = row.try_get("id")?;
+    let attachments: Vec<(String, String, Vec<u8>)> = sqlx::query_as(
+        "SELECT name, media_type, content FROM attachment WHERE letter_id = $1 ORDER BY position",
+    )
+    .bind(id)
+    .fetch_all(connection)
+    .await?;
+    let mailbox = |column: &str| parse_mailbox(&row.try_get::<String, _>(column)?);
+    Ok(Letter {
+        id,
+        ticket: row.try_get("ticket")?,
+        part: row.try_get("part")?,
+        parts: row.try_get("parts")?,
+        locale: row.try_get("locale")?,
+        country: row.try_get("country")?,
+        sender_name: row.try_get("sender_name")?,
+        sender: mailbox("sender")?,
+        reply_to: mailbox("reply_to")?,
+        recipient: mailbox("recipient")?,
+        envelope_from: mailbox("envelope_from")?,
+        message_id: row.try_get("message_id")?,
+        dated_at: Timestamp(row.try_get("dated_at")?),
+        subject: row.try_get("subject")?,
+        text: row.try_get("body_text")?,
+        html: row.try_get("body_html")?,
+        rows: row.try_get("row_count")?,
+        attachments: attachments
+            .into_iter()
+            .map(|(name, media_type, content)| Attachment { name, media_type, content })
+            .collect(),
+    })
+}

@@ -1,0 +1,198 @@
+//! All that is remembered, in one database; every line of SQL stands in this folder.
+//!
+//! One method is one fact in one transaction, and no transaction leaves the folder. The store
+//! knows neither its callers nor SMTP, HTTP or the command line. Where SQLite and PostgreSQL must
+//! be spoken to differently, [`engine`] does it.
+
+mod campaigns;
+mod engine;
+mod findings;
+mod imports;
+mod letters;
+mod networks;
+mod overrides;
+mod queue;
+mod signatories;
+mod statistics;
+mod suspects;
+
+use std::time::Duration;
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::migrate::MigrateError;
+use sqlx::{Any, AnyConnection, AnyPool, Transaction};
+
+use crate::retry;
+use engine::Engine;
+
+pub use imports::ImportCounts;
+pub use letters::{LetterFilter, LetterLine};
+pub use networks::{StoredNetwork, TableLoad};
+pub use queue::{Claimed, Fact, Granted};
+pub use statistics::{CountryLine, FindingLine, QueueView, Tally, Totals};
+pub use suspects::{Piece, SuspectRow, Waiting};
+
+/// How long a database that is just starting is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The database, open and brought up to date.
+#[derive(Clone, Debug)]
+pub struct Store {
+    engine: Engine,
+    /// SQLite has one writer: several connections gain nothing and starve each other, so there is
+    /// one, and readers stand apart. On PostgreSQL both are the same pool.
+    write: AnyPool,
+    read: AnyPool,
+}
+
+impl Store {
+    /// Opens a database that `create` has made.
+    ///
+    /// # Errors
+    /// [`Error::NotReady`] when it is missing or of another version, [`Error::Unavailable`] when
+    /// it cannot be reached now.
+    pub async fn open(url: &str) -> Result<Self, Error> {
+        let store = Self::connect(url, false).await?;
+        if store.pending_migrations().await? > 0 {
+            return Err(Error::NotReady(
+                "the database is not of this version; run `lapwing init`".to_owned(),
+            ));
+        }
+        Ok(store)
+    }
+
+    /// Opens a database, makes it where there is none, and brings it up to date. Safe when two
+    /// start at once.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); and [`Error::Database`] when a migration fails.
+    pub async fn create(url: &str) -> Result<Self, Error> {
+        let store = Self::connect(url, true).await?;
+        // PostgreSQL's migrator takes an advisory lock; SQLite's takes none, so a file does.
+        let _lock = store.engine.lock_for_migration(url)?;
+        engine::migrator(store.engine)
+            .run(&store.write)
+            .await
+            .map_err(|error| match error {
+                MigrateError::Execute(error) => Error::from(error),
+                other => Error::Database(format!("bringing the database up to date: {other}")),
+            })?;
+        Ok(store)
+    }
+
+    async fn connect(url: &str, create: bool) -> Result<Self, Error> {
+        sqlx::any::install_default_drivers();
+        let engine = Engine::of(url)?;
+        let url = engine.full_url(url, create)?;
+        let options: AnyConnectOptions = url
+            .parse()
+            .map_err(|error| Error::Database(format!("database.url: {error}")))?;
+        let pool = |connections: u32| {
+            let pool = AnyPoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(Duration::from_secs(30))
+                .after_connect(move |connection, _| Box::pin(engine::prepare(engine, connection)));
+            engine::drop_poisoned(pool)
+        };
+        let connect = |connections: u32| {
+            let options = options.clone();
+            async move {
+                retry::patiently(PATIENCE, Error::is_passing, || {
+                    let (pool, options) = (pool(connections), options.clone());
+                    async move { pool.connect_with(options).await.map_err(Error::from) }
+                })
+                .await
+            }
+        };
+        Ok(match engine {
+            Engine::Sqlite => {
+                let write = connect(1).await?;
+                let read = connect(4).await?;
+                Self { engine, write, read }
+            }
+            Engine::Postgres => {
+                let pool = connect(16).await?;
+                Self { engine, write: pool.clone(), read: pool }
+            }
+        })
+    }
+
+    async fn pending_migrations(&self) -> Result<usize, Error> {
+        let wanted = engine::migrator(self.engine).iter().count();
+        let applied: Result<i64, _> = sqlx::query_scalar("SELECT COUNT(*) FROM _sqlx_migrations WHERE success = TRUE")
+            .fetch_one(&self.read)
+            .await;
+        match applied.map_err(Error::from) {
+            Ok(applied) => Ok(wanted.abs_diff(usize::try_from(applied).unwrap_or(0))),
+            Err(passing) if passing.is_passing() => Err(passing),
+            Err(_) => Ok(wanted),
+        }
+    }
+
+    /// Gives the connections back; what is under way ends first.
+    pub async fn close(&self) {
+        self.write.close().await;
+        self.read.close().await;
+    }
+
+    async fn begin(&self) -> Result<Transaction<'static, Any>, Error> {
+        Ok(self.write.begin_with(self.engine.begin()).await?)
+    }
+}
+
+type Connection = AnyConnection;
+
+/// What can be wrong, by what one does about it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("there is no {what} \"{name}\"")]
+    NotFound { what: &'static str, name: String },
+    #[error("there is a {what} \"{name}\" already")]
+    Taken { what: &'static str, name: String },
+    /// The state of things forbids it; the text says which and what to do.
+    #[error("{0}")]
+    Refused(String),
+    /// No database yet, or one of another version.
+    #[error("{0}")]
+    NotReady(String),
+    /// It may work later.
+    #[error("the database cannot be reached or written to now: {0}")]
+    Unavailable(String),
+    #[error("database: {0}")]
+    Database(String),
+}
+
+impl Error {
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+
+    fn not_found(what: &'static str, name: impl Into<String>) -> Self {
+        Self::NotFound { what, name: name.into() }
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Protocol(_) => {
+                Self::Unavailable(error.to_string())
+            }
+            sqlx::Error::Database(told) => match told.code().as_deref() {
+                // SQLite: unable to open the file.
+                Some("14") => Self::NotReady(
+                    "there is no database at database.url; run `lapwing init` (here, or with --database)".to_owned(),
+                ),
+                // SQLite: busy, locked, I/O, full. PostgreSQL: connection classes 08 and 57P, 53 (resources).
+                Some("5" | "6" | "10" | "13" | "517") => Self::Unavailable(told.message().to_owned()),
+                Some(code) if ["08", "53", "57P"].iter().any(|class| code.starts_with(class)) => {
+                    Self::Unavailable(told.message().to_owned())
+                }
+                Some("3D000") => Self::NotReady(format!("{}; create it first", told.message())),
+                _ => Self::Database(told.message().to_owned()),
+            },
+            _ => Self::Database(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The local table: networks, and the mailboxes that answer for them.
+
+use sqlx::{AssertSqlSafe, Row};
+
+use super::engine::rows;
+use super::suspects::range;
+use super::findings::parse_mailbox;
+use super::{Error, Store};
+use crate::model::{Network, Timestamp};
+
+const ROWS: usize = 500;
+
+/// A network with its key and its origin.
+#[derive(Clone, Debug)]
+pub struct StoredNetwork {
+    pub id: i64,
+    pub network: Network,
+    pub source: String,
+    pub told_at: Timestamp,
+}
+
+/// One loading of a table.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct TableLoad {
+    pub name: String,
+    pub loaded_by: String,
+    pub loaded_at: Timestamp,
+    pub networks: i64,
+    pub refused: i64,
+}
+
+impl Store {
+    /// Adds networks, or renews those of the same range, with their contacts, in one transaction.
+    /// No range may occur twice.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn put_networks(&self, networks: &[Network], source: &str, now: Timestamp) -> Result<(), Error> {
+        let mut tx = self.begin().await?;
+        for chunk in networks.chunks(ROWS) {
+            let sql = format!(
+                "INSERT INTO network (source, told_at, first, last, name, holder, country, asn, handle, registry, locale)
+                 VALUES {}
+                 ON CONFLICT (first, last) DO UPDATE
+                 SET source = excluded.source, told_at = excluded.told_at, name = excluded.name,
+                     holder = excluded.holder, country = excluded.country, asn = excluded.asn,
+                     handle = excluded.handle, registry = excluded.registry, locale = excluded.locale
+                 RETURNING id, first, last",
+                rows(2, 9, chunk.len())
+            );
+            let mut insert = sqlx::query_as::<_, (i64, Vec<u8>, Vec<u8>)>(AssertSqlSafe(sql))
+                .bind(source)
+                .bind(now.0);
+            for network in chunk {
+                let (first, last) = network.range.to_bytes();
+                insert = insert
+                    .bind(first.to_vec())
+                    .bind(last.to_vec())
+                    .bind(network.name.as_str())
+                    .bind(network.holder.as_str())
+                    .bind(network.country.as_str())
+                    .bind(network.asn.map(i64::from))
+                    .bind(network.handle.as_str())
+                    .bind(network.registry.as_str())
+                    .bind(network.locale.as_str());
+            }
+            let ids: std::collections::HashMap<_, _> = insert
+                .fetch_all(&mut *tx)
+                .await?
+                .into_iter()
+                .map(|(id, first, last)| ((first, last), id))
+                .collect();
+            let mut contacts = Vec::new();
+            for network in chunk {
+                let (first, last) = network.range.to_bytes();
+                let Some(id) = ids.get(&(first.to_vec(), last.to_vec())) else {
+                    continue;
+                };
+                sqlx::query("DELETE FROM contact WHERE network_id = $1").bind(*id).execute(&mut *tx).await?;
+                contacts.extend(network.contacts.iter().enumerate().map(|(rank, mailbox)| (*id, rank as i64, mailbox)));
+            }
+            for chunk in contacts.chunks(ROWS) {
+                let sql = format!("INSERT INTO contact (network_id, rank, mailbox) VALUES {}", rows(0, 3, chunk.len()));
+                let mut insert = sqlx::query(AssertSqlSafe(sql));
+                for (id, rank, mailbox) in chunk {
+                    insert = insert.bind(*id).bind(*rank).bind(mailbox.as_str());
+                }
+                insert.execute(&mut *tx).await?;
+            }
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Notes that a table was loaded: from then on resolve's earlier answers are out of date.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn add_table_load(&self, load: &TableLoad) -> Result<(), Error> {
+        sqlx::query(
+            "INSERT INTO table_load (name, loaded_by, loaded_at, networks, refused)
+             VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(load.name.as_str())
+        .bind(load.loaded_by.as_str())
+        .bind(load.loaded_at.0)
+        .bind(load.networks)
+        .bind(load.refused)
+        .execute(&self.write)
+        .await?;
+        Ok(())
+    }
+
+    /// # Errors
+    /// The database's.
+    pub async fn table_loads(&self) -> Result<Vec<TableLoad>, Error> {
+        let rows: Vec<(String, String, i64, i64, i64)> = sqlx::query_as(
+            "SELECT name, loaded_by, loaded_at, networks, refused FROM table_load ORDER BY id",
+        )
+        .fetch_all(&self.read)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|(name, loaded_by, at, networks, refused)| TableLoad {
+                name,
+                loaded_by,
+                loaded_at: Timestamp(at),
+                networks,
+                refused,
+            })
+            .collect())
+    }
+
+    /// A page of all networks with their contacts, by id, behind `after`.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn networks(&self, after: i64, limit: i64) -> Result<Vec<StoredNetwork>, Error> {
+        let found = sqlx::query(
+            "SELECT id, first, last, name, holder, country, asn, handle, registry, locale, source, told_at
+             FROM network WHERE id > $1 ORDER BY id LIMIT $2",
+        )
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&self.read)
+        .await?;
+        let mut networks = found.iter().map(network).collect::<Result<Vec<_>, Error>>()?;
+        let (Some(head), Some(tail)) = (networks.first().map(|n| n.id), networks.last().map(|n| n.id)) else {
+            return Ok(networks);
+        };
+        let contacts: Vec<(i64, String)> = sqlx::query_as(
+            "SELECT network_id, mailbox FROM contact
+             WHERE network_id BETWEEN $1 AND $2 ORDER BY network_id, rank",
+        )
+        .bind(head)
+        .bind(tail)
+        .fetch_all(&self.read)
+        .await?;
+        for (id, mailbox) in contacts {
+            if let Ok(place) = networks.binary_search_by_key(&id, |network| network.id) {
+                networks[place].network.contacts.push(parse_mailbox(&mailbox)?);
+            }
+        }
+        Ok(networks)
+    }
+
+    /// One network, without its contacts.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn network(&self, id: i64) -> Result<StoredNetwork, Error> {
+        let row = sqlx::query(
+            "SELECT id, first, last, name, holder, country, asn, handle, registry, locale, source, told_at
+             FROM network WHERE id = $1",
+        )
+        .bind(id)
+        .fetch_optional(&self.read)
+        .await?;
+        row.map_or_else(|| Err(Error::not_found("network", id.to_string())), |row| network(&row))
+    }
+}
+
+fn network(row: &sqlx::any::AnyRow) -> Result<StoredNetwork, Error> {
+    let first: Vec<u8> = row.try_get("first")?;
+    let last: Vec<u8> = row.try_get("last")?;
+    Ok(StoredNetwork {
+        id: row.try_get("id")?,
+        network: Network {
+            range: range(&first, &last)?,
+            name: row.try_get("name")?,
+            holder: row.try_get("holder")?,
+            country: row.try_get("country")?,
+            asn: row.try_get::<Option<i64>, _>("asn")?.and_then(|asn| u32::try_from(asn).ok()),
+            handle: row.try_get("handle")?,
+            registry: row.try_get("registry")?,
+            locale: row.try_get("locale")?,
+            contacts: Vec::new(),
+        },
+        source: row.try_get("source")?,
+        told_at: Timestamp(row.try_get("told_at")?),
+    })
+}

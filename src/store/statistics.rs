@@ -1,0 +1,223 @@
+//! Counts over everything, for status and report.
+
+use serde::Serialize;
+use sqlx::Row;
+
+use super::{Error, ImportCounts, Store};
+use crate::model::Timestamp;
+
+/// Where a campaign's rows and suspects have gone; every one of them is in exactly one place.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Totals {
+    #[serde(flatten)]
+    pub import: ImportCounts,
+    /// Ranges over several networks, for which their pieces stand.
+    pub cut: i64,
+    pub pieces: i64,
+    /// Suspects, pieces counted and cut ranges not, by verdict: `waiting`, `matched`,
+    /// `unresolved`, `withheld`, `deferred`.
+    pub suspects: Vec<Tally>,
+    pub notices: i64,
+    pub letters: i64,
+    /// Rows listed in all letters together.
+    pub letter_rows: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    pub name: String,
+    pub count: i64,
+}
+
+impl Totals {
+    /// Suspects of a verdict.
+    #[must_use]
+    pub fn of(&self, verdict: &str) -> i64 {
+        self.suspects.iter().find(|tally| tally.name == verdict).map_or(0, |tally| tally.count)
+    }
+}
+
+/// One country's letters, by state.
+#[derive(Clone, Debug, Serialize)]
+pub struct CountryLine {
+    pub country: String,
+    pub suspects: i64,
+    pub letters: i64,
+    /// Letters by the state of their delivery; `composed` before they are in the queue.
+    pub states: Vec<Tally>,
+}
+
+/// How the queue stands.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct QueueView {
+    pub states: Vec<Tally>,
+    /// Since when the oldest open delivery is in the queue.
+    pub oldest_open: Option<Timestamp>,
+    pub next_retry: Option<Timestamp>,
+    /// When the last lease of a worker ends that holds some.
+    pub leased_until: Option<Timestamp>,
+    /// Attempts cut off after the message was handed over.
+    pub uncertain_attempts: i64,
+}
+
+/// A reason for which suspects are in no letter.
+#[derive(Clone, Debug, Serialize)]
+pub struct FindingLine {
+    pub verdict: String,
+    pub reason: String,
+    pub suspects: i64,
+}
+
+impl Store {
+    /// # Errors
+    /// The database's.
+    pub async fn totals(&self, campaign: i64) -> Result<Totals, Error> {
+        let (rows, fresh, repeated, refused) = sqlx::query_as(
+            "SELECT COALESCE(CAST(SUM(row_count) AS BIGINT), 0), COALESCE(CAST(SUM(fresh) AS BIGINT), 0),
+                    COALESCE(CAST(SUM(repeated) AS BIGINT), 0), COALESCE(CAST(SUM(refused) AS BIGINT), 0)
+             FROM import WHERE campaign_id = $1",
+        )
+        .bind(campaign)
+        .fetch_one(&self.read)
+        .await?;
+        let (cut, pieces) = sqlx::query_as(
+            "SELECT COUNT(cut_at), COUNT(cut_from) FROM suspect WHERE campaign_id = $1",
+        )
+        .bind(campaign)
+        .fetch_one(&self.read)
+        .await?;
+        let (letters, letter_rows) = sqlx::query_as(
+            "SELECT COUNT(*), COALESCE(CAST(SUM(row_count) AS BIGINT), 0) FROM letter WHERE campaign_id = $1",
+        )
+        .bind(campaign)
+        .fetch_one(&self.read)
+        .await?;
+        let notices = sqlx::query_scalar("SELECT COUNT(*) FROM notice WHERE campaign_id = $1")
+            .bind(campaign)
+            .fetch_one(&self.read)
+            .await?;
+        let suspects = sqlx::query_as(
+            "SELECT COALESCE(verdict, 'waiting') AS place, COUNT(*)
+             FROM suspect LEFT JOIN finding ON finding.id = finding_id
+             WHERE suspect.campaign_id = $1 AND cut_at IS NULL
+             GROUP BY COALESCE(verdict, 'waiting') ORDER BY 1",
+        )
+        .bind(campaign)
+        .fetch_all(&self.read)
+        .await?;
+        Ok(Totals {
+            import: ImportCounts { rows, fresh, repeated, refused },
+            cut,
+            pieces,
+            suspects: tallies(suspects),
+            notices,
+            letters,
+            letter_rows,
+        })
+    }
+
+    /// # Errors
+    /// The database's.
+    pub async fn queue_view(&self, campaign: i64) -> Result<QueueView, Error> {
+        let states = sqlx::query_as("SELECT state, COUNT(*) FROM delivery WHERE campaign_id = $1 GROUP BY state ORDER BY state")
+            .bind(campaign)
+            .fetch_all(&self.read)
+            .await?;
+        let row = sqlx::query(
+            "SELECT MIN(queued_at) AS oldest,
+                    MIN(CASE WHEN state = 'scheduled' THEN due_at END) AS next_retry,
+                    MAX(lease_until) AS leased_until
+             FROM delivery WHERE campaign_id = $1 AND state IN ('ready', 'scheduled', 'leased')",
+        )
+        .bind(campaign)
+        .fetch_one(&self.read)
+        .await?;
+        let moment = |column: &str| Ok::<_, Error>(row.try_get::<Option<i64>, _>(column)?.map(Timestamp));
+        let uncertain_attempts = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM attempt JOIN delivery ON delivery.id = delivery_id
+             WHERE campaign_id = $1 AND outcome = 'uncertain'",
+        )
+        .bind(campaign)
+        .fetch_one(&self.read)
+        .await?;
+        Ok(QueueView {
+            states: tallies(states),
+            oldest_open: moment("oldest")?,
+            next_retry: moment("next_retry")?,
+            leased_until: moment("leased_until")?,
+            uncertain_attempts,
+        })
+    }
+
+    /// Letters by country and state, the country with most suspects first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn countries(&self, campaign: i64) -> Result<Vec<CountryLine>, Error> {
+        let rows: Vec<(String, String, i64, i64)> = sqlx::query_as(
+            "SELECT letter.country, COALESCE(state, 'composed'), COUNT(*), CAST(SUM(row_count) AS BIGINT)
+             FROM letter LEFT JOIN delivery ON letter_id = letter.id
+             WHERE letter.campaign_id = $1
+             GROUP BY letter.country, COALESCE(state, 'composed')
+             ORDER BY 1, 2",
+        )
+        .bind(campaign)
+        .fetch_all(&self.read)
+        .await?;
+        let mut lines: Vec<CountryLine> = Vec::new();
+        for (country, state, letters, suspects) in rows {
+            if lines.last().is_none_or(|line| line.country != country) {
+                lines.push(CountryLine { country, suspects: 0, letters: 0, states: Vec::new() });
+            }
+            if let Some(line) = lines.last_mut() {
+                line.letters += letters;
+                line.suspects += suspects;
+                line.states.push(Tally { name: state, count: letters });
+            }
+        }
+        lines.sort_by(|a, b| b.suspects.cmp(&a.suspects).then_with(|| a.country.cmp(&b.country)));
+        Ok(lines)
+    }
+
+    /// Why suspects are in no letter, the most frequent reason first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn open_findings(&self, campaign: i64) -> Result<Vec<FindingLine>, Error> {
+        let rows: Vec<(String, String, i64)> = sqlx::query_as(
+            "SELECT verdict, reason, COUNT(suspect.id)
+             FROM finding JOIN suspect ON finding_id = finding.id
+             WHERE finding.campaign_id = $1 AND verdict <> 'matched'
+             GROUP BY verdict, reason ORDER BY 3 DESC, 2",
+        )
+        .bind(campaign)
+        .fetch_all(&self.read)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|(verdict, reason, suspects)| FindingLine { verdict, reason, suspects })
+            .collect())
+    }
+
+    /// What the other sides said, verbatim, most frequent first, of letters that were not accepted
+    /// at once.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn replies(&self, campaign: i64, limit: i64) -> Result<Vec<(String, String, i64)>, Error> {
+        Ok(sqlx::query_as(
+            "SELECT outcome, reply, COUNT(*)
+             FROM attempt JOIN delivery ON delivery.id = delivery_id
+             WHERE campaign_id = $1 AND outcome IS NOT NULL AND outcome <> 'accepted'
+             GROUP BY outcome, reply ORDER BY 3 DESC, 2 LIMIT $2",
+        )
+        .bind(campaign)
+        .bind(limit)
+        .fetch_all(&self.read)
+        .await?)
+    }
+}
+
+fn tallies(rows: Vec<(String, i64)>) -> Vec<Tally> {
+    rows.into_iter().map(|(name, count)| Tally { name, count }).collect()
+}
