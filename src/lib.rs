@@ -6,4 +6,8 @@ pub mod retry;
 
 pub mod store;
 
+pub mod templates;
+
 pub mod resolve;
+
+pub mod compose;

@@ -7,7 +7,6 @@ mod time;
 pub use time::{Clock, Span, Timestamp};
 
 mod suspect;
-pub(crate) use suspect::leading_i64;
 pub use suspect::{Refusal, Suspect, Terminal};
 
 mod network;
@@ -30,6 +29,9 @@ pub use signatory::{Signatory, signing};
 
 mod delivery;
 pub use delivery::{Attempt, Delivery, DeliveryState, Outcome, OutcomeKind, Step};
+
+mod cell;
+pub use cell::{neutral_cell, plain_text};
 
 mod progress;
 pub use progress::Progress;

@@ -72,7 +72,7 @@ impl Suspect {
 }
 
 /// The first eight bytes of a digest as the number that the store keeps.
-pub(crate) fn leading_i64(digest: &[u8]) -> i64 {
+fn leading_i64(digest: &[u8]) -> i64 {
     digest
         .iter()
         .take(8)

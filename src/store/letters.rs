@@ -55,74 +55,43 @@ impl Store {
         Ok(())
     }
 
-    /// Writes a notice down (its `id` is not looked at) and returns the number that its ticket
-    /// is made of.
+    /// Writes notices down (their `id`s are not looked at) and returns the number that the ticket
+    /// of each is made of.
     ///
     /// # Errors
     /// The database's.
-    pub async fn add_notice(&self, campaign: i64, notice: &Notice) -> Result<i64, Error> {
-        Ok(sqlx::query_scalar(
-            "INSERT INTO notice (campaign_id, round, mailbox, country, locale, suspects, networks)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)
-             RETURNING id",
-        )
-        .bind(campaign)
-        .bind(notice.round)
-        .bind(notice.mailbox.as_str())
-        .bind(notice.country.as_str())
-        .bind(notice.locale.as_str())
-        .bind(notice.suspects)
-        .bind(notice.networks)
-        .fetch_one(&self.write)
-        .await?)
+    pub async fn add_notices(&self, campaign: i64, notices: &[Notice]) -> Result<Vec<i64>, Error> {
+        let mut tx = self.begin().await?;
+        let mut ids = Vec::with_capacity(notices.len());
+        for notice in notices {
+            let id = sqlx::query_scalar(
+                "INSERT INTO notice (campaign_id, round, mailbox, country, locale, suspects, networks)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)
+                 RETURNING id",
+            )
+            .bind(campaign)
+            .bind(notice.round)
+            .bind(notice.mailbox.as_str())
+            .bind(notice.country.as_str())
+            .bind(notice.locale.as_str())
+            .bind(notice.suspects)
+            .bind(notice.networks)
+            .fetch_one(&mut *tx)
+            .await?;
+            ids.push(id);
+        }
+        tx.commit().await?;
+        Ok(ids)
     }
 
-    /// Freezes one letter with its attachments.
+    /// Freezes letters, each of the notice beside it, with their attachments.
     ///
     /// # Errors
-    /// The database's.
-    pub async fn add_letter(&self, campaign: i64, notice: i64, letter: &Letter) -> Result<(), Error> {
+    /// The database's; then none is frozen.
+    pub async fn add_letters(&self, campaign: i64, letters: &[(i64, Letter)]) -> Result<(), Error> {
         let mut tx = self.begin().await?;
-        let id: i64 = sqlx::query_scalar(
-            "INSERT INTO letter (campaign_id, notice_id, part, parts, ticket, locale, country, sender_name, sender,
-                                 reply_to, recipient, envelope_from, message_id, dated_at, subject, body_text,
-                                 body_html, row_count, digest)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
-             RETURNING id",
-        )
-        .bind(campaign)
-        .bind(notice)
-        .bind(letter.part)
-        .bind(letter.parts)
-        .bind(letter.ticket.as_str())
-        .bind(letter.locale.as_str())
-        .bind(letter.country.as_str())
-        .bind(letter.sender_name.as_str())
-        .bind(letter.sender.as_str())
-        .bind(letter.reply_to.as_str())
-        .bind(letter.recipient.as_str())
-        .bind(letter.envelope_from.as_str())
-        .bind(letter.message_id.as_str())
-        .bind(letter.dated_at.0)
-        .bind(letter.subject.as_str())
-        .bind(letter.text.as_str())
-        .bind(letter.html.as_str())
-        .bind(letter.rows)
-        .bind(letter.digest())
-        .fetch_one(&mut *tx)
-        .await?;
-        for (position, attachment) in letter.attachments.iter().enumerate() {
-            sqlx::query(
-                "INSERT INTO attachment (letter_id, position, name, media_type, content)
-                 VALUES ($1, $2, $3, $4, $5)",
-            )
-            .bind(id)
-            .bind(position as i64)
-            .bind(attachment.name.as_str())
-            .bind(attachment.media_type.as_str())
-            .bind(attachment.content.clone())
-            .execute(&mut *tx)
-            .await?;
+        for (notice, letter) in letters {
+            add_letter(&mut tx, campaign, *notice, letter).await?;
         }
         tx.commit().await?;
         Ok(())
@@ -258,6 +227,51 @@ impl Store {
             })
             .collect()
     }
+}
+
+async fn add_letter(tx: &mut Connection, campaign: i64, notice: i64, letter: &Letter) -> Result<(), Error> {
+    let id: i64 = sqlx::query_scalar(
+        "INSERT INTO letter (campaign_id, notice_id, part, parts, ticket, locale, country, sender_name, sender,
+                             reply_to, recipient, envelope_from, message_id, dated_at, subject, body_text,
+                             body_html, row_count, digest)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+         RETURNING id",
+    )
+    .bind(campaign)
+    .bind(notice)
+    .bind(letter.part)
+    .bind(letter.parts)
+    .bind(letter.ticket.as_str())
+    .bind(letter.locale.as_str())
+    .bind(letter.country.as_str())
+    .bind(letter.sender_name.as_str())
+    .bind(letter.sender.as_str())
+    .bind(letter.reply_to.as_str())
+    .bind(letter.recipient.as_str())
+    .bind(letter.envelope_from.as_str())
+    .bind(letter.message_id.as_str())
+    .bind(letter.dated_at.0)
+    .bind(letter.subject.as_str())
+    .bind(letter.text.as_str())
+    .bind(letter.html.as_str())
+    .bind(letter.rows)
+    .bind(letter.digest())
+    .fetch_one(&mut *tx)
+    .await?;
+    for (position, attachment) in letter.attachments.iter().enumerate() {
+        sqlx::query(
+            "INSERT INTO attachment (letter_id, position, name, media_type, content)
+             VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(id)
+        .bind(position as i64)
+        .bind(attachment.name.as_str())
+        .bind(attachment.media_type.as_str())
+        .bind(attachment.content.clone())
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(())
 }
 
 async fn letter(connection: &mut Connection, row: &AnyRow) -> Result<Letter, Error> {

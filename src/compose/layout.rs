@@ -1,0 +1,310 @@
+//! One source for both bodies: the light layout of a letter, set as plain text and as HTML.
+//!
+//! A template writes paragraphs on one long line each, `# headings`, `- ` and `1. ` items, lines
+//! led by four spaces that stay as they are, `---` and `[[evidence]]`. Translators so write each
+//! letter once, and text and HTML cannot say different things. There is no markup inside a line,
+//! so no value from outside can become any.
+
+use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
+use unicode_width::UnicodeWidthStr;
+
+/// The width of the plain text, in columns.
+pub(super) const WIDTH: usize = 78;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Block<'a> {
+    Heading(&'a str),
+    Paragraph(&'a str),
+    /// `-` or `7.`, and the text.
+    Item(&'a str, &'a str),
+    Verbatim(&'a str),
+    Evidence,
+    Rule,
+    Blank,
+}
+
+fn blocks(source: &str) -> impl Iterator<Item = Block<'_>> {
+    source.lines().map(|line| {
+        if let Some(text) = line.strip_prefix("    ") {
+            return Block::Verbatim(text.trim_end());
+        }
+        let line = line.trim();
+        match line {
+            "" => return Block::Blank,
+            "---" => return Block::Rule,
+            "[[evidence]]" => return Block::Evidence,
+            _ => {}
+        }
+        if let Some(text) = line.strip_prefix("# ") {
+            return Block::Heading(text);
+        }
+        if let Some((marker, text)) = line.split_once(' ') {
+            let number = marker.strip_suffix('.').unwrap_or_default();
+            let is_number = !number.is_empty() && number.len() <= 3 && number.bytes().all(|b| b.is_ascii_digit());
+            if marker == "-" || is_number {
+                return Block::Item(marker, text);
+            }
+        }
+        Block::Paragraph(line)
+    })
+}
+
+/// The observations of a letter, for both bodies.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Table {
+    pub(super) headings: Vec<String>,
+    pub(super) rows: Vec<Vec<String>>,
+    /// Heading of what stands below each row in the text, and in a last column in HTML.
+    pub(super) note: String,
+    pub(super) notes: Vec<String>,
+}
+
+/// Plain text in 78 columns.
+pub(super) fn to_text(source: &str, table: &Table) -> String {
+    let mut text = String::new();
+    let mut blank = true;
+    for block in blocks(source) {
+        match block {
+            Block::Blank if !blank => text.push('\n'),
+            Block::Blank => {}
+            Block::Heading(line) => {
+                text.push_str(&wrap(line, "", ""));
+                text.push('\n');
+                let width = line.width().min(WIDTH);
+                text.push_str(&"-".repeat(width));
+                text.push('\n');
+            }
+            Block::Paragraph(line) => {
+                text.push_str(&wrap(line, "", ""));
+                text.push('\n');
+            }
+            Block::Item(marker, line) => {
+                let lead = format!("{marker} ");
+                text.push_str(&wrap(line, &lead, &" ".repeat(lead.len())));
+                text.push('\n');
+            }
+            Block::Verbatim(line) => {
+                text.push_str(format!("    {line}").trim_end());
+                text.push('\n');
+            }
+            Block::Rule => {
+                text.push_str(&"-".repeat(WIDTH));
+                text.push('\n');
+            }
+            Block::Evidence => text.push_str(&table.to_text()),
+        }
+        blank = block == Block::Blank;
+    }
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    text
+}
+
+/// The inside of an HTML page, every character of the source escaped.
+pub(super) fn to_html(source: &str, table: &Table) -> String {
+    let mut html = String::new();
+    let mut open = "";
+    for block in blocks(source) {
+        let wanted = match block {
+            Block::Item("-", _) => "ul",
+            Block::Item(..) => "ol",
+            Block::Verbatim(_) => "pre",
+            // One blank line between two items does not end their list.
+            Block::Blank => open,
+            _ => "",
+        };
+        if wanted != open {
+            if !open.is_empty() {
+                html.push_str(&format!("</{open}>\n"));
+            }
+            if !wanted.is_empty() {
+                html.push_str(&format!("<{wanted}>"));
+                html.push_str(if wanted == "pre" { "" } else { "\n" });
+            }
+            open = wanted;
+        }
+        match block {
+            Block::Heading(text) => html.push_str(&format!("<h2>{}</h2>\n", escape(text))),
+            Block::Paragraph(text) => html.push_str(&format!("<p>{}</p>\n", escape(text))),
+            Block::Item("-", text) => html.push_str(&format!("<li>{}</li>\n", escape(text))),
+            Block::Item(marker, text) => {
+                let number = marker.trim_end_matches('.');
+                html.push_str(&format!("<li value=\"{number}\">{}</li>\n", escape(text)));
+            }
+            Block::Verbatim(text) => {
+                html.push_str(&escape(text));
+                html.push('\n');
+            }
+            Block::Evidence => html.push_str(&table.to_html()),
+            Block::Rule => html.push_str("<hr>\n"),
+            Block::Blank => {}
+        }
+    }
+    if !open.is_empty() {
+        html.push_str(&format!("</{open}>\n"));
+    }
+    html
+}
+
+impl Table {
+    /// Aligned columns; those that do not fit into the width stand on a line below, each with its
+    /// heading.
+    fn to_text(&self) -> String {
+        let widths: Vec<usize> = (0..self.headings.len())
+            .map(|column| {
+                let cells = self.rows.iter().filter_map(|row| row.get(column));
+                cells.chain(self.headings.get(column)).map(|cell| cell.width()).max().unwrap_or(0)
+            })
+            .collect();
+        let mut fitting = 0;
+        let mut used = 0;
+        for width in &widths {
+            let with_gap = used + width + if fitting == 0 { 0 } else { 2 };
+            if with_gap > WIDTH {
+                break;
+            }
+            used = with_gap;
+            fitting += 1;
+        }
+        let fitting = fitting.max(1);
+        let line = |cells: &[String]| {
+            let padded = cells.iter().take(fitting).zip(&widths).map(|(cell, width)| {
+                format!("{cell}{}", " ".repeat(width.saturating_sub(cell.width())))
+            });
+            padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        };
+        let mut text = format!("{}\n", line(&self.headings));
+        text.push_str(&"-".repeat(used.min(WIDTH)));
+        text.push('\n');
+        for (place, row) in self.rows.iter().enumerate() {
+            text.push_str(&line(row));
+            text.push('\n');
+            let below = row.iter().zip(&self.headings).skip(fitting);
+            let note = self.notes.get(place).filter(|note| !note.is_empty());
+            let below = below
+                .filter(|(cell, _)| !cell.is_empty())
+                .map(|(cell, heading)| format!("{heading}: {cell}"))
+                .chain(note.map(|note| format!("{}: {note}", self.note)));
+            for cell in below {
+                text.push_str(&wrap(&cell, "    ", "    "));
+                text.push('\n');
+            }
+        }
+        text
+    }
+
+    fn to_html(&self) -> String {
+        let has_notes = self.notes.iter().any(|note| !note.is_empty());
+        let cells = |tag: &str, cells: &mut dyn Iterator<Item = &String>| {
+            cells.map(|cell| format!("<{tag}>{}</{tag}>", escape(cell))).collect::<String>()
+        };
+        let note = has_notes.then_some(&self.note);
+        let mut html = format!(
+            "<table>\n<thead><tr>{}</tr></thead>\n<tbody>\n",
+            cells("th", &mut self.headings.iter().chain(note))
+        );
+        for (place, row) in self.rows.iter().enumerate() {
+            let note = self.notes.get(place).filter(|_| has_notes);
+            html.push_str(&format!("<tr>{}</tr>\n", cells("td", &mut row.iter().chain(note))));
+        }
+        html.push_str("</tbody>\n</table>\n");
+        html
+    }
+}
+
+/// For text and attributes in double quotes.
+pub(super) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// Breaks where UAX #14 allows, so between Japanese characters too, but never inside a word: an
+/// address or name cut in two would be read wrongly.
+fn wrap(line: &str, first: &str, then: &str) -> String {
+    let options = Options::new(WIDTH)
+        .initial_indent(first)
+        .subsequent_indent(then)
+        .word_separator(WordSeparator::UnicodeBreakProperties)
+        .word_splitter(WordSplitter::NoHyphenation)
+        .wrap_algorithm(WrapAlgorithm::FirstFit)
+        .break_words(false);
+    textwrap::fill(line, options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        Table {
+            headings: ["Address", "Seen (UTC)"].map(str::to_owned).to_vec(),
+            rows: vec![
+                ["192.0.2.1", "2026-11-01"].map(str::to_owned).to_vec(),
+                ["2001:db8::/32", ""].map(str::to_owned).to_vec(),
+            ],
+            note: "Evidence".to_owned(),
+            notes: vec!["HELO <mail>".to_owned(), String::new()],
+        }
+    }
+
+    #[test]
+    fn sets_each_block_as_text() {
+        let source = "Dear desk,\n\n\n# What\n\n- one\n2. two\n    key: value\n\n[[evidence]]\n---\n";
+        assert_eq!(
+            to_text(source, &table()),
+            "Dear desk,\n\nWhat\n----\n\n- one\n2. two\n    key: value\n\n\
+             Address        Seen (UTC)\n-------------------------\n\
+             192.0.2.1      2026-11-01\n    Evidence: HELO <mail>\n2001:db8::/32\n".to_owned()
+                + &"-".repeat(78)
+                + "\n"
+        );
+    }
+
+    #[test]
+    fn sets_each_block_as_html() {
+        let source = "A & B\n\n- one\n- <two>\n\n3. three\n    a\n    b\n[[evidence]]";
+        assert_eq!(
+            to_html(source, &table()),
+            "<p>A &amp; B</p>\n<ul>\n<li>one</li>\n<li>&lt;two&gt;</li>\n</ul>\n\
+             <ol>\n<li value=\"3\">three</li>\n</ol>\n<pre>a\nb\n</pre>\n\
+             <table>\n<thead><tr><th>Address</th><th>Seen (UTC)</th><th>Evidence</th></tr></thead>\n<tbody>\n\
+             <tr><td>192.0.2.1</td><td>2026-11-01</td><td>HELO &lt;mail&gt;</td></tr>\n\
+             <tr><td>2001:db8::/32</td><td></td><td></td></tr>\n</tbody>\n</table>\n"
+        );
+    }
+
+    #[test]
+    fn keeps_within_the_width_in_every_script() {
+        let english = "word ".repeat(60);
+        let japanese = "迷惑メールを送信している疑いがあります。".repeat(12);
+        for source in [english.as_str(), &format!("- {english}"), &japanese, &format!("1. {japanese}")] {
+            let text = to_text(source, &Table::default());
+            assert!(text.lines().count() > 3);
+            for line in text.lines() {
+                assert!(line.width() <= WIDTH, "{line}");
+            }
+        }
+        let address = format!("{}.example", "a".repeat(90));
+        assert!(to_text(&format!("see {address} there"), &Table::default()).contains(&address));
+    }
+
+    #[test]
+    fn what_does_not_fit_beside_stands_below() {
+        let wide = Table {
+            headings: ["Address", "Source"].map(str::to_owned).to_vec(),
+            rows: vec![vec!["a".repeat(50), "s".repeat(40)]],
+            ..Table::default()
+        };
+        let text = wide.to_text();
+        assert!(text.contains(&format!("{}\n    Source: {}\n", "a".repeat(50), "s".repeat(40))), "{text}");
+    }
+}

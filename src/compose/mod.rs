@@ -1,0 +1,291 @@
+//! Stage 3. Contacts in, letters out.
+
+mod evidence;
+mod jurisdiction;
+mod layout;
+mod write;
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::model::{Campaign, Finding, Letter, Mailbox, Notice, Progress, Signatory, Timestamp, Verdict, Via, signing};
+use crate::store::{self, Store};
+use crate::templates::{self, Templates};
+use evidence::NetworkWords;
+use jurisdiction::Jurisdiction;
+use write::Writer;
+
+/// Mailboxes taken from the store at a time.
+const PAGE: i64 = 200;
+/// Letters frozen in one transaction: at most so many, and about so many bytes.
+const LETTERS: usize = 100;
+const BYTES: usize = 8 << 20;
+
+/// What the letters of this installation have in common.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub sender_name: String,
+    pub sender: Mailbox,
+    pub reply_to: Mailbox,
+    pub bounce_domain: String,
+    pub verify: String,
+    pub ticket_prefix: String,
+    pub table_rows: usize,
+    pub part_rows: usize,
+}
+
+impl Settings {
+    /// # Errors
+    /// The key that is wrong and why.
+    pub fn from_config(config: &Config) -> Result<Self, String> {
+        Ok(Self {
+            sender_name: config.sender.name.clone(),
+            sender: config.sender.mailbox()?,
+            reply_to: config.sender.reply_to()?,
+            bounce_domain: config.sender.bounce_domain().to_owned(),
+            verify: config.sender.verify.clone(),
+            ticket_prefix: config.sender.ticket_prefix.clone(),
+            table_rows: config.letter.table_rows,
+            part_rows: config.letter.part_rows,
+        })
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Done {
+    pub notices: u64,
+    pub letters: u64,
+    pub suspects: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// One letter cannot be written; so none is.
+    #[error("the letter to {mailbox} ({country}, {locale}) cannot be written: {cause}")]
+    Letter {
+        mailbox: Mailbox,
+        country: String,
+        locale: String,
+        cause: templates::Error,
+    },
+}
+
+/// Writes all letters of a campaign anew and freezes them. Fails closed: a missing value or
+/// translation in any letter stops the campaign, which then cannot be submitted.
+///
+/// # Errors
+/// [`store::Error::Refused`] when suspects are not resolved yet or the campaign is approved;
+/// [`Error::Letter`]; the database's.
+pub async fn run_once(
+    store: &Store,
+    templates: &Templates,
+    settings: &Settings,
+    campaign: &Campaign,
+    by: &str,
+    now: Timestamp,
+    progress: &Progress,
+) -> Result<Done, Error> {
+    store.reopen(&campaign.name, by, "composed again", now).await?;
+    let waiting = store.count_waiting(campaign.id).await?;
+    if waiting > 0 {
+        let remedy = format!("lapwing resolve {}", campaign.name);
+        return Err(store::Error::Refused(format!("{waiting} suspects are not resolved yet; run `{remedy}`")).into());
+    }
+    store.begin_composition(campaign.id).await?;
+    progress.expect(store.totals(campaign.id).await?.of("matched").unsigned_abs());
+    let mut composition = Composition {
+        store,
+        templates,
+        settings,
+        campaign,
+        roll: store.signatories().await?,
+        now,
+        jurisdictions: HashMap::new(),
+        written: Vec::new(),
+        bytes: 0,
+        done: Done::default(),
+    };
+    let mut after = String::new();
+    loop {
+        let page = store.mailboxes(campaign.id, &after, PAGE).await?;
+        let Some(last) = page.last() else {
+            break;
+        };
+        last.as_str().clone_into(&mut after);
+        composition.write_page(&page, progress).await?;
+        if progress.is_stopped() {
+            return Ok(composition.done);
+        }
+    }
+    composition.flush().await?;
+    store.mark_composed(campaign.id, now).await?;
+    Ok(composition.done)
+}
+
+/// One mailbox's findings, and the notice they make.
+struct Draft {
+    notice: Notice,
+    findings: Vec<Finding>,
+}
+
+struct Composition<'a> {
+    store: &'a Store,
+    templates: &'a Templates,
+    settings: &'a Settings,
+    campaign: &'a Campaign,
+    roll: Vec<Signatory>,
+    now: Timestamp,
+    jurisdictions: HashMap<String, Jurisdiction>,
+    /// Letters not frozen yet.
+    written: Vec<(i64, Letter)>,
+    bytes: usize,
+    done: Done,
+}
+
+impl Composition<'_> {
+    async fn write_page(&mut self, mailboxes: &[Mailbox], progress: &Progress) -> Result<(), Error> {
+        let mut drafts = Vec::with_capacity(mailboxes.len());
+        for mailbox in mailboxes {
+            let findings = self.store.findings_of(self.campaign.id, mailbox).await?;
+            let draft = self.draft(mailbox, findings)?;
+            // An override may have left a finding without suspects: nothing to tell.
+            drafts.extend(Some(draft).filter(|draft| draft.notice.suspects > 0));
+        }
+        let notices: Vec<Notice> = drafts.iter().map(|draft| draft.notice.clone()).collect();
+        let numbers = self.store.add_notices(self.campaign.id, &notices).await?;
+        for (draft, number) in drafts.iter().zip(numbers) {
+            self.write_notice(draft, number).await?;
+            progress.add(draft.notice.suspects.unsigned_abs());
+        }
+        Ok(())
+    }
+
+    fn draft(&mut self, mailbox: &Mailbox, findings: Vec<(Finding, i64)>) -> Result<Draft, Error> {
+        let mut by_country: Vec<(&str, i64)> = Vec::new();
+        for (finding, suspects) in &findings {
+            match by_country.iter_mut().find(|(country, _)| *country == finding.country) {
+                Some((_, sum)) => *sum += suspects,
+                None => by_country.push((&finding.country, *suspects)),
+            }
+        }
+        let most = by_country.iter().max_by(|a, b| (a.1, b.0).cmp(&(b.1, a.0)));
+        let country = most.map(|(country, _)| (*country).to_owned()).unwrap_or_default();
+        let wished = findings.iter().find_map(|(finding, _)| match &finding.verdict {
+            Verdict::Matched { locale, .. } if !locale.is_empty() => Some(locale.as_str()),
+            _ => None,
+        });
+        let jurisdiction = self.jurisdiction(mailbox, &country)?;
+        let locale = jurisdiction.locale(self.templates, &self.campaign.letter, wished.unwrap_or_default());
+        let notice = Notice {
+            id: 0,
+            round: 1,
+            mailbox: mailbox.clone(),
+            country,
+            locale,
+            suspects: findings.iter().map(|(_, suspects)| suspects).sum(),
+            networks: findings.iter().filter(|(finding, suspects)| finding.network.is_some() && *suspects > 0).count() as i64,
+        };
+        let findings = findings.into_iter().map(|(finding, _)| finding).collect();
+        Ok(Draft { notice, findings })
+    }
+
+    fn jurisdiction(&mut self, mailbox: &Mailbox, country: &str) -> Result<Jurisdiction, Error> {
+        if let Some(known) = self.jurisdictions.get(country) {
+            return Ok(known.clone());
+        }
+        let read = Jurisdiction::of(self.templates, country).map_err(|cause| Error::Letter {
+            mailbox: mailbox.clone(),
+            country: country.to_owned(),
+            locale: "any language".to_owned(),
+            cause,
+        })?;
+        self.jurisdictions.insert(country.to_owned(), read.clone());
+        Ok(read)
+    }
+
+    async fn write_notice(&mut self, draft: &Draft, number: i64) -> Result<(), Error> {
+        let notice = &draft.notice;
+        let (networks, holder) = self.network_words(&draft.findings).await?;
+        let jurisdiction = self.jurisdiction(&notice.mailbox, &notice.country)?;
+        let signatories = signing(&self.roll, self.now, &notice.country);
+        let via = draft.findings.iter().find_map(|finding| match finding.verdict {
+            Verdict::Matched { via, .. } => Some(via),
+            _ => None,
+        });
+        let parts = (notice.suspects as usize).div_ceil(self.settings.part_rows) as i64;
+        let mut after = None;
+        for part in 1..=parts {
+            let limit = self.settings.part_rows as i64;
+            let rows = self.store.evidence(self.campaign.id, notice.mailbox.as_str(), after.as_ref(), limit).await?;
+            let writer = Writer {
+                templates: self.templates,
+                settings: self.settings,
+                letter: &self.campaign.letter,
+                notice,
+                number,
+                jurisdiction: &jurisdiction,
+                signatories: &signatories,
+                networks: &networks,
+                holder: &holder,
+                via: via.unwrap_or(Via::Own),
+                now: self.now,
+            };
+            let letter = writer.write(part, parts, &rows).map_err(|cause| Error::Letter {
+                mailbox: notice.mailbox.clone(),
+                country: notice.country.clone(),
+                locale: notice.locale.clone(),
+                cause,
+            })?;
+            self.done.letters += 1;
+            self.done.suspects += rows.len() as u64;
+            after = rows.into_iter().last();
+            self.keep(number, letter).await?;
+        }
+        self.done.notices += 1;
+        Ok(())
+    }
+
+    /// What the letter says of each finding's network, and the holder's name where it is one.
+    async fn network_words(&self, findings: &[Finding]) -> Result<(HashMap<i64, NetworkWords>, String), Error> {
+        let mut words = HashMap::new();
+        let mut holder: Option<String> = None;
+        for finding in findings {
+            let Some(id) = finding.network else {
+                continue;
+            };
+            let network = self.store.network(id).await?.network;
+            holder = match holder {
+                Some(other) if other != network.holder => Some(String::new()),
+                _ => Some(network.holder),
+            };
+            let network = NetworkWords {
+                range: network.range.to_string(),
+                name: network.name,
+                asn: network.asn,
+            };
+            words.insert(finding.id, network);
+        }
+        Ok((words, holder.unwrap_or_default()))
+    }
+
+    async fn keep(&mut self, notice: i64, letter: Letter) -> Result<(), Error> {
+        let attached: usize = letter.attachments.iter().map(|one| one.content.len()).sum();
+        self.bytes += letter.text.len() + letter.html.len() + attached;
+        self.written.push((notice, letter));
+        if self.written.len() >= LETTERS || self.bytes >= BYTES {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), Error> {
+        self.store.add_letters(self.campaign.id, &self.written).await?;
+        self.written.clear();
+        self.bytes = 0;
+        Ok(())
+    }
+}

@@ -1,0 +1,190 @@
+//! The words: templates compiled in, laid over by a folder, rendered strictly.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use handlebars::{Handlebars, no_escape};
+use rust_embed::RustEmbed;
+use serde::Serialize;
+
+#[derive(RustEmbed)]
+#[folder = "templates/"]
+struct Shipped;
+
+/// All templates and data files, by their path below `templates/`. What is missing in a template's
+/// values is an error, never an empty place; nothing is escaped, for the same words become text
+/// and HTML later.
+pub struct Templates {
+    handlebars: Handlebars<'static>,
+    /// Files that are read as they are: words, jurisdictions, the demo's tables.
+    files: BTreeMap<String, String>,
+}
+
+/// What is wrong in which file and line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("templates/{file}{}: {problem}", .line.map(|line| format!(", line {line}")).unwrap_or_default())]
+pub struct Error {
+    pub file: String,
+    pub line: Option<usize>,
+    pub problem: String,
+}
+
+impl Templates {
+    /// The templates as shipped, then those in `folder` over them; an empty path is no folder.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is not UTF-8 or does not parse, with its line.
+    pub fn load(folder: &Path) -> Result<Self, Error> {
+        let mut files = BTreeMap::new();
+        for name in Shipped::iter() {
+            if let Some(file) = Shipped::get(&name) {
+                files.insert(name.to_string(), utf8(&name, file.data.into_owned())?);
+            }
+        }
+        if !folder.as_os_str().is_empty() {
+            read_folder(folder, folder, &mut files)?;
+        }
+        let mut handlebars = Handlebars::new();
+        handlebars.set_strict_mode(true);
+        handlebars.register_escape_fn(no_escape);
+        for (name, text) in files.iter().filter(|(name, _)| name.ends_with(".hbs")) {
+            handlebars.register_template_string(name, text).map_err(|error| Error {
+                file: name.clone(),
+                line: error.pos().map(|(line, _)| line),
+                problem: error.reason().to_string(),
+            })?;
+        }
+        Ok(Self { handlebars, files })
+    }
+
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.files.contains_key(name)
+    }
+
+    /// The names of all files that begin so.
+    pub fn names(&self, prefix: &str) -> impl Iterator<Item = &str> {
+        self.files
+            .range(prefix.to_owned()..)
+            .map(|(name, _)| name.as_str())
+            .take_while(move |name| name.starts_with(prefix))
+    }
+
+    /// A file as it is.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn text(&self, name: &str) -> Result<&str, Error> {
+        self.files.get(name).map(String::as_str).ok_or_else(|| missing(name))
+    }
+
+    /// # Errors
+    /// When there is no such template, or a value it needs is missing.
+    pub fn render(&self, name: &str, values: &impl Serialize) -> Result<String, Error> {
+        if !self.has(name) {
+            return Err(missing(name));
+        }
+        self.handlebars.render(name, values).map_err(|error| Error {
+            file: error.template_name.clone().unwrap_or_else(|| name.to_owned()),
+            line: error.line_no,
+            problem: error.reason().to_string(),
+        })
+    }
+
+    /// A data file as the type it should be.
+    ///
+    /// # Errors
+    /// When there is none, or it is not of that type.
+    pub fn data<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, Error> {
+        toml::from_str(self.text(name)?).map_err(|error| Error {
+            file: name.to_owned(),
+            line: None,
+            problem: error.to_string(),
+        })
+    }
+}
+
+fn missing(name: &str) -> Error {
+    Error {
+        file: name.to_owned(),
+        line: None,
+        problem: "there is no such file".to_owned(),
+    }
+}
+
+fn utf8(name: &str, bytes: Vec<u8>) -> Result<String, Error> {
+    String::from_utf8(bytes).map_err(|_| Error {
+        file: name.to_owned(),
+        line: None,
+        problem: "is not UTF-8".to_owned(),
+    })
+}
+
+fn read_folder(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) -> Result<(), Error> {
+    let wrong = |path: &Path, error: std::io::Error| Error {
+        file: path.display().to_string(),
+        line: None,
+        problem: error.to_string(),
+    };
+    for entry in std::fs::read_dir(folder).map_err(|error| wrong(folder, error))? {
+        let path = entry.map_err(|error| wrong(folder, error))?.path();
+        if path.is_dir() {
+            read_folder(root, &path, files)?;
+        } else if path.extension().is_some_and(|kind| kind == "hbs" || kind == "toml") {
+            let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+            let bytes = std::fs::read(&path).map_err(|error| wrong(&path, error))?;
+            let text = utf8(&name, bytes)?;
+            files.insert(name, text);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn a_missing_value_is_named_with_file_and_line() {
+        let folder = folder(&[("letter/x/body.hbs", "one\ntwo {{here}}\nthree {{gone}}\n")]);
+        let templates = Templates::load(folder.path()).unwrap();
+        let values = BTreeMap::from([("here", "here")]);
+        let error = templates.render("letter/x/body.hbs", &values).unwrap_err();
+        assert_eq!((error.file.as_str(), error.line), ("letter/x/body.hbs", Some(3)));
+        assert!(error.to_string().contains("gone"), "{error}");
+    }
+
+    #[test]
+    fn a_broken_template_is_named_before_anything_is_rendered() {
+        let folder = folder(&[("letter/x/body.hbs", "one\n{{#if a}}\n")]);
+        let error = Templates::load(folder.path()).err().unwrap();
+        assert_eq!(error.file, "letter/x/body.hbs");
+        assert!(error.line.is_some(), "{error}");
+    }
+
+    #[test]
+    fn a_folder_goes_before_what_is_shipped() {
+        let folder = folder(&[("letter/notice/en/subject.hbs", "Other words")]);
+        let templates = Templates::load(folder.path()).unwrap();
+        assert_eq!(templates.render("letter/notice/en/subject.hbs", &()).unwrap(), "Other words");
+        assert!(templates.has("letter/notice/en/body.hbs"));
+    }
+
+    #[test]
+    fn nothing_in_a_value_is_run_or_escaped() {
+        let folder = folder(&[("x.hbs", "{{value}}")]);
+        let templates = Templates::load(folder.path()).unwrap();
+        let values = BTreeMap::from([("value", "{{other}} & <b>")]);
+        assert_eq!(templates.render("x.hbs", &values).unwrap(), "{{other}} & <b>");
+    }
+}
