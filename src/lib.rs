@@ -11,3 +11,7 @@ pub mod templates;
 pub mod resolve;
 
 pub mod compose;
+
+pub mod approve;
+
+pub mod send;

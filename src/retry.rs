@@ -36,7 +36,11 @@ where
         let is_passing = &is_passing;
         async move {
             attempt.await.map_err(|fault| {
-                if is_passing(&fault) { Error::transient(fault) } else { Error::permanent(fault) }
+                if is_passing(&fault) {
+                    Error::transient(fault)
+                } else {
+                    Error::permanent(fault)
+                }
             })
         }
     })
@@ -50,14 +54,27 @@ mod tests {
     #[tokio::test]
     async fn waits_for_what_passes_and_for_nothing_else() {
         let mut calls = 0;
-        let outcome = patiently(Duration::from_secs(5), |fault: &&str| *fault == "starting", || {
-            calls += 1;
-            let outcome = if calls < 3 { Err("starting") } else { Ok(calls) };
-            async move { outcome }
-        })
+        let outcome = patiently(
+            Duration::from_secs(5),
+            |fault: &&str| *fault == "starting",
+            || {
+                calls += 1;
+                let outcome = if calls < 3 {
+                    Err("starting")
+                } else {
+                    Ok(calls)
+                };
+                async move { outcome }
+            },
+        )
         .await;
         assert_eq!(outcome, Ok(3));
-        let outcome: Result<(), _> = patiently(Duration::from_secs(5), |_| false, || async { Err("no such database") }).await;
+        let outcome: Result<(), _> = patiently(
+            Duration::from_secs(5),
+            |_| false,
+            || async { Err("no such database") },
+        )
+        .await;
         assert_eq!(outcome, Err("no such database"));
     }
 }

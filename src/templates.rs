@@ -48,11 +48,13 @@ impl Templates {
         handlebars.set_strict_mode(true);
         handlebars.register_escape_fn(no_escape);
         for (name, text) in files.iter().filter(|(name, _)| name.ends_with(".hbs")) {
-            handlebars.register_template_string(name, text).map_err(|error| Error {
-                file: name.clone(),
-                line: error.pos().map(|(line, _)| line),
-                problem: error.reason().to_string(),
-            })?;
+            handlebars
+                .register_template_string(name, text)
+                .map_err(|error| Error {
+                    file: name.clone(),
+                    line: error.pos().map(|(line, _)| line),
+                    problem: error.reason().to_string(),
+                })?;
         }
         Ok(Self { handlebars, files })
     }
@@ -75,7 +77,10 @@ impl Templates {
     /// # Errors
     /// When there is none.
     pub fn text(&self, name: &str) -> Result<&str, Error> {
-        self.files.get(name).map(String::as_str).ok_or_else(|| missing(name))
+        self.files
+            .get(name)
+            .map(String::as_str)
+            .ok_or_else(|| missing(name))
     }
 
     /// # Errors
@@ -85,7 +90,10 @@ impl Templates {
             return Err(missing(name));
         }
         self.handlebars.render(name, values).map_err(|error| Error {
-            file: error.template_name.clone().unwrap_or_else(|| name.to_owned()),
+            file: error
+                .template_name
+                .clone()
+                .unwrap_or_else(|| name.to_owned()),
             line: error.line_no,
             problem: error.reason().to_string(),
         })
@@ -120,7 +128,11 @@ fn utf8(name: &str, bytes: Vec<u8>) -> Result<String, Error> {
     })
 }
 
-fn read_folder(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) -> Result<(), Error> {
+fn read_folder(
+    root: &Path,
+    folder: &Path,
+    files: &mut BTreeMap<String, String>,
+) -> Result<(), Error> {
     let wrong = |path: &Path, error: std::io::Error| Error {
         file: path.display().to_string(),
         line: None,
@@ -130,8 +142,15 @@ fn read_folder(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>)
         let path = entry.map_err(|error| wrong(folder, error))?.path();
         if path.is_dir() {
             read_folder(root, &path, files)?;
-        } else if path.extension().is_some_and(|kind| kind == "hbs" || kind == "toml") {
-            let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+        } else if path
+            .extension()
+            .is_some_and(|kind| kind == "hbs" || kind == "toml")
+        {
+            let name = path
+                .strip_prefix(root)
+                .unwrap_or(&path)
+                .to_string_lossy()
+                .replace('\\', "/");
             let bytes = std::fs::read(&path).map_err(|error| wrong(&path, error))?;
             let text = utf8(&name, bytes)?;
             files.insert(name, text);
@@ -160,7 +179,10 @@ mod tests {
         let templates = Templates::load(folder.path()).unwrap();
         let values = BTreeMap::from([("here", "here")]);
         let error = templates.render("letter/x/body.hbs", &values).unwrap_err();
-        assert_eq!((error.file.as_str(), error.line), ("letter/x/body.hbs", Some(3)));
+        assert_eq!(
+            (error.file.as_str(), error.line),
+            ("letter/x/body.hbs", Some(3))
+        );
         assert!(error.to_string().contains("gone"), "{error}");
     }
 
@@ -176,7 +198,12 @@ mod tests {
     fn a_folder_goes_before_what_is_shipped() {
         let folder = folder(&[("letter/notice/en/subject.hbs", "Other words")]);
         let templates = Templates::load(folder.path()).unwrap();
-        assert_eq!(templates.render("letter/notice/en/subject.hbs", &()).unwrap(), "Other words");
+        assert_eq!(
+            templates
+                .render("letter/notice/en/subject.hbs", &())
+                .unwrap(),
+            "Other words"
+        );
         assert!(templates.has("letter/notice/en/body.hbs"));
     }
 
@@ -185,6 +212,9 @@ mod tests {
         let folder = folder(&[("x.hbs", "{{value}}")]);
         let templates = Templates::load(folder.path()).unwrap();
         let values = BTreeMap::from([("value", "{{other}} & <b>")]);
-        assert_eq!(templates.render("x.hbs", &values).unwrap(), "{{other}} & <b>");
+        assert_eq!(
+            templates.render("x.hbs", &values).unwrap(),
+            "{{other}} & <b>"
+        );
     }
 }

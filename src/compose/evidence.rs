@@ -9,7 +9,9 @@ use crate::model::{Terminal, Timestamp, neutral_cell};
 use crate::store::SuspectRow;
 
 /// The columns of the attachment, as the letters explain them.
-const COLUMNS: [&str; 8] = ["address", "network", "seen", "class", "source", "evidence", "port", "terminal"];
+const COLUMNS: [&str; 8] = [
+    "address", "network", "seen", "class", "source", "evidence", "port", "terminal",
+];
 
 /// A language's headings for the table, and what stands around it.
 #[derive(Clone, Debug, Deserialize)]
@@ -70,7 +72,11 @@ impl Evidence<'_> {
         let mut listed: Vec<Listed> = Vec::new();
         let mut places: HashMap<&str, usize> = HashMap::new();
         for row in self.rows {
-            let Some(network) = self.networks.get(&row.finding).filter(|network| !network.range.is_empty()) else {
+            let Some(network) = self
+                .networks
+                .get(&row.finding)
+                .filter(|network| !network.range.is_empty())
+            else {
                 continue;
             };
             let place = *places.entry(&network.range).or_insert_with(|| {
@@ -96,9 +102,15 @@ impl Evidence<'_> {
             (&words.address, Box::new(|row| row.range.to_string())),
             (
                 &words.seen,
-                Box::new(|row| row.seen_at.map_or_else(|| words.not_given.clone(), |at| at.to_string())),
+                Box::new(|row| {
+                    row.seen_at
+                        .map_or_else(|| words.not_given.clone(), |at| at.to_string())
+                }),
             ),
-            (&words.port, Box::new(|row| row.port.map(|port| port.to_string()).unwrap_or_default())),
+            (
+                &words.port,
+                Box::new(|row| row.port.map(|port| port.to_string()).unwrap_or_default()),
+            ),
             (&words.class, Box::new(|row| row.class.clone())),
             (&words.source, Box::new(|row| row.source.clone())),
             (
@@ -110,11 +122,19 @@ impl Evidence<'_> {
                 }),
             ),
         ];
-        let filled = columns.into_iter().filter(|(_, cell)| rows.iter().any(|row| !cell(row).is_empty()));
+        let filled = columns
+            .into_iter()
+            .filter(|(_, cell)| rows.iter().any(|row| !cell(row).is_empty()));
         let filled: Vec<_> = filled.collect();
         Table {
-            headings: filled.iter().map(|(heading, _)| (*heading).clone()).collect(),
-            rows: rows.iter().map(|row| filled.iter().map(|(_, cell)| cell(row)).collect()).collect(),
+            headings: filled
+                .iter()
+                .map(|(heading, _)| (*heading).clone())
+                .collect(),
+            rows: rows
+                .iter()
+                .map(|row| filled.iter().map(|(_, cell)| cell(row)).collect())
+                .collect(),
             note: words.evidence.clone(),
             notes: rows.iter().map(|row| row.evidence.clone()).collect(),
         }
@@ -128,7 +148,10 @@ impl Evidence<'_> {
             .from_writer(Vec::with_capacity(self.rows.len() * 128 + 128));
         writer.write_record(COLUMNS)?;
         for row in self.rows {
-            let network = self.networks.get(&row.finding).map(|network| network.range.as_str());
+            let network = self
+                .networks
+                .get(&row.finding)
+                .map(|network| network.range.as_str());
             writer.write_record([
                 row.range.to_string().as_str(),
                 network.unwrap_or_default(),
@@ -140,6 +163,8 @@ impl Evidence<'_> {
                 row.terminal.as_str(),
             ])?;
         }
-        writer.into_inner().map_err(|error| error.into_error().into())
+        writer
+            .into_inner()
+            .map_err(|error| error.into_error().into())
     }
 }

@@ -10,7 +10,13 @@ use crate::templates::{Error, Templates};
 pub(super) const ENGLISH: &str = "en";
 
 /// The five measures, in the order of the letter of 2005.
-const MEASURES: [&str; 5] = ["op25b", "rate-limit", "find-and-quarantine", "advice", "removal-tools"];
+const MEASURES: [&str; 5] = [
+    "op25b",
+    "rate-limit",
+    "find-and-quarantine",
+    "advice",
+    "removal-tools",
+];
 
 /// One country's file. A country without one gets English, no note and all measures.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -55,11 +61,19 @@ impl Jurisdiction {
         }
         let read: Self = templates.data(&name)?;
         let known = |key: &String| MEASURES.contains(&key.as_str());
-        if let Some(unknown) = read.reserved.iter().chain(&read.withheld).find(|key| !known(key)) {
+        if let Some(unknown) = read
+            .reserved
+            .iter()
+            .chain(&read.withheld)
+            .find(|key| !known(key))
+        {
             return Err(Error {
                 file: name,
                 line: None,
-                problem: format!("there is no measure \"{unknown}\"; there are {}", MEASURES.join(", ")),
+                problem: format!(
+                    "there is no measure \"{unknown}\"; there are {}",
+                    MEASURES.join(", ")
+                ),
             });
         }
         Ok(read)
@@ -81,7 +95,11 @@ impl Jurisdiction {
 
     /// # Errors
     /// When a measure has not been written in this language.
-    pub(super) fn measures(&self, templates: &Templates, locale: &str) -> Result<Vec<Measure>, Error> {
+    pub(super) fn measures(
+        &self,
+        templates: &Templates,
+        locale: &str,
+    ) -> Result<Vec<Measure>, Error> {
         let mut measures = Vec::new();
         for (place, key) in MEASURES.into_iter().enumerate() {
             if self.withheld.iter().any(|withheld| withheld == key) {
@@ -143,13 +161,18 @@ mod tests {
         let names: Vec<&str> = templates.names("jurisdiction/").collect();
         assert!(names.len() >= 10);
         for name in names {
-            let country = name.trim_start_matches("jurisdiction/").trim_end_matches(".toml");
+            let country = name
+                .trim_start_matches("jurisdiction/")
+                .trim_end_matches(".toml");
             let read = Jurisdiction::of(&templates, country).unwrap();
             assert_eq!(read.country, country);
             assert!(!read.name.is_empty() && !read.source.is_empty(), "{name}");
             for locale in [ENGLISH, &read.locale(&templates, "notice", "")] {
                 read.note(locale).unwrap();
-                assert_eq!(read.measures(&templates, locale).unwrap().len() + read.withheld.len(), 5);
+                assert_eq!(
+                    read.measures(&templates, locale).unwrap().len() + read.withheld.len(),
+                    5
+                );
             }
         }
     }

@@ -40,7 +40,9 @@ fn blocks(source: &str) -> impl Iterator<Item = Block<'_>> {
         }
         if let Some((marker, text)) = line.split_once(' ') {
             let number = marker.strip_suffix('.').unwrap_or_default();
-            let is_number = !number.is_empty() && number.len() <= 3 && number.bytes().all(|b| b.is_ascii_digit());
+            let is_number = !number.is_empty()
+                && number.len() <= 3
+                && number.bytes().all(|b| b.is_ascii_digit());
             if marker == "-" || is_number {
                 return Block::Item(marker, text);
             }
@@ -153,7 +155,11 @@ impl Table {
         let widths: Vec<usize> = (0..self.headings.len())
             .map(|column| {
                 let cells = self.rows.iter().filter_map(|row| row.get(column));
-                cells.chain(self.headings.get(column)).map(|cell| cell.width()).max().unwrap_or(0)
+                cells
+                    .chain(self.headings.get(column))
+                    .map(|cell| cell.width())
+                    .max()
+                    .unwrap_or(0)
             })
             .collect();
         let mut fitting = 0;
@@ -168,9 +174,13 @@ impl Table {
         }
         let fitting = fitting.max(1);
         let line = |cells: &[String]| {
-            let padded = cells.iter().take(fitting).zip(&widths).map(|(cell, width)| {
-                format!("{cell}{}", " ".repeat(width.saturating_sub(cell.width())))
-            });
+            let padded = cells
+                .iter()
+                .take(fitting)
+                .zip(&widths)
+                .map(|(cell, width)| {
+                    format!("{cell}{}", " ".repeat(width.saturating_sub(cell.width())))
+                });
             padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
         };
         let mut text = format!("{}\n", line(&self.headings));
@@ -196,7 +206,9 @@ impl Table {
     fn to_html(&self) -> String {
         let has_notes = self.notes.iter().any(|note| !note.is_empty());
         let cells = |tag: &str, cells: &mut dyn Iterator<Item = &String>| {
-            cells.map(|cell| format!("<{tag}>{}</{tag}>", escape(cell))).collect::<String>()
+            cells
+                .map(|cell| format!("<{tag}>{}</{tag}>", escape(cell)))
+                .collect::<String>()
         };
         let note = has_notes.then_some(&self.note);
         let mut html = format!(
@@ -205,7 +217,10 @@ impl Table {
         );
         for (place, row) in self.rows.iter().enumerate() {
             let note = self.notes.get(place).filter(|_| has_notes);
-            html.push_str(&format!("<tr>{}</tr>\n", cells("td", &mut row.iter().chain(note))));
+            html.push_str(&format!(
+                "<tr>{}</tr>\n",
+                cells("td", &mut row.iter().chain(note))
+            ));
         }
         html.push_str("</tbody>\n</table>\n");
         html
@@ -258,12 +273,14 @@ mod tests {
 
     #[test]
     fn sets_each_block_as_text() {
-        let source = "Dear desk,\n\n\n# What\n\n- one\n2. two\n    key: value\n\n[[evidence]]\n---\n";
+        let source =
+            "Dear desk,\n\n\n# What\n\n- one\n2. two\n    key: value\n\n[[evidence]]\n---\n";
         assert_eq!(
             to_text(source, &table()),
             "Dear desk,\n\nWhat\n----\n\n- one\n2. two\n    key: value\n\n\
              Address        Seen (UTC)\n-------------------------\n\
-             192.0.2.1      2026-11-01\n    Evidence: HELO <mail>\n2001:db8::/32\n".to_owned()
+             192.0.2.1      2026-11-01\n    Evidence: HELO <mail>\n2001:db8::/32\n"
+                .to_owned()
                 + &"-".repeat(78)
                 + "\n"
         );
@@ -286,7 +303,12 @@ mod tests {
     fn keeps_within_the_width_in_every_script() {
         let english = "word ".repeat(60);
         let japanese = "迷惑メールを送信している疑いがあります。".repeat(12);
-        for source in [english.as_str(), &format!("- {english}"), &japanese, &format!("1. {japanese}")] {
+        for source in [
+            english.as_str(),
+            &format!("- {english}"),
+            &japanese,
+            &format!("1. {japanese}"),
+        ] {
             let text = to_text(source, &Table::default());
             assert!(text.lines().count() > 3);
             for line in text.lines() {
@@ -305,6 +327,13 @@ mod tests {
             ..Table::default()
         };
         let text = wide.to_text();
-        assert!(text.contains(&format!("{}\n    Source: {}\n", "a".repeat(50), "s".repeat(40))), "{text}");
+        assert!(
+            text.contains(&format!(
+                "{}\n    Source: {}\n",
+                "a".repeat(50),
+                "s".repeat(40)
+            )),
+            "{text}"
+        );
     }
 }

@@ -10,7 +10,10 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::model::{Campaign, Finding, Letter, Mailbox, Notice, Progress, Signatory, Timestamp, Verdict, Via, signing};
+use crate::model::{
+    Campaign, Finding, Letter, Mailbox, Notice, Progress, Signatory, Timestamp, Verdict, Via,
+    signing,
+};
 use crate::store::{self, Store};
 use crate::templates::{self, Templates};
 use evidence::NetworkWords;
@@ -89,14 +92,25 @@ pub async fn run_once(
     now: Timestamp,
     progress: &Progress,
 ) -> Result<Done, Error> {
-    store.reopen(&campaign.name, by, "composed again", now).await?;
+    store
+        .reopen(&campaign.name, by, "composed again", now)
+        .await?;
     let waiting = store.count_waiting(campaign.id).await?;
     if waiting > 0 {
         let remedy = format!("lapwing resolve {}", campaign.name);
-        return Err(store::Error::Refused(format!("{waiting} suspects are not resolved yet; run `{remedy}`")).into());
+        return Err(store::Error::Refused(format!(
+            "{waiting} suspects are not resolved yet; run `{remedy}`"
+        ))
+        .into());
     }
     store.begin_composition(campaign.id).await?;
-    progress.expect(store.totals(campaign.id).await?.of("matched").unsigned_abs());
+    progress.expect(
+        store
+            .totals(campaign.id)
+            .await?
+            .of("matched")
+            .unsigned_abs(),
+    );
     let mut composition = Composition {
         store,
         templates,
@@ -147,7 +161,11 @@ struct Composition<'a> {
 }
 
 impl Composition<'_> {
-    async fn write_page(&mut self, mailboxes: &[Mailbox], progress: &Progress) -> Result<(), Error> {
+    async fn write_page(
+        &mut self,
+        mailboxes: &[Mailbox],
+        progress: &Progress,
+    ) -> Result<(), Error> {
         let mut drafts = Vec::with_capacity(mailboxes.len());
         for mailbox in mailboxes {
             let findings = self.store.findings_of(self.campaign.id, mailbox).await?;
@@ -167,19 +185,30 @@ impl Composition<'_> {
     fn draft(&mut self, mailbox: &Mailbox, findings: Vec<(Finding, i64)>) -> Result<Draft, Error> {
         let mut by_country: Vec<(&str, i64)> = Vec::new();
         for (finding, suspects) in &findings {
-            match by_country.iter_mut().find(|(country, _)| *country == finding.country) {
+            match by_country
+                .iter_mut()
+                .find(|(country, _)| *country == finding.country)
+            {
                 Some((_, sum)) => *sum += suspects,
                 None => by_country.push((&finding.country, *suspects)),
             }
         }
         let most = by_country.iter().max_by(|a, b| (a.1, b.0).cmp(&(b.1, a.0)));
-        let country = most.map(|(country, _)| (*country).to_owned()).unwrap_or_default();
-        let wished = findings.iter().find_map(|(finding, _)| match &finding.verdict {
-            Verdict::Matched { locale, .. } if !locale.is_empty() => Some(locale.as_str()),
-            _ => None,
-        });
+        let country = most
+            .map(|(country, _)| (*country).to_owned())
+            .unwrap_or_default();
+        let wished = findings
+            .iter()
+            .find_map(|(finding, _)| match &finding.verdict {
+                Verdict::Matched { locale, .. } if !locale.is_empty() => Some(locale.as_str()),
+                _ => None,
+            });
         let jurisdiction = self.jurisdiction(mailbox, &country)?;
-        let locale = jurisdiction.locale(self.templates, &self.campaign.letter, wished.unwrap_or_default());
+        let locale = jurisdiction.locale(
+            self.templates,
+            &self.campaign.letter,
+            wished.unwrap_or_default(),
+        );
         let notice = Notice {
             id: 0,
             round: 1,
@@ -187,7 +216,10 @@ impl Composition<'_> {
             country,
             locale,
             suspects: findings.iter().map(|(_, suspects)| suspects).sum(),
-            networks: findings.iter().filter(|(finding, suspects)| finding.network.is_some() && *suspects > 0).count() as i64,
+            networks: findings
+                .iter()
+                .filter(|(finding, suspects)| finding.network.is_some() && *suspects > 0)
+                .count() as i64,
         };
         let findings = findings.into_iter().map(|(finding, _)| finding).collect();
         Ok(Draft { notice, findings })
@@ -212,15 +244,26 @@ impl Composition<'_> {
         let (networks, holder) = self.network_words(&draft.findings).await?;
         let jurisdiction = self.jurisdiction(&notice.mailbox, &notice.country)?;
         let signatories = signing(&self.roll, self.now, &notice.country);
-        let via = draft.findings.iter().find_map(|finding| match finding.verdict {
-            Verdict::Matched { via, .. } => Some(via),
-            _ => None,
-        });
+        let via = draft
+            .findings
+            .iter()
+            .find_map(|finding| match finding.verdict {
+                Verdict::Matched { via, .. } => Some(via),
+                _ => None,
+            });
         let parts = (notice.suspects as usize).div_ceil(self.settings.part_rows) as i64;
         let mut after = None;
         for part in 1..=parts {
             let limit = self.settings.part_rows as i64;
-            let rows = self.store.evidence(self.campaign.id, notice.mailbox.as_str(), after.as_ref(), limit).await?;
+            let rows = self
+                .store
+                .evidence(
+                    self.campaign.id,
+                    notice.mailbox.as_str(),
+                    after.as_ref(),
+                    limit,
+                )
+                .await?;
             let writer = Writer {
                 templates: self.templates,
                 settings: self.settings,
@@ -234,12 +277,14 @@ impl Composition<'_> {
                 via: via.unwrap_or(Via::Own),
                 now: self.now,
             };
-            let letter = writer.write(part, parts, &rows).map_err(|cause| Error::Letter {
-                mailbox: notice.mailbox.clone(),
-                country: notice.country.clone(),
-                locale: notice.locale.clone(),
-                cause,
-            })?;
+            let letter = writer
+                .write(part, parts, &rows)
+                .map_err(|cause| Error::Letter {
+                    mailbox: notice.mailbox.clone(),
+                    country: notice.country.clone(),
+                    locale: notice.locale.clone(),
+                    cause,
+                })?;
             self.done.letters += 1;
             self.done.suspects += rows.len() as u64;
             after = rows.into_iter().last();
@@ -250,7 +295,10 @@ impl Composition<'_> {
     }
 
     /// What the letter says of each finding's network, and the holder's name where it is one.
-    async fn network_words(&self, findings: &[Finding]) -> Result<(HashMap<i64, NetworkWords>, String), Error> {
+    async fn network_words(
+        &self,
+        findings: &[Finding],
+    ) -> Result<(HashMap<i64, NetworkWords>, String), Error> {
         let mut words = HashMap::new();
         let mut holder: Option<String> = None;
         for finding in findings {
@@ -283,7 +331,9 @@ impl Composition<'_> {
     }
 
     async fn flush(&mut self) -> Result<(), Error> {
-        self.store.add_letters(self.campaign.id, &self.written).await?;
+        self.store
+            .add_letters(self.campaign.id, &self.written)
+            .await?;
         self.written.clear();
         self.bytes = 0;
         Ok(())

@@ -87,15 +87,38 @@ impl Writer<'_> {
     ///
     /// # Errors
     /// What is missing in which template.
-    pub(super) fn write(&self, part: i64, parts: i64, rows: &[SuspectRow]) -> Result<Letter, Error> {
+    pub(super) fn write(
+        &self,
+        part: i64,
+        parts: i64,
+        rows: &[SuspectRow],
+    ) -> Result<Letter, Error> {
         let ticket = ticket(&self.settings.ticket_prefix, self.number);
         let stem = ticket.to_ascii_lowercase();
-        let csv_name = if parts > 1 { format!("{stem}-part-{part}-of-{parts}.csv") } else { format!("{stem}.csv") };
+        let csv_name = if parts > 1 {
+            format!("{stem}-part-{part}-of-{parts}.csv")
+        } else {
+            format!("{stem}.csv")
+        };
         let locale = self.notice.locale.as_str();
-        let evidence = Evidence { rows, networks: self.networks };
+        let evidence = Evidence {
+            rows,
+            networks: self.networks,
+        };
         let shown = rows.len().min(self.settings.table_rows);
         let listed = evidence.listed();
-        let values = |locale: &str, second: bool| self.values(&ticket, (part, parts), locale, second, &csv_name, &evidence, &listed, shown);
+        let values = |locale: &str, second: bool| {
+            self.values(
+                &ticket,
+                (part, parts),
+                locale,
+                second,
+                &csv_name,
+                &evidence,
+                &listed,
+                shown,
+            )
+        };
 
         let words: Words = self.templates.data(&format!("part/words/{locale}.toml"))?;
         let table = evidence.table(&words, shown);
@@ -115,7 +138,10 @@ impl Writer<'_> {
         if page.bilingual {
             let english = self.render("body", ENGLISH, &values(ENGLISH, true)?)?;
             let below = format!("{}\n\n{english}", words.english_below);
-            text.push_str(&layout::to_text(&format!("\n\n---\n\n{below}"), &Table::default()));
+            text.push_str(&layout::to_text(
+                &format!("\n\n---\n\n{below}"),
+                &Table::default(),
+            ));
             page.second_content = layout::to_html(&below, &Table::default());
         }
         let html = self.templates.render("part/letter.html.hbs", &page)?;
@@ -135,7 +161,11 @@ impl Writer<'_> {
             reply_to: self.settings.reply_to.clone(),
             recipient: self.notice.mailbox.clone(),
             envelope_from: self.envelope_from(&stem, part)?,
-            message_id: format!("{stem}.{part}.{}@{}", self.mark(), self.settings.sender.domain()),
+            message_id: format!(
+                "{stem}.{part}.{}@{}",
+                self.mark(),
+                self.settings.sender.domain()
+            ),
             dated_at: self.now,
             subject,
             text,
@@ -151,10 +181,16 @@ impl Writer<'_> {
     }
 
     fn render(&self, piece: &str, locale: &str, values: &Values<'_>) -> Result<String, Error> {
-        self.templates.render(&format!("letter/{}/{locale}/{piece}.hbs", self.letter), values)
+        self.templates.render(
+            &format!("letter/{}/{locale}/{piece}.hbs", self.letter),
+            values,
+        )
     }
 
-    #[allow(clippy::too_many_arguments, reason = "each is one thing the two languages of a letter share")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "each is one thing the two languages of a letter share"
+    )]
     fn values<'v>(
         &'v self,
         ticket: &'v str,
@@ -207,11 +243,13 @@ impl Writer<'_> {
     /// A mailbox of its own for each letter, so that a bounce names the letter it is about.
     fn envelope_from(&self, stem: &str, part: i64) -> Result<crate::model::Mailbox, Error> {
         let address = format!("b-{stem}-{part}@{}", self.settings.bounce_domain);
-        address.parse().map_err(|error: crate::model::MailboxError| Error {
-            file: "sender.bounce_domain".to_owned(),
-            line: None,
-            problem: error.to_string(),
-        })
+        address
+            .parse()
+            .map_err(|error: crate::model::MailboxError| Error {
+                file: "sender.bounce_domain".to_owned(),
+                line: None,
+                problem: error.to_string(),
+            })
     }
 
     /// Keeps Message-IDs apart that two installations would give to the same ticket.

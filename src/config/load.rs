@@ -26,16 +26,33 @@ pub fn load(
     environment: impl Iterator<Item = (String, String)>,
     flags: &[(&str, String)],
 ) -> Result<Loaded, Error> {
-    let mut settings: Table = DEFAULT.parse().map_err(|e| Error(vec![format!("built-in settings: {e}")]))?;
+    let mut settings: Table = DEFAULT
+        .parse()
+        .map_err(|e| Error(vec![format!("built-in settings: {e}")]))?;
     let known = settings.clone();
     let usual = Path::new("lapwing.toml");
-    let file = file.map(Path::to_owned).or_else(|| usual.exists().then(|| usual.to_owned()));
+    let file = file
+        .map(Path::to_owned)
+        .or_else(|| usual.exists().then(|| usual.to_owned()));
     let mut wrong = Vec::new();
     if let Some(path) = &file {
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| Error(vec![format!("{}: {e}; `lapwing init` writes one", path.display())]))?;
-        let table: Table = text.parse().map_err(|e: toml::de::Error| Error(vec![format!("{}: {e}", path.display())]))?;
-        lay_over(&mut settings, &known, &table, "", &path.display().to_string(), &mut wrong);
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            Error(vec![format!(
+                "{}: {e}; `lapwing init` writes one",
+                path.display()
+            )])
+        })?;
+        let table: Table = text
+            .parse()
+            .map_err(|e: toml::de::Error| Error(vec![format!("{}: {e}", path.display())]))?;
+        lay_over(
+            &mut settings,
+            &known,
+            &table,
+            "",
+            &path.display().to_string(),
+            &mut wrong,
+        );
     }
     for (name, text) in environment.collect::<BTreeMap<_, _>>() {
         let Some(key) = name.strip_prefix("LAPWING_") else {
@@ -53,7 +70,8 @@ pub fn load(
     if !wrong.is_empty() {
         return Err(Error(wrong));
     }
-    let mut config = Config::deserialize(Value::Table(settings)).map_err(|e| Error(vec![format!("settings: {e}")]))?;
+    let mut config = Config::deserialize(Value::Table(settings))
+        .map_err(|e| Error(vec![format!("settings: {e}")]))?;
     if !config.smtp.password_file.as_os_str().is_empty() {
         let path = &config.smtp.password_file;
         let text = std::fs::read_to_string(path)
@@ -64,9 +82,20 @@ pub fn load(
     Ok(Loaded { config, file })
 }
 
-fn lay_over(onto: &mut Table, known: &Table, from: &Table, path: &str, origin: &str, wrong: &mut Vec<String>) {
+fn lay_over(
+    onto: &mut Table,
+    known: &Table,
+    from: &Table,
+    path: &str,
+    origin: &str,
+    wrong: &mut Vec<String>,
+) {
     for (key, value) in from {
-        let full = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        let full = if path.is_empty() {
+            key.clone()
+        } else {
+            format!("{path}.{key}")
+        };
         match (known.get(key), value) {
             (Some(Value::Table(known)), Value::Table(from)) => {
                 if let Some(Value::Table(onto)) = onto.get_mut(key) {
@@ -87,7 +116,14 @@ fn lay_over(onto: &mut Table, known: &Table, from: &Table, path: &str, origin: &
 }
 
 /// A setting given as text takes the type of its default.
-fn lay_text(onto: &mut Table, known: &Table, key: &str, text: &str, origin: &str, wrong: &mut Vec<String>) {
+fn lay_text(
+    onto: &mut Table,
+    known: &Table,
+    key: &str,
+    text: &str,
+    origin: &str,
+    wrong: &mut Vec<String>,
+) {
     let (section, name) = key.split_once('.').unwrap_or(("", key));
     let (known, onto) = match (section, known.get(section), onto.get_mut(section)) {
         ("", _, _) => (known, onto),
@@ -99,7 +135,9 @@ fn lay_text(onto: &mut Table, known: &Table, key: &str, text: &str, origin: &str
         Some(Value::Integer(_)) => text.parse().map(Value::Integer).ok(),
         Some(Value::Boolean(_)) => text.parse().map(Value::Boolean).ok(),
         Some(Value::Array(_)) => Some(Value::Array(
-            text.split(',').map(|one| Value::String(one.trim().to_owned())).collect(),
+            text.split(',')
+                .map(|one| Value::String(one.trim().to_owned()))
+                .collect(),
         )),
         Some(_) => Some(Value::String(text.to_owned())),
     };
@@ -141,20 +179,32 @@ mod tests {
     fn load_text(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
-        let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let environment = environment
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         load(Some(file.path()), environment, &[])
             .map(|loaded| loaded.config)
-            .map_err(|e| e.to_string().replace(&file.path().display().to_string(), "FILE"))
+            .map_err(|e| {
+                e.to_string()
+                    .replace(&file.path().display().to_string(), "FILE")
+            })
     }
 
     #[test]
     fn the_environment_goes_before_the_file() {
         let config = load_text(
             "[smtp]\nhost = \"a.example\"\nport = 2525",
-            &[("LAPWING_SMTP__HOST", "b.example"), ("LAPWING_SEND__RETRY", "1m, 2m"), ("HOME", "/")],
+            &[
+                ("LAPWING_SMTP__HOST", "b.example"),
+                ("LAPWING_SEND__RETRY", "1m, 2m"),
+                ("HOME", "/"),
+            ],
         )
         .unwrap();
-        assert_eq!((config.smtp.host.as_str(), config.smtp.port), ("b.example", 2525));
+        assert_eq!(
+            (config.smtp.host.as_str(), config.smtp.port),
+            ("b.example", 2525)
+        );
         assert_eq!(config.send.retry, [Span(60_000), Span(120_000)]);
     }
 
@@ -163,12 +213,24 @@ mod tests {
     #[test]
     fn wrong_settings_are_named_with_a_remedy() {
         for (text, said) in [
-            ("[smtp]\nhots = \"a\"", "FILE: there is no setting smtp.hots; did you mean host?"),
-            ("[smtp]\nport = \"25\"", "FILE: smtp.port must be integer, not string"),
+            (
+                "[smtp]\nhots = \"a\"",
+                "FILE: there is no setting smtp.hots; did you mean host?",
+            ),
+            (
+                "[smtp]\nport = \"25\"",
+                "FILE: smtp.port must be integer, not string",
+            ),
             ("[send]\nretry = [\"soon\"]", "soon"),
             ("[intake]\ntime_zone = \"Tokio\"", "Asia/Tokyo"),
-            ("[sender]\naddress = \"nobody\"", "sender.address: \"nobody\" is not a mail address"),
-            ("[smtp]\nhost = \"mx.example\"\nusername = \"u\"", "starttls"),
+            (
+                "[sender]\naddress = \"nobody\"",
+                "sender.address: \"nobody\" is not a mail address",
+            ),
+            (
+                "[smtp]\nhost = \"mx.example\"\nusername = \"u\"",
+                "starttls",
+            ),
             ("mode = \"Live\"", "Live"),
         ] {
             let error = load_text(text, &[]).expect_err(text);
@@ -184,7 +246,10 @@ mod tests {
         assert!(reach("[send]\ntransport = \"smtp\"\n[smtp]\nhost = \"mx.example\"").is_err());
         assert!(reach("[send]\ntransport = \"smtp\"").is_ok());
         assert!(reach("[send]\ntransport = \"smtp\"\nredirect_to = \"me@staff.example\"\n[smtp]\nhost = \"mx.example\"").is_ok());
-        assert!(reach("mode = \"live\"\n[send]\ntransport = \"smtp\"\n[smtp]\nhost = \"mx.example\"").is_ok());
+        assert!(
+            reach("mode = \"live\"\n[send]\ntransport = \"smtp\"\n[smtp]\nhost = \"mx.example\"")
+                .is_ok()
+        );
     }
 
     #[test]
@@ -192,8 +257,22 @@ mod tests {
         let mut commented = false;
         for line in DEFAULT.lines() {
             if line.contains(" = ") && !line.starts_with('#') {
-                let alone = ["folder", "widest_ipv6", "host", "port", "username", "password ", "give_up", "connect_timeout", "command_timeout", "dot_timeout"];
-                assert!(commented || alone.iter().any(|name| line.starts_with(name)), "{line}");
+                let alone = [
+                    "folder",
+                    "widest_ipv6",
+                    "host",
+                    "port",
+                    "username",
+                    "password ",
+                    "give_up",
+                    "connect_timeout",
+                    "command_timeout",
+                    "dot_timeout",
+                ];
+                assert!(
+                    commented || alone.iter().any(|name| line.starts_with(name)),
+                    "{line}"
+                );
             }
             commented = line.starts_with('#') || (commented && line.contains(" = "));
         }

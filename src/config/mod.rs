@@ -194,13 +194,20 @@ impl Config {
                 wrong.push(problem);
             }
         };
-        for checked in [self.sender.mailbox().err(), self.sender.reply_to().err(), self.send.redirect_to().err()] {
+        for checked in [
+            self.sender.mailbox().err(),
+            self.sender.reply_to().err(),
+            self.send.redirect_to().err(),
+        ] {
             expect(checked.is_none(), checked.unwrap_or_default());
         }
         let bounces = format!("b@{}", self.sender.bounce_domain());
         expect(
             bounces.parse::<Mailbox>().is_ok(),
-            format!("sender.bounce_domain: \"{}\" is not a domain", self.sender.bounce_domain()),
+            format!(
+                "sender.bounce_domain: \"{}\" is not a domain",
+                self.sender.bounce_domain()
+            ),
         );
         let prefix = &self.sender.ticket_prefix;
         expect(
@@ -215,7 +222,10 @@ impl Config {
             ("intake.widest_ipv4", self.intake.widest_ipv4, 32),
             ("intake.widest_ipv6", self.intake.widest_ipv6, 128),
         ] {
-            expect(len <= width, format!("{key}: {len} is no prefix length; 0 to {width}"));
+            expect(
+                len <= width,
+                format!("{key}: {len} is no prefix length; 0 to {width}"),
+            );
         }
         expect(
             jiff::tz::TimeZone::get(&self.intake.time_zone).is_ok(),
@@ -227,9 +237,15 @@ impl Config {
         for (key, n) in [
             ("send.connections", self.send.connections),
             ("send.batch", self.send.batch),
-            ("smtp.letters_per_connection", self.smtp.letters_per_connection),
+            (
+                "smtp.letters_per_connection",
+                self.smtp.letters_per_connection,
+            ),
         ] {
-            expect((1..=10_000).contains(&n), format!("{key}: {n} must be 1 to 10000"));
+            expect(
+                (1..=10_000).contains(&n),
+                format!("{key}: {n} must be 1 to 10000"),
+            );
         }
         expect(
             !self.send.retry.is_empty() && self.send.retry.iter().all(|wait| wait.0 > 0),
@@ -248,7 +264,11 @@ impl Config {
             self.smtp.username.is_empty() || self.smtp.security != Security::None || is_loopback(&self.smtp.host),
             "smtp.security: a password must not cross the network in the clear; set \"starttls\" or \"tls\"".to_owned(),
         );
-        if wrong.is_empty() { Ok(()) } else { Err(Error(wrong)) }
+        if wrong.is_empty() {
+            Ok(())
+        } else {
+            Err(Error(wrong))
+        }
     }
 
     /// Test mode keeps letters on this machine or under `redirect_to`.
@@ -271,5 +291,8 @@ impl Config {
 }
 
 fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback())
 }

@@ -89,14 +89,22 @@ impl DeliveryState {
     /// try, `None` where the schedule has come to its end; `resend` is the setting for letters
     /// whose acceptance cannot be known.
     #[must_use]
-    pub fn after(outcome: OutcomeKind, again: Option<Timestamp>, resend: bool) -> (Self, Option<Timestamp>) {
+    pub fn after(
+        outcome: OutcomeKind,
+        again: Option<Timestamp>,
+        resend: bool,
+    ) -> (Self, Option<Timestamp>) {
         match (outcome, again) {
             (OutcomeKind::Accepted, _) => (Self::Accepted, None),
             (OutcomeKind::Refused, _) => (Self::Refused, None),
             (OutcomeKind::Failed, _) => (Self::Failed, None),
             (OutcomeKind::Uncertain, _) if !resend => (Self::Uncertain, None),
-            (OutcomeKind::Deferred | OutcomeKind::Uncertain | OutcomeKind::Relay, Some(at)) => (Self::Scheduled, Some(at)),
-            (OutcomeKind::Deferred | OutcomeKind::Uncertain | OutcomeKind::Relay, None) => (Self::Expired, None),
+            (OutcomeKind::Deferred | OutcomeKind::Uncertain | OutcomeKind::Relay, Some(at)) => {
+                (Self::Scheduled, Some(at))
+            }
+            (OutcomeKind::Deferred | OutcomeKind::Uncertain | OutcomeKind::Relay, None) => {
+                (Self::Expired, None)
+            }
         }
     }
 }
@@ -246,7 +254,11 @@ mod tests {
             (O::Uncertain, later, false, S::Uncertain, None),
             (O::Uncertain, None, true, S::Expired, None),
         ] {
-            assert_eq!(S::after(outcome, again, resend), (state, due), "{outcome:?}");
+            assert_eq!(
+                S::after(outcome, again, resend),
+                (state, due),
+                "{outcome:?}"
+            );
         }
     }
 

@@ -106,10 +106,12 @@ pub fn digest_of_set<'a>(digests: impl Iterator<Item = &'a str>) -> String {
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 /// `LW-000042-5`: prefix, number of the notice, check digit (ISO 7064 MOD 11,10 over the number),
@@ -125,7 +127,8 @@ pub fn ticket(prefix: &str, notice: i64) -> String {
 #[must_use]
 pub fn is_ticket(text: &str) -> bool {
     let mut pieces = text.trim().rsplitn(3, '-');
-    let (Some(check), Some(number), Some(prefix)) = (pieces.next(), pieces.next(), pieces.next()) else {
+    let (Some(check), Some(number), Some(prefix)) = (pieces.next(), pieces.next(), pieces.next())
+    else {
         return false;
     };
     !prefix.is_empty()
@@ -135,13 +138,16 @@ pub fn is_ticket(text: &str) -> bool {
 }
 
 fn check_digit(number: &str) -> u32 {
-    let product = number.chars().filter_map(|c| c.to_digit(10)).fold(10, |product, digit| {
-        let sum = match (product + digit) % 10 {
-            0 => 10,
-            sum => sum,
-        };
-        (sum * 2) % 11
-    });
+    let product = number
+        .chars()
+        .filter_map(|c| c.to_digit(10))
+        .fold(10, |product, digit| {
+            let sum = match (product + digit) % 10 {
+                0 => 10,
+                sum => sum,
+            };
+            (sum * 2) % 11
+        });
     (11 - product) % 10
 }
 

@@ -26,7 +26,9 @@ pub struct Signatory {
 pub fn signing(roll: &[Signatory], on: Timestamp, country: &str) -> Vec<Signatory> {
     let mut signing: Vec<Signatory> = roll
         .iter()
-        .filter(|one| one.from.is_none_or(|from| from <= on) && one.until.is_none_or(|until| on < until))
+        .filter(|one| {
+            one.from.is_none_or(|from| from <= on) && one.until.is_none_or(|until| on < until)
+        })
         .cloned()
         .collect();
     signing.sort_by(|a, b| {
@@ -54,7 +56,11 @@ mod tests {
 
     #[test]
     fn the_own_agency_comes_first_and_the_roll_is_dated() {
-        let roll = [agency("A", "US", 1), agency("B", "JP", 2), agency("C", "KR", 3)];
+        let roll = [
+            agency("A", "US", 1),
+            agency("B", "JP", 2),
+            agency("C", "KR", 3),
+        ];
         let names = |on, country| {
             signing(&roll, Timestamp(on), country)
                 .into_iter()

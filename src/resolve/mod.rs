@@ -39,15 +39,22 @@ pub async fn run_once(
     now: Timestamp,
     progress: &Progress,
 ) -> Result<Done, Error> {
-    store.reopen(&campaign.name, by, "resolved again", now).await?;
+    store
+        .reopen(&campaign.name, by, "resolved again", now)
+        .await?;
     let changed = store.contacts_changed_at(now).await?;
-    let anew = campaign.resolved_at.is_some_and(|resolved| changed.is_some_and(|changed| changed >= resolved));
+    let anew = campaign
+        .resolved_at
+        .is_some_and(|resolved| changed.is_some_and(|changed| changed >= resolved));
     store.forget_findings(campaign.id, !anew).await?;
     progress.expect(store.count_waiting(campaign.id).await?);
 
     let sources = Sources::read(store, order, now).await?;
     let mut known: HashMap<Spot, i64> = HashMap::new();
-    let mut done = Done { anew, ..Done::default() };
+    let mut done = Done {
+        anew,
+        ..Done::default()
+    };
     let mut after = None;
     while !progress.is_stopped() {
         let page = store.waiting(campaign.id, after, PAGE).await?;
@@ -56,13 +63,25 @@ pub async fn run_once(
             break;
         };
         after = Some(*last);
-        let spots: Vec<Vec<(AddressRange, Spot)>> = page.iter().map(|one| sources.spots(one.range)).collect();
-        learn(store, campaign.id, &sources, spots.iter().flatten().map(|(_, spot)| *spot), &mut known).await?;
+        let spots: Vec<Vec<(AddressRange, Spot)>> =
+            page.iter().map(|one| sources.spots(one.range)).collect();
+        learn(
+            store,
+            campaign.id,
+            &sources,
+            spots.iter().flatten().map(|(_, spot)| *spot),
+            &mut known,
+        )
+        .await?;
 
         let (mut whole, mut cut) = (Vec::new(), Vec::new());
         for (suspect, spots) in page.iter().zip(&spots) {
             let pieces = spots.iter().filter_map(|(range, spot)| {
-                Some(Piece { suspect: suspect.id, range: *range, finding: *known.get(spot)? })
+                Some(Piece {
+                    suspect: suspect.id,
+                    range: *range,
+                    finding: *known.get(spot)?,
+                })
             });
             if spots.len() == 1 {
                 whole.extend(pieces);
@@ -100,7 +119,10 @@ async fn learn(
             continue;
         }
         let (verdict, reason) = weigh(sources.ask(spot));
-        let country = chain.iter().map(|one| one.network.country.as_str()).find(|country| !country.is_empty());
+        let country = chain
+            .iter()
+            .map(|one| one.network.country.as_str())
+            .find(|country| !country.is_empty());
         let finding = Finding {
             id: 0,
             network: chain.first().map(|one| one.id),
@@ -111,7 +133,10 @@ async fn learn(
         findings.push((subject, finding));
     }
     let ids = store.put_findings(campaign, &findings).await?;
-    known.extend(ids.into_iter().filter_map(|(subject, id)| Some((*new.get(&subject)?, id))));
+    known.extend(
+        ids.into_iter()
+            .filter_map(|(subject, id)| Some((*new.get(&subject)?, id))),
+    );
     Ok(())
 }
 
@@ -170,7 +195,13 @@ pub async fn lookup(
         });
         let chain = chain.collect();
         let (verdict, reason) = weigh(answers);
-        Lookup { range, chain, said, verdict, reason }
+        Lookup {
+            range,
+            chain,
+            said,
+            verdict,
+            reason,
+        }
     });
     Ok(spots.collect())
 }

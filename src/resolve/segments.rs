@@ -45,8 +45,15 @@ impl Segments {
     /// Ends all open ranges that lie wholly before `next`, handing each end over to what is
     /// around it.
     fn close_before(&mut self, ranges: &[AddressRange], open: &mut Vec<u32>, next: u128) {
-        while let Some(last) = open.last().map(|id| ranges[*id as usize].last().0).filter(|last| *last < next) {
-            while open.last().is_some_and(|id| ranges[*id as usize].last().0 <= last) {
+        while let Some(last) = open
+            .last()
+            .map(|id| ranges[*id as usize].last().0)
+            .filter(|last| *last < next)
+        {
+            while open
+                .last()
+                .is_some_and(|id| ranges[*id as usize].last().0 <= last)
+            {
                 open.pop();
             }
             self.start(last + 1, open.last().copied().unwrap_or(NONE));
@@ -63,7 +70,10 @@ impl Segments {
     }
 
     /// The pieces of a range, in order and without gaps, each with the innermost range over it.
-    pub(super) fn pieces(&self, of: AddressRange) -> impl Iterator<Item = (AddressRange, Option<usize>)> {
+    pub(super) fn pieces(
+        &self,
+        of: AddressRange,
+    ) -> impl Iterator<Item = (AddressRange, Option<usize>)> {
         let behind = self.starts.partition_point(|start| *start <= of.first().0);
         let mut place = behind.checked_sub(1);
         let mut from = Some(of.first().0);
@@ -134,7 +144,12 @@ mod tests {
 
     #[test]
     fn equal_starts_and_touching_ends_are_kept_apart() {
-        let table = ["192.0.2.0/24", "192.0.2.0/26", "192.0.2.64/26", "192.0.3.0/24"];
+        let table = [
+            "192.0.2.0/24",
+            "192.0.2.0/26",
+            "192.0.2.64/26",
+            "192.0.3.0/24",
+        ];
         assert_eq!(
             cut(&table, "192.0.2.0-192.0.3.255"),
             "192.0.2.0/26=192.0.2.0/26 192.0.2.64/26=192.0.2.64/26 192.0.2.128/25=192.0.2.0/24 192.0.3.0/24=192.0.3.0/24"
@@ -143,7 +158,12 @@ mod tests {
 
     #[test]
     fn the_chain_leads_outwards() {
-        let table = ranges(&["192.0.2.0/24", "192.0.2.64/26", "192.0.2.70-192.0.2.75", "198.51.100.0/24"]);
+        let table = ranges(&[
+            "192.0.2.0/24",
+            "192.0.2.64/26",
+            "192.0.2.70-192.0.2.75",
+            "198.51.100.0/24",
+        ]);
         let built = Segments::build(&table);
         assert_eq!(built.chain(2).collect::<Vec<_>>(), [2, 1, 0]);
         assert_eq!(built.chain(3).collect::<Vec<_>>(), [3]);
@@ -154,7 +174,9 @@ mod tests {
     fn agrees_with_a_search_of_all_ranges() {
         let mut state = 7_u64;
         let mut random = |below: u64| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (state >> 33) % below
         };
         let base = u128::from(u32::from_be_bytes([192, 0, 2, 0])) | 0xffff_0000_0000;

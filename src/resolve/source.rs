@@ -37,8 +37,16 @@ pub(super) struct Spot {
 }
 
 impl Sources {
-    pub(super) async fn read(store: &Store, order: &[SourceName], now: Timestamp) -> Result<Self, Error> {
-        let overrides = if order.contains(&SourceName::Overrides) { store.overrides(now).await? } else { Vec::new() };
+    pub(super) async fn read(
+        store: &Store,
+        order: &[SourceName],
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        let overrides = if order.contains(&SourceName::Overrides) {
+            store.overrides(now).await?
+        } else {
+            Vec::new()
+        };
         Ok(Self {
             order: order.to_vec(),
             table: Table::read(store).await?,
@@ -60,8 +68,13 @@ impl Sources {
 
     /// The network at a spot and those around it, from the inside out.
     pub(super) fn chain(&self, spot: Spot) -> Vec<&StoredNetwork> {
-        let ids = spot.network.map(|network| self.table.segments.chain(network));
-        ids.into_iter().flatten().map(|id| &self.table.networks[id]).collect()
+        let ids = spot
+            .network
+            .map(|network| self.table.segments.chain(network));
+        ids.into_iter()
+            .flatten()
+            .map(|id| &self.table.networks[id])
+            .collect()
     }
 
     pub(super) fn rule(&self, spot: Spot) -> Option<&Override> {
@@ -118,7 +131,9 @@ impl Table {
     async fn read(store: &Store) -> Result<Self, Error> {
         let mut networks: Vec<StoredNetwork> = Vec::new();
         loop {
-            let page = store.networks(networks.last().map_or(0, |last| last.id), PAGE).await?;
+            let page = store
+                .networks(networks.last().map_or(0, |last| last.id), PAGE)
+                .await?;
             if page.is_empty() {
                 break;
             }
@@ -134,23 +149,37 @@ fn ask_table(chain: &[&StoredNetwork]) -> Answer {
     let Some(innermost) = chain.first() else {
         return Answer::None("no network in the table holds this address".to_owned());
     };
-    let found = chain.iter().enumerate().find_map(|(rung, one)| Some((rung, one, one.network.contacts.first()?)));
+    let found = chain
+        .iter()
+        .enumerate()
+        .find_map(|(rung, one)| Some((rung, one, one.network.contacts.first()?)));
     let Some((rung, one, mailbox)) = found else {
         return Answer::None(match chain.len() {
             1 => format!("{} has no contact", describe(innermost)),
-            _ => format!("neither {} nor the ranges around it have a contact", describe(innermost)),
+            _ => format!(
+                "neither {} nor the ranges around it have a contact",
+                describe(innermost)
+            ),
         });
     };
     let (via, reason) = match rung {
         0 => (Via::Own, format!("contact of {}", describe(one))),
         _ => (
             Via::Parent,
-            format!("contact of {}, for {} inside it has none", describe(one), describe(innermost)),
+            format!(
+                "contact of {}, for {} inside it has none",
+                describe(one),
+                describe(innermost)
+            ),
         ),
     };
     let locale = one.network.locale.clone();
     Answer::Found(
-        Verdict::Matched { mailbox: mailbox.clone(), via, locale },
+        Verdict::Matched {
+            mailbox: mailbox.clone(),
+            via,
+            locale,
+        },
         format!("{reason}, by {} of {}", one.source, one.told_at.date()),
     )
 }
@@ -187,7 +216,9 @@ impl Overrides {
                     overrides.by_asn.insert(*asn, place);
                 }
                 OverrideSubject::Handle(handle) => {
-                    overrides.by_handle.insert(handle.to_ascii_lowercase(), place);
+                    overrides
+                        .by_handle
+                        .insert(handle.to_ascii_lowercase(), place);
                 }
             }
         }
@@ -200,21 +231,34 @@ impl Overrides {
     /// larger one.
     fn ask(&self, chain: &[&StoredNetwork], prefix: Option<&Override>) -> Answer {
         let by_handle = || {
-            chain.iter().find_map(|one| self.by_handle.get(&one.network.handle.to_ascii_lowercase()))
+            chain
+                .iter()
+                .find_map(|one| self.by_handle.get(&one.network.handle.to_ascii_lowercase()))
         };
-        let by_asn = || chain.iter().find_map(|one| self.by_asn.get(&one.network.asn?));
+        let by_asn = || {
+            chain
+                .iter()
+                .find_map(|one| self.by_asn.get(&one.network.asn?))
+        };
         let rule = prefix.or_else(|| by_handle().or_else(by_asn).map(|place| &self.rules[*place]));
         let Some(rule) = rule else {
             return Answer::None("no override speaks of it".to_owned());
         };
-        let mut reason = format!("override {} for {} by {}", rule.id, rule.subject, rule.owner);
+        let mut reason = format!(
+            "override {} for {} by {}",
+            rule.id, rule.subject, rule.owner
+        );
         if !rule.reason.is_empty() {
             reason = format!("{reason}: {}", rule.reason);
         }
         match &rule.mailbox {
             None => Answer::Found(Verdict::Withheld, reason),
             Some(mailbox) => Answer::Found(
-                Verdict::Matched { mailbox: mailbox.clone(), via: Via::Override, locale: rule.locale.clone() },
+                Verdict::Matched {
+                    mailbox: mailbox.clone(),
+                    via: Via::Override,
+                    locale: rule.locale.clone(),
+                },
                 reason,
             ),
         }
@@ -228,13 +272,33 @@ mod tests {
     #[test]
     fn later_is_not_none() {
         let none = || (SourceName::Table, Answer::None("none".to_owned()));
-        let later = |at| (SourceName::Table, Answer::Later(Timestamp(at), "limit".to_owned()));
-        let found = || (SourceName::Overrides, Answer::Found(Verdict::Withheld, "never".to_owned()));
+        let later = |at| {
+            (
+                SourceName::Table,
+                Answer::Later(Timestamp(at), "limit".to_owned()),
+            )
+        };
+        let found = || {
+            (
+                SourceName::Overrides,
+                Answer::Found(Verdict::Withheld, "never".to_owned()),
+            )
+        };
         for (answers, verdict) in [
             (vec![], Verdict::Unresolved),
             (vec![none(), none()], Verdict::Unresolved),
-            (vec![later(7), none()], Verdict::Deferred { until: Timestamp(7) }),
-            (vec![none(), later(9), later(7)], Verdict::Deferred { until: Timestamp(7) }),
+            (
+                vec![later(7), none()],
+                Verdict::Deferred {
+                    until: Timestamp(7),
+                },
+            ),
+            (
+                vec![none(), later(9), later(7)],
+                Verdict::Deferred {
+                    until: Timestamp(7),
+                },
+            ),
             (vec![later(7), found()], Verdict::Withheld),
         ] {
             assert_eq!(weigh(answers).0, verdict);

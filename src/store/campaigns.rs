@@ -9,7 +9,13 @@ use crate::model::{Campaign, CampaignState, Decision, DecisionKind, Timestamp};
 impl Store {
     /// # Errors
     /// [`Error::Taken`] when there is one of that name.
-    pub async fn add_campaign(&self, name: &str, letter: &str, by: &str, now: Timestamp) -> Result<Campaign, Error> {
+    pub async fn add_campaign(
+        &self,
+        name: &str,
+        letter: &str,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Campaign, Error> {
         let added = sqlx::query(
             "INSERT INTO campaign (name, letter, state, created_at, created_by)
              VALUES ($1, $2, 'draft', $3, $4)
@@ -22,7 +28,10 @@ impl Store {
         .execute(&self.write)
         .await?;
         if added.rows_affected() == 0 {
-            return Err(Error::Taken { what: "campaign", name: name.to_owned() });
+            return Err(Error::Taken {
+                what: "campaign",
+                name: name.to_owned(),
+            });
         }
         self.campaign(name).await
     }
@@ -37,7 +46,10 @@ impl Store {
         .bind(name)
         .fetch_optional(&self.read)
         .await?;
-        row.map_or_else(|| Err(Error::not_found("campaign", name)), |row| campaign(&row))
+        row.map_or_else(
+            || Err(Error::not_found("campaign", name)),
+            |row| campaign(&row),
+        )
     }
 
     /// All campaigns, the newest first.
@@ -70,7 +82,8 @@ impl Store {
             .map(|row| {
                 let kind: String = row.try_get("kind")?;
                 Ok(Decision {
-                    kind: DecisionKind::from_text(&kind).ok_or_else(|| unknown_word("decision", &kind))?,
+                    kind: DecisionKind::from_text(&kind)
+                        .ok_or_else(|| unknown_word("decision", &kind))?,
                     by: row.try_get("decided_by")?,
                     at: Timestamp(row.try_get("decided_at")?),
                     digest: row.try_get("digest")?,
@@ -86,7 +99,11 @@ impl Store {
     /// # Errors
     /// [`Error::Refused`] when the campaign's state does not allow it, or when an approval speaks
     /// of another digest than the last submission.
-    pub async fn decide(&self, campaign: &str, decision: &Decision) -> Result<CampaignState, Error> {
+    pub async fn decide(
+        &self,
+        campaign: &str,
+        decision: &Decision,
+    ) -> Result<CampaignState, Error> {
         let mut tx = self.begin().await?;
         let (id, state) = self.lock_campaign(&mut tx, campaign).await?;
         let Some(next) = state.after(decision.kind) else {
@@ -129,7 +146,13 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Refused`] once it is approved.
-    pub async fn reopen(&self, campaign: &str, by: &str, why: &str, now: Timestamp) -> Result<(), Error> {
+    pub async fn reopen(
+        &self,
+        campaign: &str,
+        by: &str,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         let mut tx = self.begin().await?;
         let (id, state) = self.lock_campaign(&mut tx, campaign).await?;
         if !matches!(state, CampaignState::Draft | CampaignState::Submitted) {
@@ -187,8 +210,15 @@ impl Store {
         .await?)
     }
 
-    async fn lock_campaign(&self, tx: &mut Connection, name: &str) -> Result<(i64, CampaignState), Error> {
-        let sql = format!("SELECT id, state FROM campaign WHERE name = $1{}", self.engine.for_update());
+    async fn lock_campaign(
+        &self,
+        tx: &mut Connection,
+        name: &str,
+    ) -> Result<(i64, CampaignState), Error> {
+        let sql = format!(
+            "SELECT id, state FROM campaign WHERE name = $1{}",
+            self.engine.for_update()
+        );
         let row: Option<(i64, String)> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(name)
             .fetch_optional(tx)
@@ -205,7 +235,9 @@ fn refusal(campaign: &str, state: CampaignState, kind: DecisionKind) -> String {
             format!("submit it first: lapwing campaign submit {campaign}")
         }
         (S::Submitted, DecisionKind::Submitted) => {
-            format!("a second person approves it: lapwing campaign approve {campaign} --as SOMEBODY")
+            format!(
+                "a second person approves it: lapwing campaign approve {campaign} --as SOMEBODY"
+            )
         }
         (S::Draft | S::Submitted, DecisionKind::Paused | DecisionKind::Resumed) => {
             "nothing of it is being sent yet".to_owned()
@@ -214,7 +246,10 @@ fn refusal(campaign: &str, state: CampaignState, kind: DecisionKind) -> String {
         (S::Approved | S::Paused, _) => format!("see how far it is: lapwing status {campaign}"),
         _ => "that is its end; make a new campaign to write again".to_owned(),
     };
-    format!("\"{campaign}\" is {state} and cannot be {}: {next}", kind.as_str())
+    format!(
+        "\"{campaign}\" is {state} and cannot be {}: {next}",
+        kind.as_str()
+    )
 }
 
 async fn set_state(tx: &mut Connection, id: i64, state: CampaignState) -> Result<(), Error> {

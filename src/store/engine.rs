@@ -17,10 +17,26 @@ pub(super) enum Engine {
 
 /// The numbered texts of `migrations/`, compiled in.
 const MIGRATIONS: [(i64, &str, &str); 5] = [
-    (1, "campaigns", include_str!("../../migrations/0001_campaigns.sql")),
-    (2, "networks", include_str!("../../migrations/0002_networks.sql")),
-    (3, "suspects", include_str!("../../migrations/0003_suspects.sql")),
-    (4, "letters", include_str!("../../migrations/0004_letters.sql")),
+    (
+        1,
+        "campaigns",
+        include_str!("../../migrations/0001_campaigns.sql"),
+    ),
+    (
+        2,
+        "networks",
+        include_str!("../../migrations/0002_networks.sql"),
+    ),
+    (
+        3,
+        "suspects",
+        include_str!("../../migrations/0003_suspects.sql"),
+    ),
+    (
+        4,
+        "letters",
+        include_str!("../../migrations/0004_letters.sql"),
+    ),
     (5, "queue", include_str!("../../migrations/0005_queue.sql")),
 ];
 
@@ -107,13 +123,22 @@ pub(super) fn migrator(engine: Engine) -> Migrator {
     };
     let migrations = MIGRATIONS.iter().map(|(version, name, text)| {
         let sql = AssertSqlSafe(text.replace("{PK}", primary_key)).into_sql_str();
-        Migration::new(*version, Cow::Borrowed(*name), MigrationType::Simple, sql, false)
+        Migration::new(
+            *version,
+            Cow::Borrowed(*name),
+            MigrationType::Simple,
+            sql,
+            false,
+        )
     });
     Migrator::with_migrations(migrations.collect())
 }
 
 /// What every new connection is told.
-pub(super) async fn prepare(engine: Engine, connection: &mut Connection) -> Result<(), sqlx::Error> {
+pub(super) async fn prepare(
+    engine: Engine,
+    connection: &mut Connection,
+) -> Result<(), sqlx::Error> {
     match engine {
         // FULL: a committed enqueue or result survives a power cut; NORMAL would lose the last
         // ones and send their letters twice.
@@ -140,7 +165,9 @@ pub(super) async fn prepare(engine: Engine, connection: &mut Connection) -> Resu
 pub(super) fn drop_poisoned(pool: AnyPoolOptions) -> AnyPoolOptions {
     use sqlx::Connection as _;
     pool.after_release(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
-        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
+        .before_acquire(|connection, _| {
+            Box::pin(async move { Ok(!connection.is_in_transaction()) })
+        })
 }
 
 /// `($1, $3, $4), ($1, $5, $6)`: places for `rows` rows, each led by the first `shared`
@@ -152,7 +179,11 @@ pub(super) fn rows(shared: usize, own: usize, rows: usize) -> String {
     for row in 0..rows {
         text.push_str(if row == 0 { "(" } else { ", (" });
         for place in 0..shared + own {
-            let number = if place < shared { place } else { shared + row * own + (place - shared) };
+            let number = if place < shared {
+                place
+            } else {
+                shared + row * own + (place - shared)
+            };
             let comma = if place == 0 { "" } else { ", " };
             let _ = write!(text, "{comma}${}", number + 1);
         }

@@ -37,7 +37,11 @@ impl Store {
             let mut insert = sqlx::query_as::<_, (String, i64)>(AssertSqlSafe(sql)).bind(campaign);
             for (subject, finding) in chunk {
                 let (mailbox, via, locale) = match &finding.verdict {
-                    Verdict::Matched { mailbox, via, locale } => (mailbox.as_str(), via.as_str(), locale.as_str()),
+                    Verdict::Matched {
+                        mailbox,
+                        via,
+                        locale,
+                    } => (mailbox.as_str(), via.as_str(), locale.as_str()),
                     _ => ("", "", ""),
                 };
                 let ask_at = match finding.verdict {
@@ -65,7 +69,12 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn mailboxes(&self, campaign: i64, after: &str, limit: i64) -> Result<Vec<Mailbox>, Error> {
+    pub async fn mailboxes(
+        &self,
+        campaign: i64,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<Mailbox>, Error> {
         let rows: Vec<String> = sqlx::query_scalar(
             "SELECT DISTINCT mailbox FROM finding
              WHERE campaign_id = $1 AND verdict = 'matched' AND mailbox > $2
@@ -83,7 +92,11 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn findings_of(&self, campaign: i64, mailbox: &Mailbox) -> Result<Vec<(Finding, i64)>, Error> {
+    pub async fn findings_of(
+        &self,
+        campaign: i64,
+        mailbox: &Mailbox,
+    ) -> Result<Vec<(Finding, i64)>, Error> {
         let rows = sqlx::query(
             "SELECT finding.id, network_id, country, via, locale, reason,
                     (SELECT COUNT(*) FROM suspect WHERE finding_id = finding.id) AS suspects
@@ -119,11 +132,12 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn next_question(&self, campaign: i64) -> Result<Option<Timestamp>, Error> {
-        let at: Option<i64> =
-            sqlx::query_scalar("SELECT MIN(ask_at) FROM finding WHERE campaign_id = $1 AND verdict = 'deferred'")
-                .bind(campaign)
-                .fetch_one(&self.read)
-                .await?;
+        let at: Option<i64> = sqlx::query_scalar(
+            "SELECT MIN(ask_at) FROM finding WHERE campaign_id = $1 AND verdict = 'deferred'",
+        )
+        .bind(campaign)
+        .fetch_one(&self.read)
+        .await?;
         Ok(at.map(Timestamp))
     }
 }

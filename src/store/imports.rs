@@ -23,7 +23,13 @@ pub struct ImportCounts {
 impl Store {
     /// # Errors
     /// The database's.
-    pub async fn begin_import(&self, campaign: i64, feed: &str, by: &str, now: Timestamp) -> Result<i64, Error> {
+    pub async fn begin_import(
+        &self,
+        campaign: i64,
+        feed: &str,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<i64, Error> {
         Ok(sqlx::query_scalar(
             "INSERT INTO import (campaign_id, feed, imported_by, began_at, row_count, fresh, repeated, refused)
              VALUES ($1, $2, $3, $4, 0, 0, 0, 0)
@@ -122,14 +128,24 @@ impl Store {
         .bind(now.0)
         .fetch_one(&self.write)
         .await?;
-        Ok(ImportCounts { rows: row_count, fresh, repeated, refused })
+        Ok(ImportCounts {
+            rows: row_count,
+            fresh,
+            repeated,
+            refused,
+        })
     }
 
     /// A page of a campaign's refused rows, with the feed each came from and the key to go on after.
     ///
     /// # Errors
     /// The database's.
-    pub async fn refusals(&self, campaign: i64, after: i64, limit: i64) -> Result<Vec<(i64, String, Refusal)>, Error> {
+    pub async fn refusals(
+        &self,
+        campaign: i64,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<(i64, String, Refusal)>, Error> {
         type Columns = (i64, String, i64, String, String, String, String, String);
         let rows: Vec<Columns> = sqlx::query_as(
             "SELECT refusal.id, feed, line, field, value, reason, remedy, raw
@@ -146,7 +162,18 @@ impl Store {
             .into_iter()
             .map(|(id, feed, line, column, value, reason, remedy, raw)| {
                 let line = line.unsigned_abs();
-                (id, feed, Refusal { line, column, value, reason, remedy, raw })
+                (
+                    id,
+                    feed,
+                    Refusal {
+                        line,
+                        column,
+                        value,
+                        reason,
+                        remedy,
+                        raw,
+                    },
+                )
             })
             .collect())
     }

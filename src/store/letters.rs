@@ -114,13 +114,20 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn letters(&self, campaign: i64, after: i64, limit: i64) -> Result<Vec<Letter>, Error> {
-        let rows = sqlx::query("SELECT * FROM letter WHERE campaign_id = $1 AND id > $2 ORDER BY id LIMIT $3")
-            .bind(campaign)
-            .bind(after)
-            .bind(limit)
-            .fetch_all(&self.read)
-            .await?;
+    pub async fn letters(
+        &self,
+        campaign: i64,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<Letter>, Error> {
+        let rows = sqlx::query(
+            "SELECT * FROM letter WHERE campaign_id = $1 AND id > $2 ORDER BY id LIMIT $3",
+        )
+        .bind(campaign)
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&self.read)
+        .await?;
         let mut connection = self.read.acquire().await?;
         let mut letters = Vec::with_capacity(rows.len());
         for row in &rows {
@@ -229,7 +236,12 @@ impl Store {
     }
 }
 
-async fn add_letter(tx: &mut Connection, campaign: i64, notice: i64, letter: &Letter) -> Result<(), Error> {
+async fn add_letter(
+    tx: &mut Connection,
+    campaign: i64,
+    notice: i64,
+    letter: &Letter,
+) -> Result<(), Error> {
     let id: i64 = sqlx::query_scalar(
         "INSERT INTO letter (campaign_id, notice_id, part, parts, ticket, locale, country, sender_name, sender,
                              reply_to, recipient, envelope_from, message_id, dated_at, subject, body_text,
@@ -303,7 +315,11 @@ async fn letter(connection: &mut Connection, row: &AnyRow) -> Result<Letter, Err
         rows: row.try_get("row_count")?,
         attachments: attachments
             .into_iter()
-            .map(|(name, media_type, content)| Attachment { name, media_type, content })
+            .map(|(name, media_type, content)| Attachment {
+                name,
+                media_type,
+                content,
+            })
             .collect(),
     })
 }

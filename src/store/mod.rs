@@ -108,20 +108,29 @@ impl Store {
             Engine::Sqlite => {
                 let write = connect(1).await?;
                 let read = connect(4).await?;
-                Self { engine, write, read }
+                Self {
+                    engine,
+                    write,
+                    read,
+                }
             }
             Engine::Postgres => {
                 let pool = connect(16).await?;
-                Self { engine, write: pool.clone(), read: pool }
+                Self {
+                    engine,
+                    write: pool.clone(),
+                    read: pool,
+                }
             }
         })
     }
 
     async fn pending_migrations(&self) -> Result<usize, Error> {
         let wanted = engine::migrator(self.engine).iter().count();
-        let applied: Result<i64, _> = sqlx::query_scalar("SELECT COUNT(*) FROM _sqlx_migrations WHERE success = TRUE")
-            .fetch_one(&self.read)
-            .await;
+        let applied: Result<i64, _> =
+            sqlx::query_scalar("SELECT COUNT(*) FROM _sqlx_migrations WHERE success = TRUE")
+                .fetch_one(&self.read)
+                .await;
         match applied.map_err(Error::from) {
             Ok(applied) => Ok(wanted.abs_diff(usize::try_from(applied).unwrap_or(0))),
             Err(passing) if passing.is_passing() => Err(passing),
@@ -169,7 +178,10 @@ impl Error {
     }
 
     fn not_found(what: &'static str, name: impl Into<String>) -> Self {
-        Self::NotFound { what, name: name.into() }
+        Self::NotFound {
+            what,
+            name: name.into(),
+        }
     }
 }
 

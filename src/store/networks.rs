@@ -3,8 +3,8 @@
 use sqlx::{AssertSqlSafe, Row};
 
 use super::engine::rows;
-use super::suspects::range;
 use super::findings::parse_mailbox;
+use super::suspects::range;
 use super::{Error, Store};
 use crate::model::{Network, Timestamp};
 
@@ -35,7 +35,12 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn put_networks(&self, networks: &[Network], source: &str, now: Timestamp) -> Result<(), Error> {
+    pub async fn put_networks(
+        &self,
+        networks: &[Network],
+        source: &str,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         let mut tx = self.begin().await?;
         for chunk in networks.chunks(ROWS) {
             let sql = format!(
@@ -76,11 +81,23 @@ impl Store {
                 let Some(id) = ids.get(&(first.to_vec(), last.to_vec())) else {
                     continue;
                 };
-                sqlx::query("DELETE FROM contact WHERE network_id = $1").bind(*id).execute(&mut *tx).await?;
-                contacts.extend(network.contacts.iter().enumerate().map(|(rank, mailbox)| (*id, rank as i64, mailbox)));
+                sqlx::query("DELETE FROM contact WHERE network_id = $1")
+                    .bind(*id)
+                    .execute(&mut *tx)
+                    .await?;
+                contacts.extend(
+                    network
+                        .contacts
+                        .iter()
+                        .enumerate()
+                        .map(|(rank, mailbox)| (*id, rank as i64, mailbox)),
+                );
             }
             for chunk in contacts.chunks(ROWS) {
-                let sql = format!("INSERT INTO contact (network_id, rank, mailbox) VALUES {}", rows(0, 3, chunk.len()));
+                let sql = format!(
+                    "INSERT INTO contact (network_id, rank, mailbox) VALUES {}",
+                    rows(0, 3, chunk.len())
+                );
                 let mut insert = sqlx::query(AssertSqlSafe(sql));
                 for (id, rank, mailbox) in chunk {
                     insert = insert.bind(*id).bind(*rank).bind(mailbox.as_str());
@@ -144,8 +161,14 @@ impl Store {
         .bind(limit)
         .fetch_all(&self.read)
         .await?;
-        let mut networks = found.iter().map(network).collect::<Result<Vec<_>, Error>>()?;
-        let (Some(head), Some(tail)) = (networks.first().map(|n| n.id), networks.last().map(|n| n.id)) else {
+        let mut networks = found
+            .iter()
+            .map(network)
+            .collect::<Result<Vec<_>, Error>>()?;
+        let (Some(head), Some(tail)) = (
+            networks.first().map(|n| n.id),
+            networks.last().map(|n| n.id),
+        ) else {
             return Ok(networks);
         };
         let contacts: Vec<(i64, String)> = sqlx::query_as(
@@ -158,7 +181,10 @@ impl Store {
         .await?;
         for (id, mailbox) in contacts {
             if let Ok(place) = networks.binary_search_by_key(&id, |network| network.id) {
-                networks[place].network.contacts.push(parse_mailbox(&mailbox)?);
+                networks[place]
+                    .network
+                    .contacts
+                    .push(parse_mailbox(&mailbox)?);
             }
         }
         Ok(networks)
@@ -176,7 +202,10 @@ impl Store {
         .bind(id)
         .fetch_optional(&self.read)
         .await?;
-        row.map_or_else(|| Err(Error::not_found("network", id.to_string())), |row| network(&row))
+        row.map_or_else(
+            || Err(Error::not_found("network", id.to_string())),
+            |row| network(&row),
+        )
     }
 }
 
@@ -190,7 +219,9 @@ fn network(row: &sqlx::any::AnyRow) -> Result<StoredNetwork, Error> {
             name: row.try_get("name")?,
             holder: row.try_get("holder")?,
             country: row.try_get("country")?,
-            asn: row.try_get::<Option<i64>, _>("asn")?.and_then(|asn| u32::try_from(asn).ok()),
+            asn: row
+                .try_get::<Option<i64>, _>("asn")?
+                .and_then(|asn| u32::try_from(asn).ok()),
             handle: row.try_get("handle")?,
             registry: row.try_get("registry")?,
             locale: row.try_get("locale")?,

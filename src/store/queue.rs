@@ -6,7 +6,9 @@ use sqlx::Row;
 use super::campaigns::unknown_word;
 use super::findings::parse_mailbox;
 use super::{Connection, Error, Store};
-use crate::model::{Attempt, Delivery, DeliveryState, Mailbox, Outcome, OutcomeKind, Step, Timestamp};
+use crate::model::{
+    Attempt, Delivery, DeliveryState, Mailbox, Outcome, OutcomeKind, Step, Timestamp,
+};
 
 /// A delivery that was handed to a worker.
 #[derive(Clone, Debug)]
@@ -22,7 +24,12 @@ pub struct Claimed {
 #[derive(Clone, Debug)]
 pub enum Fact {
     /// SMTP is about to talk; the lease runs anew from here.
-    Begin { delivery: i64, worker: String, at: Timestamp, lease_until: Timestamp },
+    Begin {
+        delivery: i64,
+        worker: String,
+        at: Timestamp,
+        lease_until: Timestamp,
+    },
     /// It has talked.
     Finish {
         delivery: i64,
@@ -91,10 +98,12 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn promote(&self, now: Timestamp) -> Result<u64, Error> {
-        let promoted = sqlx::query("UPDATE delivery SET state = 'ready' WHERE state = 'scheduled' AND due_at <= $1")
-            .bind(now.0)
-            .execute(&self.write)
-            .await?;
+        let promoted = sqlx::query(
+            "UPDATE delivery SET state = 'ready' WHERE state = 'scheduled' AND due_at <= $1",
+        )
+        .bind(now.0)
+        .execute(&self.write)
+        .await?;
         Ok(promoted.rows_affected())
     }
 
@@ -167,12 +176,32 @@ impl Store {
         let mut granted = Vec::with_capacity(facts.len());
         for fact in facts {
             granted.push(match fact {
-                Fact::Begin { delivery, worker, at, lease_until } => {
-                    begin_attempt(&mut tx, *delivery, worker, *at, *lease_until).await?
-                }
-                Fact::Finish { delivery, number, worker, at, outcome, state, due_at } => {
+                Fact::Begin {
+                    delivery,
+                    worker,
+                    at,
+                    lease_until,
+                } => begin_attempt(&mut tx, *delivery, worker, *at, *lease_until).await?,
+                Fact::Finish {
+                    delivery,
+                    number,
+                    worker,
+                    at,
+                    outcome,
+                    state,
+                    due_at,
+                } => {
                     finish_attempt(&mut tx, *delivery, *number, *at, outcome).await?;
-                    finish_delivery(&mut tx, *delivery, worker, *at, outcome.kind, *state, *due_at).await?
+                    finish_delivery(
+                        &mut tx,
+                        *delivery,
+                        worker,
+                        *at,
+                        outcome.kind,
+                        *state,
+                        *due_at,
+                    )
+                    .await?
                 }
             });
         }
@@ -184,7 +213,10 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn delivery_of(&self, letter: i64) -> Result<Option<(Delivery, Vec<Attempt>)>, Error> {
+    pub async fn delivery_of(
+        &self,
+        letter: i64,
+    ) -> Result<Option<(Delivery, Vec<Attempt>)>, Error> {
         let row = sqlx::query(
             "SELECT id, letter_id, campaign_id, recipient, state, attempts, queued_at, due_at
              FROM delivery WHERE letter_id = $1",
@@ -202,7 +234,8 @@ impl Store {
             letter: row.try_get("letter_id")?,
             campaign: row.try_get("campaign_id")?,
             recipient: parse_mailbox(&recipient)?,
-            state: DeliveryState::from_text(&state).ok_or_else(|| unknown_word("delivery state", &state))?,
+            state: DeliveryState::from_text(&state)
+                .ok_or_else(|| unknown_word("delivery state", &state))?,
             attempts: row.try_get("attempts")?,
             queued_at: Timestamp(row.try_get("queued_at")?),
             due_at: Timestamp(row.try_get("due_at")?),
@@ -306,7 +339,11 @@ async fn finish_delivery(
     .bind((!state.is_open()).then_some(at.0))
     .execute(tx)
     .await?;
-    Ok(if finished.rows_affected() == 1 { Granted::Recorded } else { Granted::NotOurs })
+    Ok(if finished.rows_affected() == 1 {
+        Granted::Recorded
+    } else {
+        Granted::NotOurs
+    })
 }
 
 fn attempt(row: &sqlx::any::AnyRow) -> Result<Attempt, Error> {

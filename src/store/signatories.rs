@@ -37,7 +37,15 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn signatories(&self) -> Result<Vec<Signatory>, Error> {
-        type Columns = (String, String, String, String, Option<i64>, Option<i64>, i64);
+        type Columns = (
+            String,
+            String,
+            String,
+            String,
+            Option<i64>,
+            Option<i64>,
+            i64,
+        );
         let rows: Vec<Columns> = sqlx::query_as(
             "SELECT agency, local_name, country, framework, signs_from, signs_until, position
              FROM signatory ORDER BY position, id",
@@ -46,15 +54,17 @@ impl Store {
         .await?;
         Ok(rows
             .into_iter()
-            .map(|(agency, local_name, country, framework, from, until, position)| Signatory {
-                agency,
-                local_name,
-                country,
-                framework,
-                from: from.map(Timestamp),
-                until: until.map(Timestamp),
-                position,
-            })
+            .map(
+                |(agency, local_name, country, framework, from, until, position)| Signatory {
+                    agency,
+                    local_name,
+                    country,
+                    framework,
+                    from: from.map(Timestamp),
+                    until: until.map(Timestamp),
+                    position,
+                },
+            )
             .collect())
     }
 }

@@ -33,7 +33,10 @@ impl Totals {
     /// Suspects of a verdict.
     #[must_use]
     pub fn of(&self, verdict: &str) -> i64 {
-        self.suspects.iter().find(|tally| tally.name == verdict).map_or(0, |tally| tally.count)
+        self.suspects
+            .iter()
+            .find(|tally| tally.name == verdict)
+            .map_or(0, |tally| tally.count)
     }
 }
 
@@ -106,7 +109,12 @@ impl Store {
         .fetch_all(&self.read)
         .await?;
         Ok(Totals {
-            import: ImportCounts { rows, fresh, repeated, refused },
+            import: ImportCounts {
+                rows,
+                fresh,
+                repeated,
+                refused,
+            },
             cut,
             pieces,
             suspects: tallies(suspects),
@@ -132,7 +140,8 @@ impl Store {
         .bind(campaign)
         .fetch_one(&self.read)
         .await?;
-        let moment = |column: &str| Ok::<_, Error>(row.try_get::<Option<i64>, _>(column)?.map(Timestamp));
+        let moment =
+            |column: &str| Ok::<_, Error>(row.try_get::<Option<i64>, _>(column)?.map(Timestamp));
         let uncertain_attempts = sqlx::query_scalar(
             "SELECT COUNT(*) FROM attempt JOIN delivery ON delivery.id = delivery_id
              WHERE campaign_id = $1 AND outcome = 'uncertain'",
@@ -167,15 +176,27 @@ impl Store {
         let mut lines: Vec<CountryLine> = Vec::new();
         for (country, state, letters, suspects) in rows {
             if lines.last().is_none_or(|line| line.country != country) {
-                lines.push(CountryLine { country, suspects: 0, letters: 0, states: Vec::new() });
+                lines.push(CountryLine {
+                    country,
+                    suspects: 0,
+                    letters: 0,
+                    states: Vec::new(),
+                });
             }
             if let Some(line) = lines.last_mut() {
                 line.letters += letters;
                 line.suspects += suspects;
-                line.states.push(Tally { name: state, count: letters });
+                line.states.push(Tally {
+                    name: state,
+                    count: letters,
+                });
             }
         }
-        lines.sort_by(|a, b| b.suspects.cmp(&a.suspects).then_with(|| a.country.cmp(&b.country)));
+        lines.sort_by(|a, b| {
+            b.suspects
+                .cmp(&a.suspects)
+                .then_with(|| a.country.cmp(&b.country))
+        });
         Ok(lines)
     }
 
@@ -195,7 +216,11 @@ impl Store {
         .await?;
         Ok(rows
             .into_iter()
-            .map(|(verdict, reason, suspects)| FindingLine { verdict, reason, suspects })
+            .map(|(verdict, reason, suspects)| FindingLine {
+                verdict,
+                reason,
+                suspects,
+            })
             .collect())
     }
 
@@ -204,7 +229,11 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn replies(&self, campaign: i64, limit: i64) -> Result<Vec<(String, String, i64)>, Error> {
+    pub async fn replies(
+        &self,
+        campaign: i64,
+        limit: i64,
+    ) -> Result<Vec<(String, String, i64)>, Error> {
         Ok(sqlx::query_as(
             "SELECT outcome, reply, COUNT(*)
              FROM attempt JOIN delivery ON delivery.id = delivery_id
@@ -219,5 +248,7 @@ impl Store {
 }
 
 fn tallies(rows: Vec<(String, i64)>) -> Vec<Tally> {
-    rows.into_iter().map(|(name, count)| Tally { name, count }).collect()
+    rows.into_iter()
+        .map(|(name, count)| Tally { name, count })
+        .collect()
 }

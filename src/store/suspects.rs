@@ -58,7 +58,12 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn waiting(&self, campaign: i64, after: Option<Waiting>, limit: i64) -> Result<Vec<Waiting>, Error> {
+    pub async fn waiting(
+        &self,
+        campaign: i64,
+        after: Option<Waiting>,
+        limit: i64,
+    ) -> Result<Vec<Waiting>, Error> {
         let (first, id) = after.map_or((vec![], 0), |w| (w.range.to_bytes().0.to_vec(), w.id));
         let rows: Vec<(i64, Vec<u8>, Vec<u8>)> = sqlx::query_as(
             "SELECT id, first, last FROM suspect
@@ -72,7 +77,12 @@ impl Store {
         .fetch_all(&self.read)
         .await?;
         rows.into_iter()
-            .map(|(id, first, last)| Ok(Waiting { id, range: range(&first, &last)? }))
+            .map(|(id, first, last)| {
+                Ok(Waiting {
+                    id,
+                    range: range(&first, &last)?,
+                })
+            })
             .collect()
     }
 
@@ -144,7 +154,11 @@ impl Store {
              WHERE finding_id IN (SELECT id FROM finding WHERE campaign_id = $1 AND verdict <> $2)",
             "DELETE FROM finding WHERE campaign_id = $1 AND verdict <> $2",
         ] {
-            sqlx::query(sql).bind(campaign).bind(spared).execute(&mut *tx).await?;
+            sqlx::query(sql)
+                .bind(campaign)
+                .bind(spared)
+                .execute(&mut *tx)
+                .await?;
         }
         tx.commit().await?;
         Ok(())
@@ -174,8 +188,9 @@ impl Store {
         after: Option<&SuspectRow>,
         limit: i64,
     ) -> Result<Vec<SuspectRow>, Error> {
-        let (finding, first, id) =
-            after.map_or((0, vec![], 0), |row| (row.finding, row.range.to_bytes().0.to_vec(), row.id));
+        let (finding, first, id) = after.map_or((0, vec![], 0), |row| {
+            (row.finding, row.range.to_bytes().0.to_vec(), row.id)
+        });
         let rows = sqlx::query(
             "SELECT suspect.id, finding_id, feed, line, first, last, seen_at, class, source, evidence, port, terminal
              FROM suspect JOIN import ON import.id = import_id
@@ -223,7 +238,13 @@ impl Store {
         .fetch_all(&self.read)
         .await?;
         rows.iter()
-            .map(|row| Ok((suspect_row(row)?, row.try_get("verdict")?, row.try_get("reason")?)))
+            .map(|row| {
+                Ok((
+                    suspect_row(row)?,
+                    row.try_get("verdict")?,
+                    row.try_get("reason")?,
+                ))
+            })
             .collect()
     }
 }
@@ -242,7 +263,9 @@ fn suspect_row(row: &sqlx::any::AnyRow) -> Result<SuspectRow, Error> {
         class: row.try_get("class")?,
         source: row.try_get("source")?,
         evidence: row.try_get("evidence")?,
-        port: row.try_get::<Option<i64>, _>("port")?.and_then(|port| u16::try_from(port).ok()),
+        port: row
+            .try_get::<Option<i64>, _>("port")?
+            .and_then(|port| u16::try_from(port).ok()),
         terminal: Terminal::from_text(&terminal).unwrap_or_default(),
     })
 }
@@ -256,5 +279,6 @@ pub(super) fn range(first: &[u8], last: &[u8]) -> Result<AddressRange, Error> {
             .map_err(|_| Error::Database("an address that is not 16 bytes long".to_owned()))?;
         Ok::<_, Error>(Address(u128::from_be_bytes(bytes)))
     };
-    AddressRange::new(address(first)?, address(last)?).map_err(|error| Error::Database(error.to_string()))
+    AddressRange::new(address(first)?, address(last)?)
+        .map_err(|error| Error::Database(error.to_string()))
 }

@@ -1,0 +1,231 @@
+//! Stage 4. A second person agrees to exactly what was rendered, and it goes into the queue.
+
+use serde::Serialize;
+
+use crate::model::{
+    Campaign, CampaignState, Decision, DecisionKind, Progress, Timestamp, digest_of_set,
+};
+use crate::store::{Error, Store};
+
+/// Letters read at a time while their digests are checked.
+const PAGE: i64 = 50;
+
+/// What the second person has to know, and what has to be so before anything can be submitted.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Preflight {
+    pub notices: i64,
+    pub letters: i64,
+    pub suspects: i64,
+    /// SHA-256 over the rendered set: the thing that is approved.
+    pub digest: String,
+    /// With one of these nothing can be submitted.
+    pub problems: Vec<String>,
+    /// These must be known, but are for people to weigh.
+    pub warnings: Vec<String>,
+}
+
+/// Reads the whole rendered set once more, as it lies in the store.
+///
+/// # Errors
+/// The database's.
+pub async fn preflight(
+    store: &Store,
+    campaign: &Campaign,
+    progress: &Progress,
+) -> Result<Preflight, Error> {
+    let totals = store.totals(campaign.id).await?;
+    progress.expect(totals.letters.unsigned_abs());
+    let mut preflight = Preflight {
+        notices: totals.notices,
+        letters: totals.letters,
+        suspects: totals.letter_rows,
+        ..Preflight::default()
+    };
+    let mut digests = Vec::new();
+    let mut after = 0;
+    let mut unsigned = 0;
+    loop {
+        let page = store.letters(campaign.id, after, PAGE).await?;
+        let Some(last) = page.last() else {
+            break;
+        };
+        after = last.id;
+        progress.add(page.len() as u64);
+        for letter in &page {
+            unsigned += i64::from(letter.text.trim().is_empty() || letter.subject.is_empty());
+            digests.push(letter.digest());
+        }
+    }
+    if digests != store.letter_digests(campaign.id).await? {
+        preflight
+            .problems
+            .push("letters were changed after they were rendered; compose again".to_owned());
+    }
+    if unsigned > 0 {
+        preflight
+            .problems
+            .push(format!("{unsigned} letters are empty; compose again"));
+    }
+    if campaign.composed_at.is_none() {
+        preflight.problems.push(format!(
+            "the letters are not rendered, or not since suspects or contacts changed; run `lapwing compose {}`",
+            campaign.name
+        ));
+    } else if totals.letters == 0 {
+        preflight
+            .problems
+            .push("there is no letter: no suspect has a contact".to_owned());
+    }
+    if totals.letter_rows != totals.of("matched") {
+        preflight.problems.push(format!(
+            "the letters list {} suspects, but {} have a contact; compose again",
+            totals.letter_rows,
+            totals.of("matched")
+        ));
+    }
+    for (verdict, said) in [
+        (
+            "unresolved",
+            "suspects have no contact and are in no letter",
+        ),
+        ("withheld", "suspects are withheld by an override"),
+        (
+            "deferred",
+            "suspects wait for a registry and are in no letter",
+        ),
+    ] {
+        match totals.of(verdict) {
+            0 => {}
+            n => preflight.warnings.push(format!("{n} {said}")),
+        }
+    }
+    if totals.import.refused > 0 {
+        preflight.warnings.push(format!(
+            "{} rows of the feeds were refused",
+            totals.import.refused
+        ));
+    }
+    if store.signatories().await?.is_empty() {
+        preflight
+            .warnings
+            .push("no agency signs; see `lapwing signatory import`".to_owned());
+    }
+    preflight.digest = digest_of_set(digests.iter().map(String::as_str));
+    Ok(preflight)
+}
+
+/// Vouches for the rendered set and asks a second person.
+///
+/// # Errors
+/// [`Error::Refused`] when preflight finds a problem or the campaign's state does not allow it.
+pub async fn submit(
+    store: &Store,
+    campaign: &Campaign,
+    by: &str,
+    now: Timestamp,
+    progress: &Progress,
+) -> Result<Preflight, Error> {
+    if campaign.state == CampaignState::Draft {
+        let preflight = preflight(store, campaign, progress).await?;
+        if let Some(problem) = preflight.problems.first() {
+            return Err(Error::Refused(format!(
+                "\"{}\" cannot be submitted: {problem}",
+                campaign.name
+            )));
+        }
+        decide(
+            store,
+            campaign,
+            DecisionKind::Submitted,
+            by,
+            &preflight.digest,
+            "",
+            now,
+        )
+        .await?;
+        return Ok(preflight);
+    }
+    decide(store, campaign, DecisionKind::Submitted, by, "", "", now).await?;
+    Ok(Preflight::default())
+}
+
+/// The second person agrees: the letters go into the queue. The digest is computed anew from what
+/// lies in the store, so that what leaves is what was submitted.
+///
+/// # Errors
+/// [`Error::Refused`] when it is the same person, when a letter has changed, or when the
+/// campaign's state does not allow it.
+pub async fn approve(
+    store: &Store,
+    campaign: &Campaign,
+    by: &str,
+    reason: &str,
+    now: Timestamp,
+    progress: &Progress,
+) -> Result<Preflight, Error> {
+    let author = author(store, campaign).await?;
+    if author
+        .as_deref()
+        .is_some_and(|author| same_person(author, by))
+    {
+        return Err(Error::Refused(format!(
+            "{by} submitted \"{}\" and cannot approve it: a second person must, with --as",
+            campaign.name
+        )));
+    }
+    let preflight = preflight(store, campaign, progress).await?;
+    if let (CampaignState::Submitted, Some(problem)) = (campaign.state, preflight.problems.first())
+    {
+        return Err(Error::Refused(format!(
+            "\"{}\" cannot be approved: {problem}",
+            campaign.name
+        )));
+    }
+    decide(
+        store,
+        campaign,
+        DecisionKind::Approved,
+        by,
+        &preflight.digest,
+        reason,
+        now,
+    )
+    .await?;
+    Ok(preflight)
+}
+
+/// Any other decision: return, pause, resume, cancel.
+///
+/// # Errors
+/// [`Error::Refused`] when the campaign's state does not allow it.
+pub async fn decide(
+    store: &Store,
+    campaign: &Campaign,
+    kind: DecisionKind,
+    by: &str,
+    digest: &str,
+    reason: &str,
+    now: Timestamp,
+) -> Result<CampaignState, Error> {
+    let decision = Decision {
+        kind,
+        by: by.to_owned(),
+        at: now,
+        digest: digest.to_owned(),
+        reason: reason.to_owned(),
+    };
+    store.decide(&campaign.name, &decision).await
+}
+
+async fn author(store: &Store, campaign: &Campaign) -> Result<Option<String>, Error> {
+    let decisions = store.decisions(campaign.id).await?;
+    let submitted = decisions
+        .into_iter()
+        .rev()
+        .find(|one| one.kind == DecisionKind::Submitted);
+    Ok(submitted.map(|one| one.by))
+}
+
+fn same_person(a: &str, b: &str) -> bool {
+    a.trim().to_lowercase() == b.trim().to_lowercase()
+}

@@ -1,0 +1,180 @@
+//! Who carries letters out: a relay over SMTP, or a folder that stands for one.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use tokio::io::AsyncWriteExt;
+
+use super::relay::{Connection, Line, Relay, Trouble};
+use crate::config::{Config, Transport};
+use crate::model::{Letter, Mailbox, Outcome, OutcomeKind, Step};
+
+/// Both arms are real: the folder is how letters are looked at before anybody gets one.
+#[derive(Debug)]
+pub enum Courier {
+    Smtp(Smtp),
+    Folder(PathBuf),
+}
+
+/// A relay, and the connections to it that are open and at rest.
+#[derive(Debug)]
+pub struct Smtp {
+    relay: Relay,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Courier {
+    /// The courier that the settings name; nothing is connected yet.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        match config.send.transport {
+            Transport::Folder => Self::Folder(config.send.folder.clone()),
+            Transport::Smtp => {
+                let domain = config.sender.address.rsplit('@').next().unwrap_or_default();
+                let relay = Relay::from_settings(&config.smtp, domain);
+                Self::Smtp(Smtp {
+                    relay,
+                    idle: Mutex::new(Vec::new()),
+                })
+            }
+        }
+    }
+
+    /// Makes ready to send: an open connection, or the folder.
+    ///
+    /// # Errors
+    /// When the relay cannot be spoken to; no letter is to blame for that.
+    pub(super) async fn ready(&self) -> Result<Way<'_>, Trouble> {
+        match self {
+            Self::Folder(folder) => {
+                let trouble = |error: std::io::Error| Trouble {
+                    relay: folder.display().to_string(),
+                    step: Step::Connect,
+                    cause: error.to_string(),
+                };
+                tokio::fs::create_dir_all(folder).await.map_err(trouble)?;
+                Ok(Way::Folder(folder))
+            }
+            Self::Smtp(smtp) => {
+                let connection = match smtp.rested() {
+                    Some(connection) => connection,
+                    None => smtp.relay.open().await?,
+                };
+                Ok(Way::Smtp {
+                    smtp,
+                    connection: Box::new(connection),
+                })
+            }
+        }
+    }
+
+    /// Says goodbye to the relay on all connections at rest.
+    pub async fn close(&self) {
+        if let Self::Smtp(smtp) = self {
+            while let Some(connection) = smtp.rested() {
+                connection.quit().await;
+            }
+        }
+    }
+}
+
+impl Smtp {
+    fn rested(&self) -> Option<Connection> {
+        self.idle.lock().map_or(None, |mut idle| idle.pop())
+    }
+
+    fn rest(&self, connection: Connection) {
+        if let Ok(mut idle) = self.idle.lock() {
+            idle.push(connection);
+        }
+    }
+}
+
+/// A way out for one letter after another. A connection is given back only by [`Way::rest`], after
+/// a whole transaction: dropped at any other moment, it is closed.
+#[derive(Debug)]
+pub(super) enum Way<'a> {
+    Folder(&'a Path),
+    Smtp {
+        smtp: &'a Smtp,
+        connection: Box<Connection>,
+    },
+}
+
+impl<'a> Way<'a> {
+    /// Sends one letter, and returns the way if it can be used again.
+    pub(super) async fn send(
+        self,
+        letter: &Letter,
+        to: &Mailbox,
+        message: &[u8],
+    ) -> (Outcome, Option<Way<'a>>) {
+        match self {
+            Self::Folder(folder) => {
+                let outcome = put_down(folder, letter, message).await;
+                (outcome, Some(self))
+            }
+            Self::Smtp {
+                smtp,
+                mut connection,
+            } => {
+                let relay = &smtp.relay;
+                let (outcome, line) = connection
+                    .send(relay, &letter.envelope_from, to, message)
+                    .await;
+                if line == Line::Dirty {
+                    return (outcome, None);
+                }
+                if connection.is_worn(relay) {
+                    connection.quit().await;
+                    return (outcome, None);
+                }
+                (outcome, Some(Self::Smtp { smtp, connection }))
+            }
+        }
+    }
+
+    pub(super) fn rest(self) {
+        if let Self::Smtp { smtp, connection } = self {
+            smtp.rest(*connection);
+        }
+    }
+}
+
+/// Writes the message under a name of its own and moves it into place when it is on disk.
+async fn put_down(folder: &Path, letter: &Letter, message: &[u8]) -> Outcome {
+    let stem = format!("{}-{}-{}", letter.ticket, letter.part, letter.recipient);
+    let name: String = stem
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || "-@._+".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    let path = folder.join(format!("{name}.eml"));
+    let written = async {
+        let unfinished = folder.join(format!(".{name}.part"));
+        let mut file = tokio::fs::File::create(&unfinished).await?;
+        file.write_all(message).await?;
+        file.sync_all().await?;
+        tokio::fs::rename(&unfinished, &path).await
+    };
+    let (kind, reply) = match written.await {
+        Ok(()) => (
+            OutcomeKind::Accepted,
+            format!("written to {}", path.display()),
+        ),
+        Err(error) => (OutcomeKind::Relay, format!("{}: {error}", path.display())),
+    };
+    Outcome {
+        kind,
+        relay: folder.display().to_string(),
+        step: Step::Dot,
+        code: 0,
+        enhanced: String::new(),
+        reply,
+    }
+}
