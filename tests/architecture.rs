@@ -253,7 +253,7 @@ fn length(path: &str, text: &str) -> Option<String> {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let code = lines
         .windows(2)
-        .position(|w| w[0] == "#[cfg(test)]" && w[1].starts_with("mod "))
+        .position(|w| w[0] == "#[cfg(test)]" && w[1].starts_with("mod ") && w[1].ends_with('{'))
         .unwrap_or(lines.len());
     (code > LONGEST).then(|| {
         format!("{path}: {code} lines, {LONGEST} are enough: which second noun is in there?")
