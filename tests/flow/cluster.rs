@@ -34,13 +34,13 @@ pub(crate) fn database() -> Option<Database> {
         std::process::id(),
         COUNT.fetch_add(1, Ordering::Relaxed)
     );
-    // A server of TEST_POSTGRES may hold what a killed process of the same number left.
-    run(
-        server,
+    for sql in [
+        // A server of TEST_POSTGRES may hold what a killed process of the same number left.
         format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
-    )
-    .unwrap();
-    run(server, format!("CREATE DATABASE {name}")).unwrap();
+        format!("CREATE DATABASE {name}"),
+    ] {
+        run(server, sql).expect("the server should give this test a database");
+    }
     Some(Database { name, server })
 }
 
@@ -240,7 +240,7 @@ fn run(server: &str, sql: String) -> Result<(), sqlx::Error> {
                 server.close().await
             })
         });
-        done.join().unwrap()
+        done.join().expect("the thread should only return errors")
     })
 }
 
