@@ -419,7 +419,7 @@ src/report/mod.rs; 3; report uses sqlx; let q = sqlx::query("");
 src/web/mod.rs; 3; web uses lettre; use ::lettre::Message;
 src/model/mod.rs; 3; model uses anyhow; use anyhow as any;
 src/sink/tests.rs; 3; sink uses sqlx; sqlx::query(""); lettre::Message::builder();
-src/sink.rs; 3; sink uses lettre; use lettre::Message;|#[cfg(test)]|mod tests { lettre::x() }
+src/sink.rs; 3; sink uses lettre; use lettre::Message;|#[cfg(test)]|mod tests {|lettre::x();|}
 src/service.rs; 3; service uses clap; #[derive(clap::Parser)]|struct S;
 src/send/mod.rs; 4; Timestamp::now; |let t = jiff::Timestamp::now();
 src/config/mod.rs; 3; /tmp/; const D: &str = "/tmp/spool";
