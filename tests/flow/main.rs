@@ -1,1 +1,3 @@
+//! The stories, in one binary: one link, one throw-away PostgreSQL.
 
+mod cluster;
