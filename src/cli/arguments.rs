@@ -1,0 +1,327 @@
+//! Every command with its flags; the help that people read is written here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Tells every network which of its machines send spam, and follows what happens.
+#[derive(Debug, Parser)]
+#[command(name = "lapwing", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Try it: lapwing demo\nExit codes: 0 done, 1 failed, 2 usage or settings, 3 some rows or letters failed,\n            4 not found, 5 refused by state, 6 temporary (database or relay), 130/143 stopped")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct Global {
+    /// Print JSON: one object, or one a line for lists
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// sqlite:FILE or postgres://USER@HOST/NAME, before what the settings say
+    #[arg(long, global = true, value_name = "URL", env = "LAPWING_DATABASE_URL", hide_env_values = true)]
+    pub(super) database: Option<String>,
+    /// Settings to read instead of ./lapwing.toml
+    #[arg(long, global = true, value_name = "FILE", env = "LAPWING_CONFIG")]
+    pub(super) config: Option<PathBuf>,
+    /// Who is acting; without it, the user of the operating system
+    #[arg(long = "as", global = true, value_name = "WHO")]
+    pub(super) by: Option<String>,
+    /// Say what would be done, and write nothing
+    #[arg(long, global = true)]
+    pub(super) dry_run: bool,
+    /// No progress bars
+    #[arg(long, short, global = true)]
+    pub(super) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Try the whole job on made-up data with a local mail catcher; nothing leaves this machine
+    Demo(Demo),
+    /// Write lapwing.toml here (never over one that is there) and make the database
+    Init(Init),
+    /// Print every setting with its default and what it does
+    Config,
+    /// Create, submit, approve, pause and cancel campaigns
+    #[command(subcommand)]
+    Campaign(Campaign),
+    /// Read suspects from CSV, TSV, JSON lines or plain lines, packed or not, into a campaign
+    Import(Import),
+    /// Write down a campaign's refused rows as CSV, each with reason and remedy
+    Refused(Export),
+    /// Find who answers for each suspect's network
+    Resolve(OfCampaign),
+    /// Write down the suspects that no letter speaks of as CSV, each with its reason
+    Unplaced(Export),
+    /// Write the letters of a campaign
+    Compose(OfCampaign),
+    /// Show the letters of a campaign as they will leave
+    Preview(Preview),
+    /// Send what is due of an approved campaign
+    Send(Send),
+    /// Show how far a campaign is
+    Status(Status),
+    /// Report what became of every row, suspect and letter
+    Report(OfCampaign),
+    /// List and show letters, with all that happened to each
+    #[command(subcommand)]
+    Letter(Letter),
+    /// Show the networks around an address or range, the mailbox that answers for it, and why
+    Lookup(Lookup),
+    /// Load tables of networks and contacts
+    #[command(subcommand)]
+    Table(Table),
+    /// Decide that a prefix, AS or handle has another mailbox, or is never written to
+    #[command(subcommand)]
+    Override(Override),
+    /// Keep the dated roll of agencies that sign
+    #[command(subcommand)]
+    Signatory(Signatory),
+    /// Catch all mail on this machine, and answer badly where told to
+    Sink(Sink),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// Where its database and letters go
+    #[arg(long, default_value = "lapwing-demo")]
+    pub(super) dir: PathBuf,
+    /// End when all is done, instead of keeping the mail catcher open on a terminal
+    #[arg(long)]
+    pub(super) once: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Init {}
+
+#[derive(Debug, Args)]
+pub(super) struct OfCampaign {
+    pub(super) campaign: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Export {
+    pub(super) campaign: String,
+    /// Where to write; - is standard output
+    #[arg(long, default_value = "-")]
+    pub(super) to: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Import {
+    pub(super) campaign: String,
+    /// The feed; - is standard input
+    pub(super) file: PathBuf,
+    /// Say which column holds what: ip=Source_IP, seen=col3 (ip, first, last, seen, date, time,
+    /// class, source, evidence, port, terminal)
+    #[arg(long, value_name = "WHAT=COLUMN")]
+    pub(super) map: Vec<crate::sheet::Mapping>,
+    /// csv, tsv, jsonl or lines; told from the content when not given
+    #[arg(long)]
+    pub(super) format: Option<crate::sheet::Format>,
+    /// Zone of times that name none, as Asia/Tokyo
+    #[arg(long, value_name = "ZONE")]
+    pub(super) time_zone: Option<String>,
+    /// Class of rows that name none
+    #[arg(long, default_value = "spam")]
+    pub(super) class: String,
+    /// Source of rows that name none; else the file's name
+    #[arg(long)]
+    pub(super) source: Option<String>,
+    /// Time of rows that name none: RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub(super) seen: Option<String>,
+    /// Take documentation addresses (192.0.2.0/24, 2001:db8::/32 …) for public ones
+    #[arg(long)]
+    pub(super) allow_documentation: bool,
+    /// Refuse IPv4 ranges wider than this prefix length
+    #[arg(long, value_name = "LEN")]
+    pub(super) widest_ipv4: Option<u8>,
+    /// Refuse IPv6 ranges wider than this prefix length
+    #[arg(long, value_name = "LEN")]
+    pub(super) widest_ipv6: Option<u8>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Campaign {
+    /// Begin a campaign
+    New {
+        name: String,
+        /// Which letter it writes
+        #[arg(long, default_value = "notice")]
+        letter: String,
+    },
+    /// All campaigns, the newest first
+    List,
+    /// One campaign with its history
+    Show { name: String },
+    /// Vouch for the rendered letters and ask a second person
+    Submit { name: String },
+    /// Agree as the second person; the letters go into the queue
+    Approve {
+        name: String,
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Send it back to its author
+    Return {
+        name: String,
+        #[arg(long)]
+        reason: String,
+    },
+    /// Hand out nothing more of it until it is resumed
+    Pause {
+        name: String,
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Go on with a paused campaign
+    Resume { name: String },
+    /// Stop it for good; what has left has left
+    Cancel {
+        name: String,
+        #[arg(long, default_value = "")]
+        reason: String,
+        /// Do not ask back
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Preview {
+    pub(super) campaign: String,
+    /// Write all of them as .eml files into this folder instead of showing the first
+    #[arg(long, value_name = "DIR")]
+    pub(super) to: Option<PathBuf>,
+    /// Show the letter to this mailbox
+    #[arg(long)]
+    pub(super) mailbox: Option<String>,
+    /// Show the HTML instead of the text
+    #[arg(long)]
+    pub(super) html: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Send {
+    pub(super) campaign: String,
+    /// Stay until every letter has come to its end, retries included
+    #[arg(long)]
+    pub(super) wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    /// Without one: a line for each campaign
+    pub(super) campaign: Option<String>,
+    /// Show it anew every second until the campaign has come to its end
+    #[arg(long, requires = "campaign")]
+    pub(super) watch: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Letter {
+    /// The letters of a campaign
+    List {
+        campaign: String,
+        /// composed, ready, scheduled, leased, accepted, refused, expired, uncertain, failed, cancelled
+        #[arg(long)]
+        state: Option<String>,
+        /// Two letters: JP
+        #[arg(long)]
+        country: Option<String>,
+        /// Part of the recipient's address
+        #[arg(long)]
+        mailbox: Option<String>,
+    },
+    /// One letter: what it says, and all that happened to it
+    Show {
+        ticket: String,
+        /// Which part, where there are several
+        #[arg(long, default_value_t = 1)]
+        part: i64,
+        /// Show the HTML instead of the text
+        #[arg(long)]
+        html: bool,
+    },
+    /// Whether a ticket is one of ours, by its check digit and by the database
+    Verify { ticket: String },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Lookup {
+    /// An address, CIDR block or first-last range
+    pub(super) address: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Table {
+    /// Load a CSV of networks and contacts; networks of the same range are renewed
+    Load {
+        file: PathBuf,
+        /// range=col1, abuse=Contact …
+        #[arg(long, value_name = "WHAT=COLUMN")]
+        map: Vec<crate::sheet::Mapping>,
+    },
+    /// What has been loaded
+    List,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Override {
+    /// Add one; an earlier one of the same subject ends
+    Add {
+        /// A prefix or range, AS64500, or a registry handle
+        subject: String,
+        /// The mailbox to write to
+        #[arg(long, required_unless_present = "never")]
+        mailbox: Option<String>,
+        /// Write to nobody about it
+        #[arg(long, conflicts_with = "mailbox")]
+        never: bool,
+        #[arg(long, default_value = "")]
+        reason: String,
+        /// The language to write in
+        #[arg(long, default_value = "")]
+        language: String,
+        /// The day it ends: YYYY-MM-DD
+        #[arg(long)]
+        until: Option<String>,
+    },
+    /// Add those of a CSV: subject, mailbox (or never), language, reason, owner, until
+    Import {
+        file: PathBuf,
+        #[arg(long, value_name = "WHAT=COLUMN")]
+        map: Vec<crate::sheet::Mapping>,
+    },
+    List,
+    Remove { id: i64 },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Signatory {
+    /// Add those of a CSV: agency, local_name, country, framework, from, until, position
+    Import {
+        file: PathBuf,
+        #[arg(long, value_name = "WHAT=COLUMN")]
+        map: Vec<crate::sheet::Mapping>,
+    },
+    /// The whole roll
+    List,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Sink {
+    /// Where to listen; on this machine only
+    #[arg(long, default_value = "127.0.0.1:2525")]
+    pub(super) listen: std::net::SocketAddr,
+    /// Where caught letters go as .eml files
+    #[arg(long, default_value = "caught")]
+    pub(super) dir: PathBuf,
+    /// Answer badly: "RCPT slow@isp.example 451 4.7.1 later x2", "DOT *@isp.example close"
+    #[arg(long, value_name = "RULE")]
+    pub(super) answer: Vec<crate::sink::Rule>,
+}

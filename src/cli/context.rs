@@ -1,0 +1,153 @@
+//! What every command needs: settings, database, who is acting, the clock, the signals.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::task::JoinHandle;
+
+use super::arguments::Global;
+use super::output::Output;
+use crate::config::{self, Config, Loaded};
+use crate::model::{Clock, Progress};
+use crate::store::Store;
+use crate::templates::Templates;
+
+/// A wrong argument that clap could not know of.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Usage(pub(super) String);
+
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) loaded: Loaded,
+    pub(super) by: String,
+    pub(super) dry_run: bool,
+    pub(super) clock: Clock,
+    pub(super) out: Output,
+    draws: bool,
+}
+
+impl Context {
+    pub(super) fn new(global: Global) -> anyhow::Result<Self> {
+        let mut flags = Vec::new();
+        if let Some(url) = global.database {
+            flags.push(("database.url", url));
+        }
+        let environment = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+        let loaded = config::load(global.config.as_deref(), environment, &flags)?;
+        let person = || std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "somebody".to_owned());
+        Ok(Self {
+            loaded,
+            by: global.by.unwrap_or_else(person),
+            dry_run: global.dry_run,
+            clock: true_clock(),
+            out: Output { json: global.json, dry_run: global.dry_run },
+            draws: !global.json && !global.quiet && std::io::IsTerminal::is_terminal(&std::io::stderr()),
+        })
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.loaded.config
+    }
+
+    pub(super) async fn store(&self) -> anyhow::Result<Store> {
+        Ok(Store::open(&self.config().database.url).await?)
+    }
+
+    pub(super) fn templates(&self) -> anyhow::Result<Templates> {
+        Ok(Templates::load(&self.config().letter.templates)?)
+    }
+
+    /// A progress that is drawn on a terminal, and asked to stop by SIGINT or SIGTERM.
+    pub(super) fn watch(&self, what: &'static str) -> Watch {
+        let progress = Arc::new(Progress::default());
+        let signal = Arc::new(AtomicU8::new(0));
+        let listening = tokio::spawn(listen(Arc::clone(&progress), Arc::clone(&signal)));
+        let drawing = self.draws.then(|| tokio::spawn(draw(Arc::clone(&progress), what)));
+        Watch { progress, signal, tasks: drawing.into_iter().chain([listening]).collect() }
+    }
+}
+
+/// The one place that asks the machine for the time; everything below is told.
+#[expect(clippy::disallowed_methods, reason = "the command line is where time comes in")]
+fn true_clock() -> Clock {
+    Clock::starting_at(jiff::Timestamp::now().into())
+}
+
+/// A piece of work under way: its progress, and whether a signal asked it to end.
+pub(super) struct Watch {
+    pub(super) progress: Arc<Progress>,
+    signal: Arc<AtomicU8>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Watch {
+    /// The exit code for the signal that came, if one did.
+    pub(super) fn stopped_by(&self) -> Option<u8> {
+        match self.signal.load(Ordering::Relaxed) {
+            0 => None,
+            code => Some(code),
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+/// The first signal asks the work to end after the piece in hand; a second one ends it now.
+async fn listen(progress: Arc<Progress>, signal: Arc<AtomicU8>) {
+    use tokio::signal::unix::{SignalKind, signal as on};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (on(SignalKind::interrupt()), on(SignalKind::terminate())) else {
+        return;
+    };
+    loop {
+        let code = tokio::select! {
+            _ = interrupt.recv() => 130,
+            _ = terminate.recv() => 143,
+        };
+        if progress.is_stopped() {
+            std::process::exit(i32::from(code));
+        }
+        progress.stop();
+        signal.store(code, Ordering::Relaxed);
+        eprintln!("ending after what is in hand; once more to end now");
+    }
+}
+
+async fn draw(progress: Arc<Progress>, what: &'static str) {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(8));
+    let known = "{msg:>10} [{bar:30}] {human_pos} of {human_len}, {per_sec}, {eta} to go";
+    let unknown = "{msg:>10} {human_pos}, {per_sec}";
+    bar.set_message(what);
+    let _clear = Clear(bar.clone());
+    let mut tick = tokio::time::interval(Duration::from_millis(125));
+    loop {
+        tick.tick().await;
+        let total = progress.total();
+        let template = if total > 0 { known } else { unknown };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        if total > 0 {
+            bar.set_length(total);
+        }
+        bar.set_position(progress.done());
+        bar.tick();
+    }
+}
+
+/// Leaves no half bar behind when the work is done.
+struct Clear(ProgressBar);
+
+impl Drop for Clear {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,128 @@
+//! The command line: it parses, calls a stage or one store method, and shows the answer.
+
+mod arguments;
+mod campaign;
+mod context;
+mod contacts;
+mod demo;
+mod feed;
+mod letters;
+mod output;
+mod sink;
+mod stages;
+mod start;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{compose, config, send, sheet, store, templates};
+use arguments::{Arguments, Command};
+use context::Context;
+
+/// How a command ended that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    Well,
+    /// Done, but some rows or letters failed.
+    Partly,
+    /// By SIGINT (130) or SIGTERM (143), after the work in hand.
+    Stopped(u8),
+}
+
+/// Runs one command and says how it went: 0 done, 1 failed, 2 usage or settings, 3 some rows or
+/// letters failed, 4 not found, 5 refused by state, 6 temporary, 130 and 143 stopped by a signal.
+#[must_use]
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let json = arguments.global.json;
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.into(), json),
+    };
+    match runtime.block_on(command(arguments)) {
+        Ok(Ended::Well) => ExitCode::SUCCESS,
+        Ok(Ended::Partly) => ExitCode::from(3),
+        Ok(Ended::Stopped(code)) => ExitCode::from(code),
+        Err(error) => fail(&error, json),
+    }
+}
+
+async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
+    let context = Context::new(arguments.global)?;
+    match arguments.command {
+        Command::Demo(options) => demo::run(&context, &options).await,
+        Command::Init(options) => start::init(&context, &options).await,
+        Command::Config => start::config(&context),
+        Command::Sink(options) => sink::run(&context, &options).await,
+        Command::Import(options) => feed::import(&context, &options).await,
+        Command::Refused(options) => feed::refused(&context, &options).await,
+        Command::Unplaced(options) => feed::unplaced(&context, &options).await,
+        Command::Table(action) => contacts::table(&context, &action).await,
+        Command::Override(action) => contacts::overrides(&context, &action).await,
+        Command::Signatory(action) => contacts::signatories(&context, &action).await,
+        Command::Lookup(options) => contacts::lookup(&context, &options).await,
+        Command::Campaign(action) => campaign::run(&context, &action).await,
+        Command::Resolve(options) => stages::resolve(&context, &options).await,
+        Command::Compose(options) => stages::compose(&context, &options).await,
+        Command::Send(options) => stages::send(&context, &options).await,
+        Command::Status(options) => stages::status(&context, &options).await,
+        Command::Report(options) => stages::report(&context, &options).await,
+        Command::Preview(options) => letters::preview(&context, &options).await,
+        Command::Letter(action) => letters::run(&context, &action).await,
+    }
+}
+
+/// Says what went wrong on standard error, and hands back the exit code for it.
+fn fail(error: &anyhow::Error, json: bool) -> ExitCode {
+    let code = code_of(error);
+    if json {
+        let told = serde_json::json!({ "error": format!("{error:#}"), "code": code });
+        eprintln!("{told}");
+    } else {
+        eprintln!("error: {error:#}");
+    }
+    ExitCode::from(code)
+}
+
+fn code_of(error: &anyhow::Error) -> u8 {
+    let store = |error: &store::Error| match error {
+        store::Error::NotFound { .. } => 4,
+        store::Error::Refused(_) | store::Error::Taken { .. } | store::Error::NotReady(_) => 5,
+        store::Error::Unavailable(_) => 6,
+        store::Error::Database(_) => 1,
+    };
+    for cause in error.chain() {
+        if let Some(error) = cause.downcast_ref::<store::Error>() {
+            return store(error);
+        }
+        match cause.downcast_ref::<send::Error>() {
+            Some(send::Error::Store(error)) => return store(error),
+            Some(send::Error::Relay(_)) => return 6,
+            None => {}
+        }
+        match cause.downcast_ref::<compose::Error>() {
+            Some(compose::Error::Store(error)) => return store(error),
+            Some(compose::Error::Letter { .. }) => return 5,
+            None => {}
+        }
+        let is_usage = cause.is::<config::Error>()
+            || cause.is::<templates::Error>()
+            || cause.is::<sheet::SheetError>()
+            || cause.is::<context::Usage>();
+        if is_usage {
+            return 2;
+        }
+        if let Some(error) = cause.downcast_ref::<std::io::Error>() {
+            return if error.kind() == std::io::ErrorKind::NotFound { 4 } else { 1 };
+        }
+    }
+    1
+}

@@ -1,0 +1,117 @@
+//! A feed's rows into the store, chunk by chunk, whatever its length.
+
+use serde::Serialize;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+
+use super::{Row, Rows};
+use crate::model::{Campaign, Progress, Refusal, Suspect, Timestamp};
+use crate::store::{Error, ImportCounts, Store};
+
+/// Rows read before they are sorted and stored. Sorted by address they keep the index's pages
+/// warm: six times the speed at ten million rows.
+const CHUNK: usize = 50_000;
+
+/// Refusals shown at once; all are kept.
+const SHOWN: usize = 20;
+
+/// What a feed brought.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Done {
+    #[serde(flatten)]
+    pub counts: ImportCounts,
+    /// The first refused rows.
+    pub refusals: Vec<Refusal>,
+}
+
+/// One chunk of a feed, ready for the store.
+#[derive(Default)]
+struct Chunk {
+    rows: u64,
+    suspects: Vec<(u64, Suspect)>,
+    refusals: Vec<Refusal>,
+}
+
+/// Reads a feed into a campaign. Rows that are no suspects are kept with their reasons and never
+/// stop the rest; an observation that is known already is counted and not added again, so that a
+/// reading that was cut off can simply be done again.
+///
+/// # Errors
+/// [`Error::Refused`] once the campaign is approved; the database's. Chunks stored by then stay.
+pub async fn run_once(
+    store: &Store,
+    campaign: &Campaign,
+    feed: &str,
+    rows: Rows,
+    by: &str,
+    now: Timestamp,
+    progress: &Progress,
+) -> Result<Done, Error> {
+    store.reopen(&campaign.name, by, "suspects were added", now).await?;
+    let import = store.begin_import(campaign.id, feed, by, now).await?;
+    let (sender, mut chunks) = mpsc::channel(1);
+    let reading = spawn_blocking(move || read_ahead(rows, &sender));
+    let mut done = Done::default();
+    while let Some(chunk) = chunks.recv().await {
+        store
+            .add_to_import(campaign.id, import, &chunk.suspects, &chunk.refusals, chunk.rows)
+            .await?;
+        let room = SHOWN.saturating_sub(done.refusals.len());
+        done.refusals.extend(chunk.refusals.into_iter().take(room));
+        progress.add(chunk.rows);
+        if progress.is_stopped() {
+            break;
+        }
+    }
+    drop(chunks);
+    reading
+        .await
+        .map_err(|error| Error::Database(format!("reading the feed: {error}")))?;
+    done.counts = store.finish_import(import, now).await?;
+    Ok(done)
+}
+
+/// What an import would bring, without a database: duplicates within the feed are found chunk by
+/// chunk only.
+pub async fn foresee(rows: Rows, progress: &Progress) -> Done {
+    let (sender, mut chunks) = mpsc::channel(1);
+    let reading = spawn_blocking(move || read_ahead(rows, &sender));
+    let mut done = Done::default();
+    while let Some(chunk) = chunks.recv().await {
+        let (fresh, refused) = (chunk.suspects.len() as i64, chunk.refusals.len() as i64);
+        let rows = chunk.rows as i64;
+        done.counts.rows += rows;
+        done.counts.fresh += fresh;
+        done.counts.refused += refused;
+        done.counts.repeated += rows - fresh - refused;
+        let room = SHOWN.saturating_sub(done.refusals.len());
+        done.refusals.extend(chunk.refusals.into_iter().take(room));
+        progress.add(chunk.rows);
+    }
+    // A panic there would have been a bug; what came before it has been counted.
+    let _ = reading.await;
+    done
+}
+
+/// Parses the next chunk while the store writes the one before.
+fn read_ahead(mut rows: Rows, sender: &mpsc::Sender<Chunk>) {
+    loop {
+        let mut chunk = Chunk::default();
+        for row in rows.by_ref().take(CHUNK) {
+            chunk.rows += 1;
+            match row {
+                Row::Suspect { line, suspect } => chunk.suspects.push((line, suspect)),
+                Row::Refused(refusal) => chunk.refusals.push(refusal),
+            }
+        }
+        if chunk.rows == 0 {
+            return;
+        }
+        let key = |suspect: &Suspect| (suspect.range.first(), suspect.fingerprint());
+        chunk.suspects.sort_by_cached_key(|(line, suspect)| (key(suspect), *line));
+        chunk.suspects.dedup_by_key(|(_, suspect)| key(suspect));
+        if sender.blocking_send(chunk).is_err() {
+            return;
+        }
+    }
+}

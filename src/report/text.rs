@@ -1,0 +1,160 @@
+//! A report as people read it on a terminal.
+
+use std::fmt::Write;
+
+use super::Report;
+use crate::store::Tally;
+
+/// Columns of the longest bar.
+const BAR: i64 = 30;
+
+impl Report {
+    /// The short of it: where the campaign stands and what comes next.
+    #[must_use]
+    pub fn status(&self) -> String {
+        let mut text = format!("Campaign {} is {}", self.campaign.name, self.campaign.state);
+        if let Some(last) = self.decisions.last() {
+            let _ = write!(text, " ({} by {}, {}", last.kind.as_str(), last.by, last.at);
+            if !last.reason.is_empty() {
+                let _ = write!(text, ": {}", last.reason);
+            }
+            text.push(')');
+        }
+        text.push_str("\n\n");
+        text.push_str(&self.rows());
+        if self.totals.letters > 0 {
+            text.push_str(&self.letters());
+        }
+        let _ = writeln!(text, "\nNext: {}", self.next_step());
+        text
+    }
+
+    /// All of it.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut text = format!(
+            "Report on campaign {}, {}, as of {}\n\n",
+            self.campaign.name, self.campaign.state, self.at
+        );
+        text.push_str(&self.rows());
+        if self.totals.letters > 0 {
+            text.push_str(&self.letters());
+        }
+        if !self.countries.is_empty() {
+            text.push_str(&self.by_country());
+        }
+        if !self.not_written.is_empty() {
+            text.push_str("\nSuspects in no letter\n");
+            for line in &self.not_written {
+                let _ = writeln!(text, "{:>9}  {}: {}", line.suspects, line.verdict, line.reason);
+            }
+        }
+        if !self.replies.is_empty() {
+            text.push_str("\nWhat mail servers said, other than yes\n");
+            for said in &self.replies {
+                let _ = writeln!(text, "{:>9}  {}: {}", said.times, said.outcome, said.reply);
+            }
+        }
+        if !self.decisions.is_empty() {
+            text.push_str("\nDecisions\n");
+            for decision in &self.decisions {
+                let _ = write!(text, "  {}  {} by {}", decision.at, decision.kind.as_str(), decision.by);
+                if let Some(digest) = decision.digest.get(..12) {
+                    let _ = write!(text, ", letters {digest}…");
+                }
+                if !decision.reason.is_empty() {
+                    let _ = write!(text, ": {}", decision.reason);
+                }
+                text.push('\n');
+            }
+        }
+        text
+    }
+
+    fn rows(&self) -> String {
+        let totals = &self.totals;
+        let import = &totals.import;
+        let mut text = String::from("Rows of the feeds\n");
+        let mut line = |n: i64, what: &str| {
+            let _ = writeln!(text, "{n:>9}  {what}");
+        };
+        line(import.rows, "read");
+        line(import.fresh, "suspects");
+        line(import.repeated, "repeated: the same observation once more");
+        line(import.refused, "refused: no suspect");
+        text.push_str("\nSuspects\n");
+        if totals.cut > 0 {
+            let _ = writeln!(
+                text,
+                "{:>9}  range(s) over several networks, cut into {} pieces that count below",
+                totals.cut, totals.pieces
+            );
+        }
+        for (verdict, what) in [
+            ("waiting", "not resolved yet"),
+            ("matched", "with a contact"),
+            ("unresolved", "unresolved: no contact known"),
+            ("withheld", "withheld: an override says never"),
+            ("deferred", "deferred: a registry is to be asked later"),
+        ] {
+            let n = totals.of(verdict);
+            if n > 0 || verdict == "matched" {
+                let _ = writeln!(text, "{n:>9}  {what}");
+            }
+        }
+        text
+    }
+
+    fn letters(&self) -> String {
+        let totals = &self.totals;
+        let mut text = format!(
+            "\nLetters\n{:>9}  in {} notices, listing {} suspects\n",
+            totals.letters, totals.notices, totals.letter_rows
+        );
+        for Tally { name, count } in &self.queue.states {
+            let said = match name.as_str() {
+                "accepted" => "accepted by the next mail server (that is not yet delivered)",
+                "scheduled" => "deferred, to be tried again",
+                "refused" => "refused",
+                other => other,
+            };
+            let _ = writeln!(text, "{count:>9}  {said}");
+        }
+        if self.queue.uncertain_attempts > 0 {
+            let _ = writeln!(
+                text,
+                "{:>9}  attempts cut off after the message was handed over: may have arrived twice",
+                self.queue.uncertain_attempts
+            );
+        }
+        if let Some(oldest) = self.queue.oldest_open {
+            let _ = writeln!(text, "           oldest open: {} in the queue", self.at.since(oldest));
+        }
+        if let Some(next) = self.queue.next_retry {
+            let _ = writeln!(text, "           next retry:  {next}");
+        }
+        if let Some(until) = self.queue.leased_until {
+            let _ = writeln!(text, "           held by a worker until {until} at the latest");
+        }
+        text
+    }
+
+    fn by_country(&self) -> String {
+        let most = self.countries.iter().map(|line| line.suspects).max().unwrap_or(0).max(1);
+        let mut text = String::from("\nBy country\n           suspects  letters\n");
+        for line in &self.countries {
+            let country = if line.country.is_empty() { "??" } else { &line.country };
+            let bar = "█".repeat(usize::try_from((line.suspects * BAR + most - 1) / most).unwrap_or(0));
+            let states: Vec<String> =
+                line.states.iter().map(|tally| format!("{} {}", tally.count, tally.name)).collect();
+            let _ = writeln!(
+                text,
+                "      {country:>4} {:>8} {:>8}  {bar:<30}  {}",
+                line.suspects,
+                line.letters,
+                states.join(", ")
+            );
+        }
+        text
+    }
+}
