@@ -2,8 +2,8 @@
 //! badly where it is told to.
 //!
 //! `lapwing demo` sends into it, `lapwing sink` runs it alone, and the tests have it as their relay.
-//! It keeps RFC 5321 strictly, so that a sender that gets along with it gets along elsewhere:
-//! parameters it did not offer, commands out of order and bare line feeds are refused.
+//! It keeps RFC 5321 strictly, so that a sender that gets along with it gets along elsewhere: parameters
+//! it did not offer and commands out of order are refused, and a bare line feed ends no letter.
 
 mod command;
 mod received;
@@ -43,7 +43,8 @@ const GRACE: Duration = Duration::from_secs(2);
 /// keeps the letters in memory.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Each letter becomes `NNNN-<first recipient>.eml` in this folder.
+    /// Each letter becomes `NNNN-<first recipient>.eml` in this folder. One sink a folder: the
+    /// numbers go on from the highest it finds at the start.
     pub dir: Option<PathBuf>,
     /// In force from the start; more can be added while it runs.
     pub rules: Vec<Rule>,

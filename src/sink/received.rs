@@ -113,7 +113,7 @@ impl Bag {
 
     /// Numbers a letter, files it and keeps it, as the options say; gives its id.
     pub(super) async fn put(&self, mut letter: Received) -> io::Result<String> {
-        letter.number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+        letter.number = self.last.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         let id = letter.id();
         if let Some(dir) = &self.dir {
             let recipient = letter.recipients.first().map(|party| &party.address);

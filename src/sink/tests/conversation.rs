@@ -199,6 +199,11 @@ async fn stopping_lets_a_letter_under_way_arrive_and_says_goodbye() {
     assert_eq!(sink.counts().open, 0);
     TcpStream::connect(sink.address()).await.unwrap_err();
     within(sink.stop()).await;
+    // A relay that comes back does so at the same address.
+    let again = Sink::start(sink.address(), Options::default())
+        .await
+        .unwrap();
+    Client::greeted(&again).await.expect("QUIT", "221").await;
 }
 
 #[tokio::test]
