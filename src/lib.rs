@@ -15,3 +15,5 @@ pub mod compose;
 pub mod approve;
 
 pub mod send;
+
+pub mod sink;
