@@ -1,7 +1,9 @@
 //! Stage 2. Suspects in, networks and contacts out.
 
+pub mod overrides;
 mod segments;
 mod source;
+pub mod table;
 
 use std::collections::HashMap;
 

@@ -1,0 +1,26 @@
+//! Feeds in, suspects out: rows of any shape become suspects, or refusals that say what to do.
+
+mod moment;
+
+mod place;
+
+mod screen;
+
+mod rows;
+pub use rows::{Reading, Row, Rows, read};
+
+/// What is wrong with one cell, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Wrong {
+    reason: String,
+    remedy: &'static str,
+}
+
+impl Wrong {
+    fn new(reason: impl Into<String>, remedy: &'static str) -> Self {
+        Self {
+            reason: reason.into(),
+            remedy,
+        }
+    }
+}

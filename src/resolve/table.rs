@@ -1,0 +1,367 @@
+//! Reads a table of networks and the mailboxes that answer for them.
+
+use std::collections::VecDeque;
+
+use crate::model::{Address, AddressRange, Mailbox, Network, Refusal, parse_asn, plain_text};
+use crate::sheet::{Columns, Format, Mapping, Meaning, Plan, Record, Sheet, SheetError, Text};
+
+const NAME_LEN: usize = 128;
+const HOLDER_LEN: usize = 256;
+
+/// More mailboxes than this do not answer for one network; a row has no room to fill memory with.
+const MOST_CONTACTS: usize = 20;
+
+/// How such tables are named: by the registries' dumps, by geolocation tables, and by hand.
+#[rustfmt::skip]
+static PLAN: Plan = Plan {
+    meanings: &[
+        Meaning { key: "range", looks: Some(looks_like_range), names: &[
+            "range", "network", "prefix", "cidr", "inetnum", "inet6num", "netblock", "route",
+            "route6", "ip_range", "subnet", "block", "ip", "ネットワーク", "IPネットワークアドレス"] },
+        Meaning { key: "first", looks: None, names: &[
+            "first", "first_ip", "first_address", "start", "start_ip", "start_address",
+            "range_start", "ip_start", "ip_from"] },
+        Meaning { key: "last", looks: None, names: &[
+            "last", "last_ip", "last_address", "end", "end_ip", "end_address", "range_end",
+            "ip_end", "ip_to"] },
+        Meaning { key: "name", looks: None, names: &[
+            "name", "netname", "net_name", "network_name", "ネットワーク名"] },
+        Meaning { key: "holder", looks: None, names: &[
+            "holder", "org", "org_name", "organisation", "organization", "owner", "company",
+            "isp", "descr", "description", "as_name", "as_description", "組織名"] },
+        Meaning { key: "country", looks: None, names: &["country", "cc", "country_code", "国"] },
+        Meaning { key: "asn", looks: None, names: &["asn", "as", "origin", "origin_as", "as_number"] },
+        Meaning { key: "handle", looks: None, names: &["handle", "org_handle", "nic_hdl", "abuse_c"] },
+        Meaning { key: "registry", looks: None, names: &["registry", "rir", "source"] },
+        Meaning { key: "abuse", looks: Some(looks_like_mailbox), names: &[
+            "abuse", "abuse_contact", "abuse_mailbox", "abuse_email", "abuse_e_mail", "contact",
+            "contacts", "email", "e_mail", "mailbox", "mail", "連絡先", "メールアドレス"] },
+        Meaning { key: "language", looks: None, names: &["language", "lang", "locale", "言語"] },
+    ],
+    required: &[&["range"], &["first", "last"]],
+};
+
+/// What became of a row. A network may come together with refusals of single cells of its row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Row {
+    /// `line` counts from 1, the header included.
+    Network {
+        line: u64,
+        network: Network,
+    },
+    Refused(Refusal),
+}
+
+/// Begins to read a table; `name` is what messages call it.
+///
+/// # Errors
+/// When it cannot be read at all, or no column holds ranges.
+pub fn read(
+    input: Text,
+    name: &str,
+    format: Option<Format>,
+    map: &[Mapping],
+) -> Result<Rows, SheetError> {
+    Ok(Rows {
+        sheet: Sheet::read(input, name, format, &PLAN, map)?,
+        ready: VecDeque::new(),
+    })
+}
+
+/// The rows of a table, one after the other.
+pub struct Rows {
+    sheet: Sheet,
+    ready: VecDeque<Row>,
+}
+
+impl Rows {
+    /// What was taken for what, and what for nothing.
+    #[must_use]
+    pub fn columns(&self) -> &Columns {
+        self.sheet.columns()
+    }
+
+    /// Whether reading ended before the table did: the last refusal says why.
+    #[must_use]
+    pub fn was_cut_off(&self) -> bool {
+        self.sheet.was_cut_off()
+    }
+}
+
+impl Iterator for Rows {
+    type Item = Row;
+
+    fn next(&mut self) -> Option<Row> {
+        if let Some(row) = self.ready.pop_front() {
+            return Some(row);
+        }
+        match self.sheet.next_row()? {
+            Err(refusal) => Some(Row::Refused(refusal)),
+            Ok(record) => {
+                let mut refusals = Vec::new();
+                let network = network(&record, &mut refusals);
+                let line = record.line();
+                self.ready.extend(refusals.into_iter().map(Row::Refused));
+                self.ready
+                    .extend(network.map(|network| Row::Network { line, network }));
+                self.ready.pop_front()
+            }
+        }
+    }
+}
+
+/// The row's network, unless its range or all of its mailboxes are bad. Whatever else is bad is
+/// left out and named.
+fn network(record: &Record<'_>, refusals: &mut Vec<Refusal>) -> Option<Network> {
+    let range = match range(record) {
+        Ok(range) => range,
+        Err(refusal) => {
+            refusals.push(*refusal);
+            return None;
+        }
+    };
+    let contacts = contacts(record, refusals)?;
+    let text = |key, limit| match record.get(key) {
+        text if is_nothing(text) => String::new(),
+        text => plain_text(text, limit),
+    };
+    Some(Network {
+        range,
+        name: text("name", NAME_LEN),
+        holder: text("holder", HOLDER_LEN),
+        country: country(record.get("country")),
+        asn: asn(record, refusals),
+        handle: text("handle", NAME_LEN),
+        registry: text("registry", NAME_LEN),
+        locale: locale(record, refusals),
+        contacts,
+    })
+}
+
+fn is_nothing(text: &str) -> bool {
+    matches!(text, "" | "-" | "null" | "NULL" | "None" | "\\N")
+}
+
+fn looks_like_range(text: &str) -> bool {
+    text.parse::<AddressRange>().is_ok()
+}
+
+fn looks_like_mailbox(text: &str) -> bool {
+    text.parse::<Mailbox>().is_ok()
+}
+
+fn range(record: &Record<'_>) -> Result<AddressRange, Box<Refusal>> {
+    let refuse = |key, reason: &str, remedy| Box::new(record.refuse(key, reason, remedy));
+    if !is_nothing(record.get("range")) {
+        let range = record.get("range").parse::<AddressRange>();
+        return range.map_err(|error| refuse("range", &error.reason, error.remedy));
+    }
+    if is_nothing(record.get("first")) {
+        let remedy = "write a prefix, 192.0.2.0/24, or a first and a last address";
+        return Err(refuse("range", "there is no range", remedy));
+    }
+    let end = |key| {
+        let address = record.get(key).parse::<Address>();
+        address.map_err(|error| refuse(key, &error.reason, error.remedy))
+    };
+    let (first, last) = (end("first")?, end("last")?);
+    let range = AddressRange::new(first, last);
+    range.map_err(|error| refuse("last", &error.reason, error.remedy))
+}
+
+/// The good mailboxes, each once; `None` where all are bad.
+fn contacts(record: &Record<'_>, refusals: &mut Vec<Refusal>) -> Option<Vec<Mailbox>> {
+    let text = record.get("abuse");
+    if is_nothing(text) {
+        return Some(Vec::new());
+    }
+    let (mut good, mut bad) = (Vec::new(), None);
+    let is_gap = |c: char| c == ';' || c == ',' || c.is_whitespace();
+    for part in text.split(is_gap).filter(|part| !part.is_empty()) {
+        match part.parse::<Mailbox>() {
+            Ok(mailbox) if good.contains(&mailbox) || good.len() == MOST_CONTACTS => {}
+            Ok(mailbox) => good.push(mailbox),
+            Err(error) => bad = bad.or(Some(error)),
+        }
+    }
+    if let Some(error) = bad {
+        let remedy = if good.is_empty() {
+            "write abuse@isp.example, or nothing"
+        } else {
+            "mend it; the row counts with its other mailboxes"
+        };
+        refusals.push(record.refuse("abuse", &error.to_string(), remedy));
+    }
+    (!good.is_empty()).then_some(good)
+}
+
+/// Registries write EU and AP for regions, ZZ and others for nowhere (ISO 3166-1 leaves AA, QM–QZ,
+/// XA–XZ and ZZ to users).
+fn country(text: &str) -> String {
+    let code = text.to_ascii_uppercase();
+    let is_code = code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+    let is_none = matches!(code.as_str(), "EU" | "AP" | "AA" | "ZZ")
+        || code.starts_with('X')
+        || ("QM"..="QZ").contains(&code.as_str());
+    if is_code && !is_none {
+        code
+    } else {
+        String::new()
+    }
+}
+
+fn asn(record: &Record<'_>, refusals: &mut Vec<Refusal>) -> Option<u32> {
+    let text = record.get("asn");
+    if is_nothing(text) || text.eq_ignore_ascii_case("na") {
+        return None;
+    }
+    let asn = parse_asn(text);
+    if asn.is_none() {
+        let reason = format!("\"{}\" is no AS number", plain_text(text, 60));
+        let remedy = "write AS64500; the row counts without it";
+        refusals.push(record.refuse("asn", &reason, remedy));
+    }
+    // 0 is no origin (RFC 7607).
+    asn.filter(|asn| *asn > 0)
+}
+
+/// A language tag of the shape of BCP 47.
+fn locale(record: &Record<'_>, refusals: &mut Vec<Refusal>) -> String {
+    let text = record.get("language");
+    if is_nothing(text) {
+        return String::new();
+    }
+    if let Some(tag) = language_tag(text) {
+        return tag;
+    }
+    let reason = format!("\"{}\" is no language tag", plain_text(text, 60));
+    let remedy = "write en, ja or pt-BR; the row counts without it";
+    refusals.push(record.refuse("language", &reason, remedy));
+    String::new()
+}
+
+/// `pt_BR` as `pt-BR`; `None` where the shape is not that of a tag.
+pub(super) fn language_tag(text: &str) -> Option<String> {
+    let tag = text.replace('_', "-");
+    let mut parts = tag.split('-');
+    let language = parts.next().unwrap_or_default();
+    let is_language =
+        (2..=3).contains(&language.len()) && language.bytes().all(|b| b.is_ascii_alphabetic());
+    let is_part = |part: &str| {
+        (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    (is_language && tag.len() <= 35 && parts.all(is_part)).then_some(tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sheet;
+
+    fn told(text: &str, map: &[&str]) -> Vec<String> {
+        let map: Vec<Mapping> = map.iter().map(|m| m.parse().unwrap()).collect();
+        let input = sheet::unwrap(std::io::Cursor::new(text.as_bytes().to_vec())).unwrap();
+        let rows = match read(input, "networks.csv", None, &map) {
+            Ok(rows) => rows,
+            Err(error) => return vec![error.to_string()],
+        };
+        rows.map(|row| match row {
+            Row::Refused(r) => format!("{} {}: {}", r.line, r.column, r.reason),
+            Row::Network { line, network: n } => {
+                let contacts: Vec<&str> = n.contacts.iter().map(Mailbox::as_str).collect();
+                let asn = n.asn.map_or_else(|| "-".to_owned(), |asn| asn.to_string());
+                format!(
+                    "{line} {} name={} holder={} cc={} as={asn} handle={} by={} in={} to={}",
+                    n.range,
+                    n.name,
+                    n.holder,
+                    n.country,
+                    n.handle,
+                    n.registry,
+                    n.locale,
+                    contacts.join("+")
+                )
+            }
+        })
+        .collect()
+    }
+
+    #[test]
+    fn networks_are_read_under_their_usual_names() {
+        let text = "inetnum,netname,descr,country,origin,org-handle,source,abuse-mailbox,lang\n\
+             192.0.2.0 - 192.0.2.255,EX-NET,\"Example, Ltd.\",jp,AS64500,ORG-EX1-TEST,APNIC,Abuse@isp.example,ja\n\
+             2001:db8::/32,EX6,Example,EU,,,RIPE,<a@isp.example>; b@isp.example a@isp.example,pt_BR\n\
+             10.0.0.0/8,,,ZZ,0,,,,\n";
+        assert_eq!(
+            told(text, &[]),
+            [
+                "2 192.0.2.0/24 name=EX-NET holder=Example, Ltd. cc=JP as=64500 handle=ORG-EX1-TEST by=APNIC in=ja to=abuse@isp.example",
+                "3 2001:db8::/32 name=EX6 holder=Example cc= as=- handle= by=RIPE in=pt-BR to=a@isp.example+b@isp.example",
+                "4 10.0.0.0/8 name= holder= cc= as=- handle= by= in= to=",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_bad_is_named_and_the_rest_kept() {
+        let text = "start_ip;end_ip;holder;asn;email;language\n\
+             192.0.2.0;192.0.2.127;A;x;abuse@isp.example;english please\n\
+             192.0.2.128;192.0.2.0;B;;;\n\
+             198.51.100.0;;C;;;\n\
+             198.51.100.0;198.51.100.255;D\r\nX: y;;abuse(at)isp.example;\n\
+             203.0.113.0;203.0.113.255;\"E\n\u{202e}=F\";;nobody, noc@isp.example;\n\
+             ;;G;;;\n";
+        assert_eq!(
+            told(text, &[]),
+            [
+                "2 asn: \"x\" is no AS number",
+                "2 language: \"english please\" is no language tag",
+                "2 192.0.2.0/25 name= holder=A cc= as=- handle= by= in= to=abuse@isp.example",
+                "3 end_ip: 192.0.2.128 lies behind 192.0.2.0",
+                "4 end_ip: \"\" is not an address",
+                "5 198.51.100.0/24 name= holder=D cc= as=- handle= by= in= to=",
+                "6 start_ip: \"X: y\" is not an address",
+                "7 email: \"nobody\" is not a mail address",
+                "7 203.0.113.0/24 name= holder=E  =F cc= as=- handle= by= in= to=noc@isp.example",
+                "9 : there is no range",
+            ]
+        );
+    }
+
+    #[test]
+    fn all_bad_mailboxes_refuse_the_row() {
+        let text = "range,abuse\n192.0.2.0/24,abuse(at)isp.example\n";
+        assert_eq!(
+            told(text, &[]),
+            ["2 abuse: \"abuse(at)isp.example\" is not a mail address"]
+        );
+    }
+
+    #[test]
+    fn two_columns_of_addresses_without_header_are_not_guessed_at() {
+        let text = "192.0.2.0\t192.0.2.255\t64500\tJP\tEXAMPLE\n";
+        assert_eq!(
+            told(text, &[]),
+            [
+                "there is no header, and several columns may hold the range: col1, col2. \
+             Name one with --map range=col1"
+            ]
+        );
+        assert_eq!(
+            told(
+                text,
+                &[
+                    "first=col1",
+                    "last=col2",
+                    "asn=col3",
+                    "country=col4",
+                    "holder=col5"
+                ]
+            ),
+            ["1 192.0.2.0/24 name= holder=EXAMPLE cc=JP as=64500 handle= by= in= to="]
+        );
+        let text = "192.0.2.0/24,abuse@isp.example\n198.51.100.0/24,noc@isp.example\n";
+        assert_eq!(told(text, &[]).len(), 2);
+        assert!(told(text, &[])[1].ends_with("to=noc@isp.example"));
+    }
+}
