@@ -1,4 +1,4 @@
-//! Feeds in, suspects out: rows of any shape become suspects, or refusals that say what to do.
+//! Stage 1. Feeds in, suspects out: rows of any shape become suspects, or refusals that say what to do.
 
 mod moment;
 

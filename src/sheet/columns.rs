@@ -8,6 +8,9 @@ use super::SheetError;
 /// Columns beyond this many are not looked at.
 const MOST_COLUMNS: usize = 1_000;
 
+/// Bytes of a name; what is longer names nothing.
+const LONGEST_NAME: usize = 1_024;
+
 /// What a column can mean to the caller, and how people name it.
 pub struct Meaning {
     pub key: &'static str,
@@ -168,6 +171,9 @@ impl Columns {
         // Objects of one file mostly have their members in one order.
         if self.names.get(near).is_some_and(|at| at == name) {
             return Some(near);
+        }
+        if name.len() > LONGEST_NAME {
+            return None;
         }
         let known = self.names.iter().position(|at| at == name);
         known.or_else(|| self.add(name))

@@ -22,12 +22,12 @@ mod columns;
 pub use columns::{Columns, Mapping, Meaning, Plan};
 
 mod objects;
+
 mod rows;
+use rows::{Piece, Source};
 
 mod sample;
 use sample::Sample;
-
-use rows::{Piece, Source};
 
 mod refused;
 pub use refused::RefusedRows;
@@ -45,6 +45,11 @@ pub enum SheetError {
     Unreadable { name: String, error: std::io::Error },
     #[error("{name} is {what}: save it as CSV, or unpack it, and try again")]
     Foreign { name: String, what: &'static str },
+    #[error(
+        "the first {} KiB of {name} hold no row that can be read: see whether it is a table of text",
+        LONGEST_ROW / 1024
+    )]
+    Shapeless { name: String },
     #[error("no column holds the {key}; there are: {columns}. Name one with --map {key}={guess}")]
     NoColumn {
         key: &'static str,
@@ -136,6 +141,10 @@ impl Sheet {
             input = Box::new(std::io::empty());
         }
         let sample = Sample::of(&head, shape, plan);
+        if sample.is_empty() && head.len() == LONGEST_ROW {
+            let name = name.to_owned();
+            return Err(SheetError::Shapeless { name });
+        }
         let (columns, header_ahead) = sample.columns(plan, map)?;
         let mut sheet = Self::over(Cursor::new(head).chain(input), shape, columns);
         sheet.header_ahead = header_ahead;
@@ -220,7 +229,10 @@ impl Sheet {
             };
             match held {
                 Held::Nothing => {}
-                Held::Comment => self.remark.clone_from(&self.text),
+                Held::Comment => {
+                    self.text.truncate(self.raw_len);
+                    self.remark.clone_from(&self.text);
+                }
                 Held::Cells => {
                     self.begun = true;
                     if !std::mem::take(&mut self.header_ahead) {

@@ -35,7 +35,7 @@ pub fn open(path: &Path) -> io::Result<Opened> {
     } else {
         let file = File::open(path)?;
         let about = file.metadata()?;
-        (Box::new(file), about.is_file().then(|| about.len()))
+        (Box::new(file), about.is_file().then_some(about.len()))
     };
     let consumed = Arc::new(AtomicU64::new(0));
     let counted = Counted {
@@ -88,8 +88,10 @@ fn decode(text: impl BufRead + Send + 'static) -> io::Result<Text> {
     Ok(Box::new(BufReader::with_capacity(BLOCK, transcoded)))
 }
 
+type Peeked<R> = io::Chain<Cursor<Vec<u8>>, R>;
+
 /// The first four bytes, and a reader that still has them before it.
-fn peek<R: BufRead>(mut reader: R) -> io::Result<(Vec<u8>, io::Chain<Cursor<Vec<u8>>, R>)> {
+fn peek<R: BufRead>(mut reader: R) -> io::Result<(Vec<u8>, Peeked<R>)> {
     let mut head = Vec::with_capacity(4);
     reader.by_ref().take(4).read_to_end(&mut head)?;
     Ok((head.clone(), Cursor::new(head).chain(reader)))

@@ -63,7 +63,9 @@ impl<R: BufRead> Rows<R> {
         }
         let line = self.line;
         let piece = if row.len() > LONGEST_ROW {
-            self.skip_line()?;
+            if row.last() != Some(&self.line_end) {
+                self.skip_line()?;
+            }
             Piece::bad(
                 format!("the row is longer than {} KiB", LONGEST_ROW / 1024),
                 "shorten it, or see whether a line break is missing",
@@ -71,13 +73,9 @@ impl<R: BufRead> Rows<R> {
         } else {
             self.join(row)?
         };
-        let kept = row.len()
-            - row
-                .iter()
-                .rev()
-                .take_while(|b| matches!(b, b'\r' | b'\n'))
-                .count();
-        row.truncate(kept);
+        while let [.., b'\r' | b'\n'] = row.as_slice() {
+            row.pop();
+        }
         if piece == Piece::Row && row.contains(&0) {
             let piece = Piece::bad("the row holds a NUL byte", "write the file as plain text");
             return Ok(Some((line, piece)));
@@ -172,6 +170,8 @@ enum Place {
     Quoted,
     /// Behind a quote in a quoted cell: the end of the cell, or the first half of a quote.
     Behind,
+    /// Behind the quote that ends a cell, and blanks.
+    Done,
 }
 
 #[derive(Default)]
@@ -193,11 +193,11 @@ impl Quotes {
                 (_, byte) if byte == delimiter => Place::Start,
                 (Place::Start, b'"') => Place::Quoted,
                 (Place::Start, b' ') => Place::Start,
-                (Place::Behind, b' ' | b'\r' | b'\n') => Place::Behind,
-                (Place::Behind, _) if from_before => return Followed::Stray,
-                (Place::Start | Place::Bare | Place::Behind, _) => Place::Bare,
+                (Place::Behind | Place::Done, b' ' | b'\r' | b'\n') => Place::Done,
+                (Place::Behind | Place::Done, _) if from_before => return Followed::Stray,
+                _ => Place::Bare,
             };
-            from_before &= matches!(self.place, Place::Quoted | Place::Behind);
+            from_before &= !matches!(self.place, Place::Start | Place::Bare);
         }
         match self.place {
             Place::Quoted => Followed::Open,
@@ -258,4 +258,74 @@ fn quoted_cell(text: &mut String, at: usize, end: usize, delimiter: u8) -> ((usi
         text.extend_from_within(from..to);
     }
     ((begin, text.len()), stop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The number, length and soundness of every row.
+    fn told(text: &str) -> Vec<(u64, usize, bool)> {
+        let mut rows = Rows::new(text.as_bytes(), b'\n', Some(b','));
+        let (mut row, mut told) = (Vec::new(), Vec::new());
+        while let Some((line, piece)) = rows.next(&mut row).unwrap() {
+            told.push((line, row.len(), piece == Piece::Row));
+        }
+        told
+    }
+
+    #[test]
+    fn a_row_as_long_as_may_be_is_read_and_a_longer_one_costs_no_other() {
+        for (len, is_row) in [
+            (LONGEST_ROW - 1, true),
+            (LONGEST_ROW, false),
+            (LONGEST_ROW + 1, false),
+            (3 * LONGEST_ROW, false),
+        ] {
+            let text = format!("a\n{}\nb\n", "x".repeat(len));
+            let lines: Vec<_> = told(&text).iter().map(|row| (row.0, row.2)).collect();
+            assert_eq!(lines, [(1, true), (2, is_row), (3, true)], "{len}");
+        }
+    }
+
+    #[test]
+    fn a_quote_that_closes_beyond_the_longest_row_joins_nothing() {
+        for len in [
+            LONGEST_ROW - 8,
+            LONGEST_ROW - 3,
+            LONGEST_ROW,
+            LONGEST_ROW + 9,
+        ] {
+            let text = format!("a,\"\n{}\"\nb\n", "x".repeat(len));
+            let rows = told(&text);
+            match len {
+                len if len < LONGEST_ROW - 4 => assert_eq!(rows.len(), 2, "{len}"),
+                _ => assert_eq!((rows.len(), rows[0].2), (3, false), "{len}"),
+            }
+            assert_eq!(rows.last(), Some(&(3, 1, true)));
+        }
+    }
+
+    #[test]
+    fn cells_are_cut_as_they_were_quoted() {
+        for (row, expected) in [
+            ("", vec![""]),
+            ("a,,b", vec!["a", "", "b"]),
+            ("a,", vec!["a", ""]),
+            ("\"a,b\",c", vec!["a,b", "c"]),
+            ("\"a\"\"b\",\"\"", vec!["a\"b", ""]),
+            ("\"\"\"\"", vec!["\""]),
+            (" \"a,b\" ,c", vec!["a,b", "c"]),
+            ("a\"b,c", vec!["a\"b", "c"]),
+            ("\"a\" \"b\",c", vec!["a \"b\"", "c"]),
+            ("\"open", vec!["open"]),
+            ("\"", vec![""]),
+            ("\"日本\"\"語\",é", vec!["日本\"語", "é"]),
+        ] {
+            let (mut text, mut spans) = (row.to_owned(), Vec::new());
+            cells(&mut text, b',', &mut spans);
+            let found: Vec<&str> = spans.iter().map(|span| &text[span.0..span.1]).collect();
+            assert_eq!(found, expected, "{row}");
+        }
+    }
 }

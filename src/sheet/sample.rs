@@ -59,6 +59,10 @@ impl Sample {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// The columns, and whether the first row names them.
     pub(super) fn columns(
         self,
