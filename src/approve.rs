@@ -163,16 +163,7 @@ pub async fn approve(
     now: Timestamp,
     progress: &Progress,
 ) -> Result<Preflight, Error> {
-    let author = author(store, campaign).await?;
-    if author
-        .as_deref()
-        .is_some_and(|author| same_person(author, by))
-    {
-        return Err(Error::Refused(format!(
-            "{by} submitted \"{}\" and cannot approve it: a second person must, with --as",
-            campaign.name
-        )));
-    }
+    may_approve(store, campaign, by).await?;
     let preflight = preflight(store, campaign, progress).await?;
     if let (CampaignState::Submitted, Some(problem)) = (campaign.state, preflight.problems.first())
     {
@@ -192,6 +183,40 @@ pub async fn approve(
     )
     .await?;
     Ok(preflight)
+}
+
+/// Whether somebody may be the second person.
+///
+/// # Errors
+/// [`Error::Refused`] when it is the one who submitted.
+pub async fn may_approve(store: &Store, campaign: &Campaign, by: &str) -> Result<(), Error> {
+    let decisions = store.decisions(campaign.id).await?;
+    let submitted = decisions
+        .iter()
+        .rev()
+        .find(|one| one.kind == DecisionKind::Submitted);
+    if submitted.is_some_and(|one| same_person(&one.by, by)) {
+        return Err(Error::Refused(format!(
+            "{by} submitted \"{}\" and cannot approve it: a second person must, with --as",
+            campaign.name
+        )));
+    }
+    Ok(())
+}
+
+/// Where a decision would lead.
+///
+/// # Errors
+/// [`Error::Refused`] when the campaign's state does not allow it.
+pub fn foresee(campaign: &Campaign, kind: DecisionKind) -> Result<CampaignState, Error> {
+    campaign.state.after(kind).ok_or_else(|| {
+        Error::Refused(format!(
+            "\"{}\" is {} and cannot be {}",
+            campaign.name,
+            campaign.state,
+            kind.as_str()
+        ))
+    })
 }
 
 /// Any other decision: return, pause, resume, cancel.
@@ -215,15 +240,6 @@ pub async fn decide(
         reason: reason.to_owned(),
     };
     store.decide(&campaign.name, &decision).await
-}
-
-async fn author(store: &Store, campaign: &Campaign) -> Result<Option<String>, Error> {
-    let decisions = store.decisions(campaign.id).await?;
-    let submitted = decisions
-        .into_iter()
-        .rev()
-        .find(|one| one.kind == DecisionKind::Submitted);
-    Ok(submitted.map(|one| one.by))
 }
 
 fn same_person(a: &str, b: &str) -> bool {

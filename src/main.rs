@@ -1,3 +1,7 @@
-//! The program: what was asked for is run, and its outcome becomes the exit code.
+//! Lapwing's one program: it hands its arguments to the command line and its verdict to the shell.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lapwing::cli::run(std::env::args_os())
+}

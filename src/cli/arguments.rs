@@ -6,8 +6,15 @@ use clap::{Args, Parser, Subcommand};
 
 /// Tells every network which of its machines send spam, and follows what happens.
 #[derive(Debug, Parser)]
-#[command(name = "lapwing", version, max_term_width = 100, arg_required_else_help = true)]
-#[command(after_help = "Try it: lapwing demo\nExit codes: 0 done, 1 failed, 2 usage or settings, 3 some rows or letters failed,\n            4 not found, 5 refused by state, 6 temporary (database or relay), 130/143 stopped")]
+#[command(
+    name = "lapwing",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+#[command(
+    after_help = "Try it: lapwing demo\nExit codes: 0 done, 1 failed, 2 usage or settings, 3 some rows or letters failed,\n            4 not found, 5 refused by state, 6 temporary (database or relay), 130/143 stopped"
+)]
 pub(super) struct Arguments {
     #[command(flatten)]
     pub(super) global: Global,
@@ -21,7 +28,13 @@ pub(super) struct Global {
     #[arg(long, global = true)]
     pub(super) json: bool,
     /// sqlite:FILE or postgres://USER@HOST/NAME, before what the settings say
-    #[arg(long, global = true, value_name = "URL", env = "LAPWING_DATABASE_URL", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "LAPWING_DATABASE_URL",
+        hide_env_values = true
+    )]
     pub(super) database: Option<String>,
     /// Settings to read instead of ./lapwing.toml
     #[arg(long, global = true, value_name = "FILE", env = "LAPWING_CONFIG")]
@@ -298,7 +311,9 @@ pub(super) enum Override {
         map: Vec<crate::sheet::Mapping>,
     },
     List,
-    Remove { id: i64 },
+    Remove {
+        id: i64,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -35,16 +35,26 @@ impl Context {
         if let Some(url) = global.database {
             flags.push(("database.url", url));
         }
-        let environment = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+        let environment = std::env::vars_os()
+            .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
         let loaded = config::load(global.config.as_deref(), environment, &flags)?;
-        let person = || std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "somebody".to_owned());
+        let person = || {
+            std::env::var("USER")
+                .or_else(|_| std::env::var("LOGNAME"))
+                .unwrap_or_else(|_| "somebody".to_owned())
+        };
         Ok(Self {
             loaded,
             by: global.by.unwrap_or_else(person),
             dry_run: global.dry_run,
             clock: true_clock(),
-            out: Output { json: global.json, dry_run: global.dry_run },
-            draws: !global.json && !global.quiet && std::io::IsTerminal::is_terminal(&std::io::stderr()),
+            out: Output {
+                json: global.json,
+                dry_run: global.dry_run,
+            },
+            draws: !global.json
+                && !global.quiet
+                && std::io::IsTerminal::is_terminal(&std::io::stderr()),
         })
     }
 
@@ -65,13 +75,22 @@ impl Context {
         let progress = Arc::new(Progress::default());
         let signal = Arc::new(AtomicU8::new(0));
         let listening = tokio::spawn(listen(Arc::clone(&progress), Arc::clone(&signal)));
-        let drawing = self.draws.then(|| tokio::spawn(draw(Arc::clone(&progress), what)));
-        Watch { progress, signal, tasks: drawing.into_iter().chain([listening]).collect() }
+        let drawing = self
+            .draws
+            .then(|| tokio::spawn(draw(Arc::clone(&progress), what)));
+        Watch {
+            progress,
+            signal,
+            tasks: drawing.into_iter().chain([listening]).collect(),
+        }
     }
 }
 
 /// The one place that asks the machine for the time; everything below is told.
-#[expect(clippy::disallowed_methods, reason = "the command line is where time comes in")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line is where time comes in"
+)]
 fn true_clock() -> Clock {
     Clock::starting_at(jiff::Timestamp::now().into())
 }
@@ -104,7 +123,9 @@ impl Drop for Watch {
 /// The first signal asks the work to end after the piece in hand; a second one ends it now.
 async fn listen(progress: Arc<Progress>, signal: Arc<AtomicU8>) {
     use tokio::signal::unix::{SignalKind, signal as on};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (on(SignalKind::interrupt()), on(SignalKind::terminate())) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (on(SignalKind::interrupt()), on(SignalKind::terminate()))
+    else {
         return;
     };
     loop {

@@ -12,11 +12,9 @@ use super::arguments::{Export, Import};
 use super::context::{Context, Usage};
 use super::output::count;
 use crate::intake::{self, Reading};
-use crate::model::{CampaignState, Refusal, Terminal, Timestamp, neutral_cell};
+use crate::model::{CampaignState, Refusal, Terminal, Timestamp};
+use crate::report::export;
 use crate::sheet;
-
-/// Rows read from the store at a time.
-const PAGE: i64 = 1_000;
 
 /// Refusals printed at once.
 const SHOWN: usize = 10;
@@ -26,7 +24,10 @@ pub(super) async fn import(context: &Context, options: &Import) -> anyhow::Resul
     let reading = reading(context, options, &name)?;
     let store = context.store().await?;
     let campaign = store.campaign(&options.campaign).await?;
-    if !matches!(campaign.state, CampaignState::Draft | CampaignState::Submitted) {
+    if !matches!(
+        campaign.state,
+        CampaignState::Draft | CampaignState::Submitted
+    ) {
         anyhow::bail!(crate::store::Error::Refused(format!(
             "\"{}\" is {}: it takes no more suspects; make a new campaign",
             campaign.name, campaign.state
@@ -43,7 +44,15 @@ pub(super) async fn import(context: &Context, options: &Import) -> anyhow::Resul
     } else {
         // What is left to read is told by the bytes of the file, held against the rows so far.
         let estimate = estimate(&watch.progress, &opened.consumed, opened.size);
-        let import = intake::run_once(&store, &campaign, &name, rows, &context.by, context.clock.now(), &watch.progress);
+        let import = intake::run_once(
+            &store,
+            &campaign,
+            &name,
+            rows,
+            &context.by,
+            context.clock.now(),
+            &watch.progress,
+        );
         tokio::select! {
             done = import => done?,
             () = estimate => unreachable!("it only ends with the import"),
@@ -68,7 +77,10 @@ pub(super) async fn import(context: &Context, options: &Import) -> anyhow::Resul
         text.push_str(&format!("  and {more} more\n"));
     }
     if counts.refused > 0 && !context.dry_run {
-        text.push_str(&format!("All refused rows as CSV: lapwing refused {} --to FILE\n", campaign.name));
+        text.push_str(&format!(
+            "All refused rows as CSV: lapwing refused {} --to FILE\n",
+            campaign.name
+        ));
     }
     if let Some(code) = stopped {
         text.push_str("Stopped before the end; import the same file again to go on.\n");
@@ -79,17 +91,27 @@ pub(super) async fn import(context: &Context, options: &Import) -> anyhow::Resul
         text.push_str(&format!("\nNext: lapwing resolve {}\n", campaign.name));
     }
     context.out.say(&done, text)?;
-    Ok(if counts.refused > 0 { Ended::Partly } else { Ended::Well })
+    Ok(if counts.refused > 0 {
+        Ended::Partly
+    } else {
+        Ended::Well
+    })
 }
 
 fn reading(context: &Context, options: &Import, name: &str) -> anyhow::Result<Reading> {
     let settings = &context.config().intake;
     let zone = options.time_zone.as_deref().unwrap_or(&settings.time_zone);
-    let time_zone = TimeZone::get(zone)
-        .map_err(|_| Usage(format!("--time-zone: \"{zone}\" is not known; write one as Asia/Tokyo or UTC")))?;
+    let time_zone = TimeZone::get(zone).map_err(|_| {
+        Usage(format!(
+            "--time-zone: \"{zone}\" is not known; write one as Asia/Tokyo or UTC"
+        ))
+    })?;
     let seen_at = options.seen.as_deref().map(|text| {
-        let moment: jiff::Timestamp =
-            text.parse().map_err(|_| Usage(format!("--seen: \"{text}\" is no time; write 2026-11-01T00:00:00Z")))?;
+        let moment: jiff::Timestamp = text.parse().map_err(|_| {
+            Usage(format!(
+                "--seen: \"{text}\" is no time; write 2026-11-01T00:00:00Z"
+            ))
+        })?;
         Ok::<Timestamp, Usage>(moment.into())
     });
     Ok(Reading {
@@ -109,14 +131,19 @@ fn reading(context: &Context, options: &Import, name: &str) -> anyhow::Result<Re
 }
 
 pub(super) fn open(file: &Path) -> anyhow::Result<sheet::Opened> {
-    sheet::open(file).map_err(|error| anyhow::Error::new(error).context(format!("cannot read {}", file.display())))
+    sheet::open(file).map_err(|error| {
+        anyhow::Error::new(error).context(format!("cannot read {}", file.display()))
+    })
 }
 
 pub(super) fn feed_name(file: &Path) -> String {
     if file.as_os_str() == "-" {
         return "standard input".to_owned();
     }
-    file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned()
+    file.file_name()
+        .unwrap_or(file.as_os_str())
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn say_columns(context: &Context, rows: &intake::Rows) -> anyhow::Result<()> {
@@ -127,11 +154,15 @@ fn say_columns(context: &Context, rows: &intake::Rows) -> anyhow::Result<()> {
         .map(|(key, columns)| format!("{key} from {}", columns.join(", ")))
         .collect();
     if !taken.is_empty() {
-        context.out.remark(&format!("Columns: {}", taken.join("; ")))?;
+        context
+            .out
+            .remark(&format!("Columns: {}", taken.join("; ")))?;
     }
     let ignored = rows.ignored_columns();
     if !ignored.is_empty() {
-        context.out.remark(&format!("Not used: {}", ignored.join(", ")))?;
+        context
+            .out
+            .remark(&format!("Not used: {}", ignored.join(", ")))?;
     }
     Ok(())
 }
@@ -152,17 +183,36 @@ async fn estimate(
 }
 
 fn one_line(refusal: &Refusal) -> String {
-    let column = if refusal.column.is_empty() { String::new() } else { format!(", {}", refusal.column) };
-    let value = if refusal.value.is_empty() { String::new() } else { format!(" \"{}\"", refusal.value) };
-    format!("line {}{column}{value}: {}; {}", refusal.line, refusal.reason, refusal.remedy)
+    let column = if refusal.column.is_empty() {
+        String::new()
+    } else {
+        format!(", {}", refusal.column)
+    };
+    let value = if refusal.value.is_empty() {
+        String::new()
+    } else {
+        format!(" \"{}\"", refusal.value)
+    };
+    format!(
+        "line {}{column}{value}: {}; {}",
+        refusal.line, refusal.reason, refusal.remedy
+    )
 }
 
-pub(super) fn say_refusals(context: &Context, name: &str, refusals: &[Refusal]) -> anyhow::Result<()> {
+pub(super) fn say_refusals(
+    context: &Context,
+    name: &str,
+    refusals: &[Refusal],
+) -> anyhow::Result<()> {
     for refusal in refusals.iter().take(SHOWN) {
-        context.out.remark(&format!("  {name}, {}", one_line(refusal)))?;
+        context
+            .out
+            .remark(&format!("  {name}, {}", one_line(refusal)))?;
     }
     if refusals.len() > SHOWN {
-        context.out.remark(&format!("  and {} more", refusals.len() - SHOWN))?;
+        context
+            .out
+            .remark(&format!("  and {} more", refusals.len() - SHOWN))?;
     }
     Ok(())
 }
@@ -170,57 +220,14 @@ pub(super) fn say_refusals(context: &Context, name: &str, refusals: &[Refusal]) 
 pub(super) async fn refused(context: &Context, options: &Export) -> anyhow::Result<Ended> {
     let store = context.store().await?;
     let campaign = store.campaign(&options.campaign).await?;
-    let mut out = csv::Writer::from_writer(writer(&options.to)?);
-    out.write_record(["feed", "line", "column", "value", "reason", "remedy", "raw"])?;
-    let (mut after, mut rows) = (0, 0);
-    loop {
-        let page = store.refusals(campaign.id, after, PAGE).await?;
-        let Some((last, ..)) = page.last() else {
-            break;
-        };
-        after = *last;
-        rows += page.len();
-        for (_, feed, refusal) in &page {
-            let line = refusal.line.to_string();
-            let cells = [feed, &line, &refusal.column, &refusal.value, &refusal.reason, &refusal.remedy, &refusal.raw];
-            out.write_record(cells.map(|cell| neutral_cell(cell).into_owned()))?;
-        }
-    }
-    out.flush()?;
+    let rows = export::refused(&store, campaign.id, writer(&options.to)?).await?;
     say_exported(context, options, rows, "refused row")
 }
 
 pub(super) async fn unplaced(context: &Context, options: &Export) -> anyhow::Result<Ended> {
     let store = context.store().await?;
     let campaign = store.campaign(&options.campaign).await?;
-    let mut out = csv::Writer::from_writer(writer(&options.to)?);
-    out.write_record(["feed", "line", "address", "seen", "class", "source", "evidence", "port", "terminal", "verdict", "reason"])?;
-    let (mut after, mut rows) = (0, 0);
-    loop {
-        let page = store.unplaced(campaign.id, after, PAGE).await?;
-        let Some((last, ..)) = page.last() else {
-            break;
-        };
-        after = last.id;
-        rows += page.len();
-        for (row, verdict, reason) in &page {
-            let cells = [
-                row.feed.clone(),
-                row.line.to_string(),
-                row.range.to_string(),
-                row.seen_at.map(|at| at.to_string()).unwrap_or_default(),
-                row.class.clone(),
-                row.source.clone(),
-                row.evidence.clone(),
-                row.port.map(|port| port.to_string()).unwrap_or_default(),
-                row.terminal.as_str().to_owned(),
-                verdict.clone(),
-                reason.clone(),
-            ];
-            out.write_record(cells.map(|cell| neutral_cell(&cell).into_owned()))?;
-        }
-    }
-    out.flush()?;
+    let rows = export::unplaced(&store, campaign.id, writer(&options.to)?).await?;
     say_exported(context, options, rows, "suspect")
 }
 
@@ -228,15 +235,24 @@ fn writer(to: &Path) -> anyhow::Result<Box<dyn Write>> {
     if to.as_os_str() == "-" {
         return Ok(Box::new(std::io::stdout().lock()));
     }
-    let file = std::fs::File::create(to)
-        .map_err(|error| anyhow::Error::new(error).context(format!("cannot write {}", to.display())))?;
+    let file = std::fs::File::create(to).map_err(|error| {
+        anyhow::Error::new(error).context(format!("cannot write {}", to.display()))
+    })?;
     Ok(Box::new(std::io::BufWriter::new(file)))
 }
 
-fn say_exported(context: &Context, options: &Export, rows: usize, what: &str) -> anyhow::Result<Ended> {
+fn say_exported(
+    context: &Context,
+    options: &Export,
+    rows: i64,
+    what: &str,
+) -> anyhow::Result<Ended> {
     if options.to.as_os_str() != "-" {
         let told = serde_json::json!({ "rows": rows, "file": options.to });
-        context.out.line(&told, format!("{} in {}", count(rows as i64, what), options.to.display()))?;
+        context.out.line(
+            &told,
+            format!("{} in {}", count(rows, what), options.to.display()),
+        )?;
     }
     Ok(Ended::Well)
 }

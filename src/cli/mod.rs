@@ -2,8 +2,8 @@
 
 mod arguments;
 mod campaign;
-mod context;
 mod contacts;
+mod context;
 mod demo;
 mod feed;
 mod letters;
@@ -121,7 +121,11 @@ fn code_of(error: &anyhow::Error) -> u8 {
             return 2;
         }
         if let Some(error) = cause.downcast_ref::<std::io::Error>() {
-            return if error.kind() == std::io::ErrorKind::NotFound { 4 } else { 1 };
+            return if error.kind() == std::io::ErrorKind::NotFound {
+                4
+            } else {
+                1
+            };
         }
     }
     1

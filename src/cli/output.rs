@@ -13,7 +13,11 @@ pub(super) struct Output {
 impl Output {
     /// One answer.
     pub(super) fn say(&self, value: &impl Serialize, text: impl AsRef<str>) -> anyhow::Result<()> {
-        let mut line = if self.json { serde_json::to_string(value)? } else { text.as_ref().trim_end().to_owned() };
+        let mut line = if self.json {
+            serde_json::to_string(value)?
+        } else {
+            text.as_ref().trim_end().to_owned()
+        };
         if self.dry_run && !self.json {
             line.push_str("\nNothing was written (--dry-run).");
         }
@@ -22,13 +26,21 @@ impl Output {
 
     /// One line of a list.
     pub(super) fn line(&self, value: &impl Serialize, text: impl AsRef<str>) -> anyhow::Result<()> {
-        let line = if self.json { serde_json::to_string(value)? } else { text.as_ref().trim_end().to_owned() };
+        let line = if self.json {
+            serde_json::to_string(value)?
+        } else {
+            text.as_ref().trim_end().to_owned()
+        };
         print(&format!("{line}\n"))
     }
 
     /// For people only: headings, what to do next.
     pub(super) fn remark(&self, text: &str) -> anyhow::Result<()> {
-        if self.json { Ok(()) } else { print(&format!("{text}\n")) }
+        if self.json {
+            Ok(())
+        } else {
+            print(&format!("{text}\n"))
+        }
     }
 }
 

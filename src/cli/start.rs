@@ -12,20 +12,40 @@ pub(super) async fn init(context: &Context, _: &Init) -> anyhow::Result<Ended> {
     let file = std::path::Path::new("lapwing.toml");
     let wrote = context.loaded.file.is_none();
     if context.dry_run {
-        let told = serde_json::json!({ "settings": file, "would_write": wrote, "database": masked(url) });
-        let settings = if wrote { "lapwing.toml would be written" } else { "the settings stay as they are" };
-        context.out.say(&told, format!("{settings}; the database {} would be made or brought up to date", masked(url)))?;
+        let told =
+            serde_json::json!({ "settings": file, "would_write": wrote, "database": masked(url) });
+        let settings = if wrote {
+            "lapwing.toml would be written"
+        } else {
+            "the settings stay as they are"
+        };
+        context.out.say(
+            &told,
+            format!(
+                "{settings}; the database {} would be made or brought up to date",
+                masked(url)
+            ),
+        )?;
         return Ok(Ended::Well);
     }
     if wrote {
         // A password in the URL stays where it was given.
-        let shown = if url.contains('@') && masked(url) != *url { "sqlite:lapwing.db" } else { url.as_str() };
-        let text = DEFAULT.replacen("url = \"sqlite:lapwing.db\"", &format!("url = {}", toml::Value::from(shown)), 1);
+        let shown = if url.contains('@') && masked(url) != *url {
+            "sqlite:lapwing.db"
+        } else {
+            url.as_str()
+        };
+        let text = DEFAULT.replacen(
+            "url = \"sqlite:lapwing.db\"",
+            &format!("url = {}", toml::Value::from(shown)),
+            1,
+        );
         std::fs::write(file, text)?;
     }
     let store = Store::create(url).await?;
     store.close().await;
-    let told = serde_json::json!({ "settings": file, "wrote_settings": wrote, "database": masked(url) });
+    let told =
+        serde_json::json!({ "settings": file, "wrote_settings": wrote, "database": masked(url) });
     let settings = if wrote {
         "Wrote lapwing.toml: every setting with its default and what it does.".to_owned()
     } else {

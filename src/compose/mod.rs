@@ -3,6 +3,7 @@
 mod evidence;
 mod jurisdiction;
 mod layout;
+mod roll;
 mod write;
 
 use std::collections::HashMap;
@@ -18,6 +19,7 @@ use crate::store::{self, Store};
 use crate::templates::{self, Templates};
 use evidence::NetworkWords;
 use jurisdiction::Jurisdiction;
+pub use roll::{Row as RollRow, read as read_roll};
 use write::Writer;
 
 /// Mailboxes taken from the store at a time.
@@ -77,6 +79,16 @@ pub enum Error {
     },
 }
 
+/// What composing needs beside the campaign.
+#[derive(Clone, Copy)]
+pub struct Work<'a> {
+    pub store: &'a Store,
+    pub templates: &'a Templates,
+    pub settings: &'a Settings,
+    /// Write every letter, keep none.
+    pub dry_run: bool,
+}
+
 /// Writes all letters of a campaign anew and freezes them. Fails closed: a missing value or
 /// translation in any letter stops the campaign, which then cannot be submitted.
 ///
@@ -84,17 +96,18 @@ pub enum Error {
 /// [`store::Error::Refused`] when suspects are not resolved yet or the campaign is approved;
 /// [`Error::Letter`]; the database's.
 pub async fn run_once(
-    store: &Store,
-    templates: &Templates,
-    settings: &Settings,
+    work: &Work<'_>,
     campaign: &Campaign,
     by: &str,
     now: Timestamp,
     progress: &Progress,
 ) -> Result<Done, Error> {
-    store
-        .reopen(&campaign.name, by, "composed again", now)
-        .await?;
+    let store = work.store;
+    if !work.dry_run {
+        store
+            .reopen(&campaign.name, by, "composed again", now)
+            .await?;
+    }
     let waiting = store.count_waiting(campaign.id).await?;
     if waiting > 0 {
         let remedy = format!("lapwing resolve {}", campaign.name);
@@ -103,7 +116,9 @@ pub async fn run_once(
         ))
         .into());
     }
-    store.begin_composition(campaign.id).await?;
+    if !work.dry_run {
+        store.begin_composition(campaign.id).await?;
+    }
     progress.expect(
         store
             .totals(campaign.id)
@@ -112,9 +127,7 @@ pub async fn run_once(
             .unsigned_abs(),
     );
     let mut composition = Composition {
-        store,
-        templates,
-        settings,
+        work,
         campaign,
         roll: store.signatories().await?,
         now,
@@ -136,7 +149,9 @@ pub async fn run_once(
         }
     }
     composition.flush().await?;
-    store.mark_composed(campaign.id, now).await?;
+    if !work.dry_run {
+        store.mark_composed(campaign.id, now).await?;
+    }
     Ok(composition.done)
 }
 
@@ -147,9 +162,7 @@ struct Draft {
 }
 
 struct Composition<'a> {
-    store: &'a Store,
-    templates: &'a Templates,
-    settings: &'a Settings,
+    work: &'a Work<'a>,
     campaign: &'a Campaign,
     roll: Vec<Signatory>,
     now: Timestamp,
@@ -168,13 +181,26 @@ impl Composition<'_> {
     ) -> Result<(), Error> {
         let mut drafts = Vec::with_capacity(mailboxes.len());
         for mailbox in mailboxes {
-            let findings = self.store.findings_of(self.campaign.id, mailbox).await?;
+            let findings = self
+                .work
+                .store
+                .findings_of(self.campaign.id, mailbox)
+                .await?;
             let draft = self.draft(mailbox, findings)?;
             // An override may have left a finding without suspects: nothing to tell.
             drafts.extend(Some(draft).filter(|draft| draft.notice.suspects > 0));
         }
         let notices: Vec<Notice> = drafts.iter().map(|draft| draft.notice.clone()).collect();
-        let numbers = self.store.add_notices(self.campaign.id, &notices).await?;
+        let numbers = match self.work.dry_run {
+            // Any number will do for a letter that nobody keeps.
+            true => (1..=notices.len() as i64).collect(),
+            false => {
+                self.work
+                    .store
+                    .add_notices(self.campaign.id, &notices)
+                    .await?
+            }
+        };
         for (draft, number) in drafts.iter().zip(numbers) {
             self.write_notice(draft, number).await?;
             progress.add(draft.notice.suspects.unsigned_abs());
@@ -205,7 +231,7 @@ impl Composition<'_> {
             });
         let jurisdiction = self.jurisdiction(mailbox, &country)?;
         let locale = jurisdiction.locale(
-            self.templates,
+            self.work.templates,
             &self.campaign.letter,
             wished.unwrap_or_default(),
         );
@@ -229,12 +255,13 @@ impl Composition<'_> {
         if let Some(known) = self.jurisdictions.get(country) {
             return Ok(known.clone());
         }
-        let read = Jurisdiction::of(self.templates, country).map_err(|cause| Error::Letter {
-            mailbox: mailbox.clone(),
-            country: country.to_owned(),
-            locale: "any language".to_owned(),
-            cause,
-        })?;
+        let read =
+            Jurisdiction::of(self.work.templates, country).map_err(|cause| Error::Letter {
+                mailbox: mailbox.clone(),
+                country: country.to_owned(),
+                locale: "any language".to_owned(),
+                cause,
+            })?;
         self.jurisdictions.insert(country.to_owned(), read.clone());
         Ok(read)
     }
@@ -251,11 +278,12 @@ impl Composition<'_> {
                 Verdict::Matched { via, .. } => Some(via),
                 _ => None,
             });
-        let parts = (notice.suspects as usize).div_ceil(self.settings.part_rows) as i64;
+        let parts = (notice.suspects as usize).div_ceil(self.work.settings.part_rows) as i64;
         let mut after = None;
         for part in 1..=parts {
-            let limit = self.settings.part_rows as i64;
+            let limit = self.work.settings.part_rows as i64;
             let rows = self
+                .work
                 .store
                 .evidence(
                     self.campaign.id,
@@ -265,8 +293,8 @@ impl Composition<'_> {
                 )
                 .await?;
             let writer = Writer {
-                templates: self.templates,
-                settings: self.settings,
+                templates: self.work.templates,
+                settings: self.work.settings,
                 letter: &self.campaign.letter,
                 notice,
                 number,
@@ -305,7 +333,7 @@ impl Composition<'_> {
             let Some(id) = finding.network else {
                 continue;
             };
-            let network = self.store.network(id).await?.network;
+            let network = self.work.store.network(id).await?.network;
             holder = match holder {
                 Some(other) if other != network.holder => Some(String::new()),
                 _ => Some(network.holder),
@@ -331,9 +359,12 @@ impl Composition<'_> {
     }
 
     async fn flush(&mut self) -> Result<(), Error> {
-        self.store
-            .add_letters(self.campaign.id, &self.written)
-            .await?;
+        if !self.work.dry_run {
+            self.work
+                .store
+                .add_letters(self.campaign.id, &self.written)
+                .await?;
+        }
         self.written.clear();
         self.bytes = 0;
         Ok(())

@@ -5,13 +5,41 @@ use crate::sheet::{Format, Mapping, Meaning, Plan, Record, Sheet, SheetError, Te
 
 static PLAN: Plan = Plan {
     meanings: &[
-        Meaning { key: "agency", looks: None, names: &["agency", "agency_en", "name", "signatory"] },
-        Meaning { key: "local_name", looks: None, names: &["local_name", "agency_local", "name_local", "native_name"] },
-        Meaning { key: "country", looks: None, names: &["country", "cc", "country_code"] },
-        Meaning { key: "framework", looks: None, names: &["framework", "agreement", "mou"] },
-        Meaning { key: "from", looks: None, names: &["from", "since", "signs_from", "joined"] },
-        Meaning { key: "until", looks: None, names: &["until", "to", "signs_until", "left"] },
-        Meaning { key: "position", looks: None, names: &["position", "order", "rank", "no"] },
+        Meaning {
+            key: "agency",
+            looks: None,
+            names: &["agency", "agency_en", "name", "signatory"],
+        },
+        Meaning {
+            key: "local_name",
+            looks: None,
+            names: &["local_name", "agency_local", "name_local", "native_name"],
+        },
+        Meaning {
+            key: "country",
+            looks: None,
+            names: &["country", "cc", "country_code"],
+        },
+        Meaning {
+            key: "framework",
+            looks: None,
+            names: &["framework", "agreement", "mou"],
+        },
+        Meaning {
+            key: "from",
+            looks: None,
+            names: &["from", "since", "signs_from", "joined"],
+        },
+        Meaning {
+            key: "until",
+            looks: None,
+            names: &["until", "to", "signs_until", "left"],
+        },
+        Meaning {
+            key: "position",
+            looks: None,
+            names: &["position", "order", "rank", "no"],
+        },
     ],
     required: &[&["agency", "country"]],
 };
@@ -27,7 +55,12 @@ pub type Row = Result<Signatory, crate::model::Refusal>;
 ///
 /// # Errors
 /// When it cannot be read at all, or has no columns for agency and country.
-pub fn read(input: Text, name: &str, format: Option<Format>, map: &[Mapping]) -> Result<Vec<Row>, SheetError> {
+pub fn read(
+    input: Text,
+    name: &str,
+    format: Option<Format>,
+    map: &[Mapping],
+) -> Result<Vec<Row>, SheetError> {
     let mut sheet = Sheet::read(input, name, format, &PLAN, map)?;
     let mut rows = Vec::new();
     while let Some(record) = sheet.next_row() {
@@ -40,11 +73,19 @@ pub fn read(input: Text, name: &str, format: Option<Format>, map: &[Mapping]) ->
 fn signatory(record: &Record<'_>, place: i64) -> Row {
     let agency = plain_text(record.get("agency"), NAME);
     if agency.is_empty() {
-        return Err(record.refuse("agency", "the agency has no name", "write its name in English"));
+        return Err(record.refuse(
+            "agency",
+            "the agency has no name",
+            "write its name in English",
+        ));
     }
     let country = record.get("country").trim().to_ascii_uppercase();
     if country.len() != 2 || !country.bytes().all(|b| b.is_ascii_uppercase()) {
-        return Err(record.refuse("country", "is no country code", "write two letters of ISO 3166: JP"));
+        return Err(record.refuse(
+            "country",
+            "is no country code",
+            "write two letters of ISO 3166: JP",
+        ));
     }
     let position = match record.get("position").trim() {
         "" => place,
@@ -66,12 +107,18 @@ fn signatory(record: &Record<'_>, place: i64) -> Row {
 fn day(record: &Record<'_>, key: &str) -> Result<Option<Timestamp>, crate::model::Refusal> {
     let text = record.get(key).trim();
     // A year and month, as rolls often say, means its first day.
-    let whole = if text.len() == 7 { format!("{text}-01") } else { text.to_owned() };
+    let whole = if text.len() == 7 {
+        format!("{text}-01")
+    } else {
+        text.to_owned()
+    };
     if text.is_empty() {
         return Ok(None);
     }
     let wrong = || record.refuse(key, "is no date", "write YYYY-MM-DD");
     let date: jiff::civil::Date = whole.parse().map_err(|_| wrong())?;
-    let start = date.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| wrong())?;
+    let start = date
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .map_err(|_| wrong())?;
     Ok(Some(start.timestamp().into()))
 }

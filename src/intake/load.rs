@@ -47,14 +47,22 @@ pub async fn run_once(
     now: Timestamp,
     progress: &Progress,
 ) -> Result<Done, Error> {
-    store.reopen(&campaign.name, by, "suspects were added", now).await?;
+    store
+        .reopen(&campaign.name, by, "suspects were added", now)
+        .await?;
     let import = store.begin_import(campaign.id, feed, by, now).await?;
     let (sender, mut chunks) = mpsc::channel(1);
     let reading = spawn_blocking(move || read_ahead(rows, &sender));
     let mut done = Done::default();
     while let Some(chunk) = chunks.recv().await {
         store
-            .add_to_import(campaign.id, import, &chunk.suspects, &chunk.refusals, chunk.rows)
+            .add_to_import(
+                campaign.id,
+                import,
+                &chunk.suspects,
+                &chunk.refusals,
+                chunk.rows,
+            )
             .await?;
         let room = SHOWN.saturating_sub(done.refusals.len());
         done.refusals.extend(chunk.refusals.into_iter().take(room));
@@ -108,7 +116,9 @@ fn read_ahead(mut rows: Rows, sender: &mpsc::Sender<Chunk>) {
             return;
         }
         let key = |suspect: &Suspect| (suspect.range.first(), suspect.fingerprint());
-        chunk.suspects.sort_by_cached_key(|(line, suspect)| (key(suspect), *line));
+        chunk
+            .suspects
+            .sort_by_cached_key(|(line, suspect)| (key(suspect), *line));
         chunk.suspects.dedup_by_key(|(_, suspect)| key(suspect));
         if sender.blocking_send(chunk).is_err() {
             return;

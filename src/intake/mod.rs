@@ -6,6 +6,9 @@ mod place;
 
 mod screen;
 
+mod load;
+pub use load::{Done, foresee, run_once};
+
 mod rows;
 pub use rows::{Reading, Row, Rows, read};
 

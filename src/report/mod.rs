@@ -1,5 +1,6 @@
 //! Stage 8. What happened, counted so that every row and every suspect is in one place.
 
+pub mod export;
 mod text;
 
 use serde::Serialize;
@@ -50,7 +51,11 @@ impl Report {
             not_written: store.open_findings(id).await?,
             replies: replies
                 .into_iter()
-                .map(|(outcome, reply, times)| Said { outcome, reply, times })
+                .map(|(outcome, reply, times)| Said {
+                    outcome,
+                    reply,
+                    times,
+                })
                 .collect(),
             campaign,
         })
@@ -59,13 +64,19 @@ impl Report {
     /// Deliveries of a state.
     #[must_use]
     pub fn deliveries(&self, state: &str) -> i64 {
-        self.queue.states.iter().find(|tally| tally.name == state).map_or(0, |tally| tally.count)
+        self.queue
+            .states
+            .iter()
+            .find(|tally| tally.name == state)
+            .map_or(0, |tally| tally.count)
     }
 
     /// Whether some letter ended badly.
     #[must_use]
     pub fn has_failures(&self) -> bool {
-        ["refused", "expired", "failed", "uncertain"].iter().any(|state| self.deliveries(state) > 0)
+        ["refused", "expired", "failed", "uncertain"]
+            .iter()
+            .any(|state| self.deliveries(state) > 0)
     }
 
     /// What a person would do next.
@@ -73,14 +84,28 @@ impl Report {
     pub fn next_step(&self) -> String {
         let name = &self.campaign.name;
         match self.campaign.state {
-            CampaignState::Draft if self.totals.import.fresh == 0 => format!("lapwing import {name} FILE"),
-            CampaignState::Draft if self.totals.of("waiting") > 0 => format!("lapwing resolve {name}"),
-            CampaignState::Draft if self.campaign.composed_at.is_none() => format!("lapwing compose {name}"),
-            CampaignState::Draft => format!("lapwing preview {name}, then lapwing campaign submit {name} --as YOU"),
-            CampaignState::Submitted => format!("lapwing campaign approve {name} --as A-SECOND-PERSON"),
-            CampaignState::Approved if self.deliveries("ready") > 0 => format!("lapwing send {name}"),
+            CampaignState::Draft if self.totals.import.fresh == 0 => {
+                format!("lapwing import {name} FILE")
+            }
+            CampaignState::Draft if self.totals.of("waiting") > 0 => {
+                format!("lapwing resolve {name}")
+            }
+            CampaignState::Draft if self.campaign.composed_at.is_none() => {
+                format!("lapwing compose {name}")
+            }
+            CampaignState::Draft => {
+                format!("lapwing preview {name}, then lapwing campaign submit {name} --as YOU")
+            }
+            CampaignState::Submitted => {
+                format!("lapwing campaign approve {name} --as A-SECOND-PERSON")
+            }
+            CampaignState::Approved if self.deliveries("ready") > 0 => {
+                format!("lapwing send {name}")
+            }
             CampaignState::Approved => match self.queue.next_retry {
-                Some(at) => format!("lapwing send {name} after {at}, or lapwing send {name} --wait"),
+                Some(at) => {
+                    format!("lapwing send {name} after {at}, or lapwing send {name} --wait")
+                }
                 None => format!("lapwing status {name} --watch"),
             },
             CampaignState::Paused => format!("lapwing campaign resume {name}"),

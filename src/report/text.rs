@@ -46,7 +46,11 @@ impl Report {
         if !self.not_written.is_empty() {
             text.push_str("\nSuspects in no letter\n");
             for line in &self.not_written {
-                let _ = writeln!(text, "{:>9}  {}: {}", line.suspects, line.verdict, line.reason);
+                let _ = writeln!(
+                    text,
+                    "{:>9}  {}: {}",
+                    line.suspects, line.verdict, line.reason
+                );
             }
         }
         if !self.replies.is_empty() {
@@ -58,7 +62,13 @@ impl Report {
         if !self.decisions.is_empty() {
             text.push_str("\nDecisions\n");
             for decision in &self.decisions {
-                let _ = write!(text, "  {}  {} by {}", decision.at, decision.kind.as_str(), decision.by);
+                let _ = write!(
+                    text,
+                    "  {}  {} by {}",
+                    decision.at,
+                    decision.kind.as_str(),
+                    decision.by
+                );
                 if let Some(digest) = decision.digest.get(..12) {
                     let _ = write!(text, ", letters {digest}…");
                 }
@@ -128,25 +138,46 @@ impl Report {
             );
         }
         if let Some(oldest) = self.queue.oldest_open {
-            let _ = writeln!(text, "           oldest open: {} in the queue", self.at.since(oldest));
+            let _ = writeln!(
+                text,
+                "           oldest open: {} in the queue",
+                self.at.since(oldest)
+            );
         }
         if let Some(next) = self.queue.next_retry {
             let _ = writeln!(text, "           next retry:  {next}");
         }
         if let Some(until) = self.queue.leased_until {
-            let _ = writeln!(text, "           held by a worker until {until} at the latest");
+            let _ = writeln!(
+                text,
+                "           held by a worker until {until} at the latest"
+            );
         }
         text
     }
 
     fn by_country(&self) -> String {
-        let most = self.countries.iter().map(|line| line.suspects).max().unwrap_or(0).max(1);
+        let most = self
+            .countries
+            .iter()
+            .map(|line| line.suspects)
+            .max()
+            .unwrap_or(0)
+            .max(1);
         let mut text = String::from("\nBy country\n           suspects  letters\n");
         for line in &self.countries {
-            let country = if line.country.is_empty() { "??" } else { &line.country };
-            let bar = "█".repeat(usize::try_from((line.suspects * BAR + most - 1) / most).unwrap_or(0));
-            let states: Vec<String> =
-                line.states.iter().map(|tally| format!("{} {}", tally.count, tally.name)).collect();
+            let country = if line.country.is_empty() {
+                "??"
+            } else {
+                &line.country
+            };
+            let bar =
+                "█".repeat(usize::try_from((line.suspects * BAR + most - 1) / most).unwrap_or(0));
+            let states: Vec<String> = line
+                .states
+                .iter()
+                .map(|tally| format!("{} {}", tally.count, tally.name))
+                .collect();
             let _ = writeln!(
                 text,
                 "      {country:>4} {:>8} {:>8}  {bar:<30}  {}",

@@ -1,18 +1,22 @@
 //! Stage 2. Suspects in, networks and contacts out.
 
-pub mod overrides;
+mod load;
+mod overrides;
 mod segments;
 mod source;
-pub mod table;
+mod table;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
 use crate::config::SourceName;
 use crate::model::{AddressRange, Campaign, Finding, Network, Progress, Timestamp, Verdict};
 use crate::store::{Error, Piece, Store};
-use source::{Answer, Sources, Spot, describe, weigh};
+pub use load::{TableDone, load_table};
+pub use overrides::{NewOverride, Row as OverrideRow, read as read_overrides};
+use source::{Answer, Sources, Spot, weigh};
+pub use table::read as read_table;
 
 /// Suspects taken from the store at a time, in address order.
 const PAGE: i64 = 5_000;
@@ -98,6 +102,36 @@ pub async fn run_once(
         progress.add(page.len() as u64);
     }
     Ok(done)
+}
+
+/// What [`run_once`] would find if it went over all suspects anew: how many of each verdict, the
+/// pieces of cut ranges counted. Nothing is written down.
+///
+/// # Errors
+/// The database's.
+pub async fn foresee(
+    store: &Store,
+    order: &[SourceName],
+    campaign: &Campaign,
+    now: Timestamp,
+    progress: &Progress,
+) -> Result<BTreeMap<&'static str, u64>, Error> {
+    let sources = Sources::read(store, order, now).await?;
+    let mut counts: BTreeMap<&'static str, u64> =
+        Verdict::WORDS.into_iter().map(|word| (word, 0)).collect();
+    let mut after = None;
+    loop {
+        let page = store.whole_suspects(campaign.id, after, PAGE).await?;
+        let Some(last) = page.last() else {
+            return Ok(counts);
+        };
+        after = Some(*last);
+        for (_, spot) in page.iter().flat_map(|one| sources.spots(one.range)) {
+            let (verdict, _) = weigh(sources.ask(spot));
+            *counts.entry(verdict.as_str()).or_default() += 1;
+        }
+        progress.add(page.len() as u64);
+    }
 }
 
 /// Asks the sources about spots that have not come up before, and writes the findings down.
@@ -206,10 +240,4 @@ pub async fn lookup(
         }
     });
     Ok(spots.collect())
-}
-
-/// `192.0.2.0/24 (EXAMPLE-NET)`, for people.
-#[must_use]
-pub fn network_title(network: &crate::store::StoredNetwork) -> String {
-    describe(network)
 }

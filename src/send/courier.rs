@@ -141,20 +141,24 @@ impl<'a> Way<'a> {
     }
 }
 
+/// `LW-000042-5-1-abuse@isp.example.eml`, safe on every file system.
+#[must_use]
+pub fn file_name(letter: &Letter) -> String {
+    let stem = format!("{}-{}-{}", letter.ticket, letter.part, letter.recipient);
+    let fit = |c: char| {
+        if c.is_ascii_alphanumeric() || "-@._+".contains(c) {
+            c
+        } else {
+            '_'
+        }
+    };
+    format!("{}.eml", stem.chars().map(fit).collect::<String>())
+}
+
 /// Writes the message under a name of its own and moves it into place when it is on disk.
 async fn put_down(folder: &Path, letter: &Letter, message: &[u8]) -> Outcome {
-    let stem = format!("{}-{}-{}", letter.ticket, letter.part, letter.recipient);
-    let name: String = stem
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || "-@._+".contains(c) {
-                c
-            } else {
-                '_'
-            }
-        })
-        .collect();
-    let path = folder.join(format!("{name}.eml"));
+    let name = file_name(letter);
+    let path = folder.join(&name);
     let written = async {
         let unfinished = folder.join(format!(".{name}.part"));
         let mut file = tokio::fs::File::create(&unfinished).await?;

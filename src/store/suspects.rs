@@ -64,18 +64,43 @@ impl Store {
         after: Option<Waiting>,
         limit: i64,
     ) -> Result<Vec<Waiting>, Error> {
+        let sql = "SELECT id, first, last FROM suspect
+                   WHERE campaign_id = $1 AND finding_id IS NULL AND cut_at IS NULL AND (first, id) > ($2, $3)
+                   ORDER BY first, id LIMIT $4";
+        self.page_of_suspects(sql, campaign, after, limit).await
+    }
+
+    /// All suspects as they were told, pieces left out, in address order behind `after`.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn whole_suspects(
+        &self,
+        campaign: i64,
+        after: Option<Waiting>,
+        limit: i64,
+    ) -> Result<Vec<Waiting>, Error> {
+        let sql = "SELECT id, first, last FROM suspect
+                   WHERE campaign_id = $1 AND cut_from IS NULL AND (first, id) > ($2, $3)
+                   ORDER BY first, id LIMIT $4";
+        self.page_of_suspects(sql, campaign, after, limit).await
+    }
+
+    async fn page_of_suspects(
+        &self,
+        sql: &'static str,
+        campaign: i64,
+        after: Option<Waiting>,
+        limit: i64,
+    ) -> Result<Vec<Waiting>, Error> {
         let (first, id) = after.map_or((vec![], 0), |w| (w.range.to_bytes().0.to_vec(), w.id));
-        let rows: Vec<(i64, Vec<u8>, Vec<u8>)> = sqlx::query_as(
-            "SELECT id, first, last FROM suspect
-             WHERE campaign_id = $1 AND finding_id IS NULL AND cut_at IS NULL AND (first, id) > ($2, $3)
-             ORDER BY first, id LIMIT $4",
-        )
-        .bind(campaign)
-        .bind(first)
-        .bind(id)
-        .bind(limit)
-        .fetch_all(&self.read)
-        .await?;
+        let rows: Vec<(i64, Vec<u8>, Vec<u8>)> = sqlx::query_as(sql)
+            .bind(campaign)
+            .bind(first)
+            .bind(id)
+            .bind(limit)
+            .fetch_all(&self.read)
+            .await?;
         rows.into_iter()
             .map(|(id, first, last)| {
                 Ok(Waiting {

@@ -1,0 +1,213 @@
+//! Campaigns, and what people decide about them.
+
+use std::io::IsTerminal;
+
+use super::Ended;
+use super::arguments::Campaign as Action;
+use super::context::{Context, Usage};
+use super::output::count;
+use crate::approve::{self, Preflight};
+use crate::model::{Campaign, DecisionKind};
+use crate::report::Report;
+use crate::store::{Error, Store};
+
+pub(super) async fn run(context: &Context, action: &Action) -> anyhow::Result<Ended> {
+    let store = context.store().await?;
+    match action {
+        Action::New { name, letter } => new(context, &store, name, letter).await,
+        Action::List => {
+            for one in store.campaigns().await? {
+                let text = format!(
+                    "{:<24} {:<10} {}  by {}",
+                    one.name, one.state, one.created_at, one.created_by
+                );
+                context.out.line(&one, text)?;
+            }
+            Ok(Ended::Well)
+        }
+        Action::Show { name } => {
+            let report = Report::gather(&store, name, context.clock.now()).await?;
+            context.out.say(&report, report.to_text())?;
+            Ok(Ended::Well)
+        }
+        Action::Submit { name } => submit(context, &store, name).await,
+        Action::Approve { name, reason } => approve(context, &store, name, reason).await,
+        Action::Return { name, reason } => {
+            decide(context, &store, name, DecisionKind::Returned, reason).await
+        }
+        Action::Pause { name, reason } => {
+            decide(context, &store, name, DecisionKind::Paused, reason).await
+        }
+        Action::Resume { name } => decide(context, &store, name, DecisionKind::Resumed, "").await,
+        Action::Cancel { name, reason, yes } => {
+            confirm(context, name, *yes)?;
+            decide(context, &store, name, DecisionKind::Cancelled, reason).await
+        }
+    }
+}
+
+async fn new(context: &Context, store: &Store, name: &str, letter: &str) -> anyhow::Result<Ended> {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    if name.is_empty()
+        || name.chars().count() > 64
+        || !name.chars().all(is_plain)
+        || name.starts_with('-')
+    {
+        anyhow::bail!(Usage(format!(
+            "\"{name}\" cannot be a campaign's name: up to 64 letters, digits, dots, hyphens and underscores"
+        )));
+    }
+    let templates = context.templates()?;
+    if !templates.has(&format!("letter/{letter}/en/body.hbs")) {
+        let letters: std::collections::BTreeSet<&str> = templates
+            .names("letter/")
+            .filter_map(|name| name.split('/').nth(1))
+            .collect();
+        let letters: Vec<&str> = letters.into_iter().collect();
+        anyhow::bail!(Usage(format!(
+            "there is no letter \"{letter}\"; there are: {}",
+            letters.join(", ")
+        )));
+    }
+    if context.dry_run {
+        if store.campaign(name).await.is_ok() {
+            anyhow::bail!(Error::Taken {
+                what: "campaign",
+                name: name.to_owned()
+            });
+        }
+        context.out.say(
+            &serde_json::json!({ "name": name, "letter": letter }),
+            format!("{name} could be begun"),
+        )?;
+        return Ok(Ended::Well);
+    }
+    let campaign = store
+        .add_campaign(name, letter, &context.by, context.clock.now())
+        .await?;
+    context.out.say(
+        &campaign,
+        format!("Campaign {name} is begun.\n\nNext: lapwing import {name} FILE"),
+    )?;
+    Ok(Ended::Well)
+}
+
+async fn submit(context: &Context, store: &Store, name: &str) -> anyhow::Result<Ended> {
+    let campaign = store.campaign(name).await?;
+    let watch = context.watch("letters");
+    let preflight = if context.dry_run {
+        approve::preflight(store, &campaign, &watch.progress).await?
+    } else {
+        approve::submit(
+            store,
+            &campaign,
+            &context.by,
+            context.clock.now(),
+            &watch.progress,
+        )
+        .await?
+    };
+    drop(watch);
+    let mut text = describe(&preflight);
+    if !context.dry_run {
+        text.push_str(&format!(
+            "\n{name} is submitted by {}.\n\nNext, somebody else: lapwing campaign approve {name} --as WHO\n",
+            context.by
+        ));
+    }
+    context.out.say(&preflight, text)?;
+    Ok(Ended::Well)
+}
+
+async fn approve(
+    context: &Context,
+    store: &Store,
+    name: &str,
+    reason: &str,
+) -> anyhow::Result<Ended> {
+    let campaign = store.campaign(name).await?;
+    let watch = context.watch("letters");
+    let now = context.clock.now();
+    let preflight = if context.dry_run {
+        approve::may_approve(store, &campaign, &context.by).await?;
+        approve::preflight(store, &campaign, &watch.progress).await?
+    } else {
+        approve::approve(store, &campaign, &context.by, reason, now, &watch.progress).await?
+    };
+    drop(watch);
+    let mut text = describe(&preflight);
+    if !context.dry_run {
+        text.push_str(&format!(
+            "\n{name} is approved by {}; its letters are in the queue.\n\nNext: lapwing send {name}\n",
+            context.by
+        ));
+    }
+    context.out.say(&preflight, text)?;
+    Ok(Ended::Well)
+}
+
+fn describe(preflight: &Preflight) -> String {
+    let mut text = format!(
+        "{} in {}, listing {}\ndigest of the set: {}\n",
+        count(preflight.letters, "letter"),
+        count(preflight.notices, "notice"),
+        count(preflight.suspects, "suspect"),
+        preflight.digest
+    );
+    for problem in &preflight.problems {
+        text.push_str(&format!("problem: {problem}\n"));
+    }
+    for warning in &preflight.warnings {
+        text.push_str(&format!("note: {warning}\n"));
+    }
+    text
+}
+
+async fn decide(
+    context: &Context,
+    store: &Store,
+    name: &str,
+    kind: DecisionKind,
+    reason: &str,
+) -> anyhow::Result<Ended> {
+    let campaign: Campaign = store.campaign(name).await?;
+    let state = if context.dry_run {
+        approve::foresee(&campaign, kind)?
+    } else {
+        approve::decide(
+            store,
+            &campaign,
+            kind,
+            &context.by,
+            "",
+            reason,
+            context.clock.now(),
+        )
+        .await?
+    };
+    let told = serde_json::json!({ "campaign": name, "decision": kind, "state": state });
+    context.out.say(
+        &told,
+        format!("{name} is {} and now {state}", kind.as_str()),
+    )?;
+    Ok(Ended::Well)
+}
+
+/// What cannot be taken back is asked twice, and refused where nobody can be asked.
+fn confirm(context: &Context, name: &str, yes: bool) -> anyhow::Result<()> {
+    if yes || context.dry_run {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        anyhow::bail!(Usage(format!(
+            "cancelling \"{name}\" cannot be undone; say --yes"
+        )));
+    }
+    eprint!("Cancelling \"{name}\" cannot be undone. Type its name to go on: ");
+    let mut typed = String::new();
+    std::io::stdin().read_line(&mut typed)?;
+    if typed.trim() != name {
+        anyhow::bail!(Usage("not cancelled".to_owned()));
+    }
+    Ok(())
+}

@@ -1,0 +1,373 @@
+//! Networks, overrides, signatories: what is known about whom to write to, and who signs.
+
+use std::path::Path;
+
+use super::Ended;
+use super::arguments::{Lookup, Override as Overrides, Signatory as Signatories, Table};
+use super::context::{Context, Usage};
+use super::feed::{feed_name, open, say_refusals};
+use super::output::count;
+use crate::compose;
+use crate::model::{
+    AddressRange, Override, OverrideSubject, Progress, Refusal, Timestamp, Verdict, parse_asn,
+};
+use crate::resolve::{self, NewOverride, OverrideRow};
+use crate::sheet::Mapping;
+use crate::store::Store;
+
+pub(super) async fn table(context: &Context, action: &Table) -> anyhow::Result<Ended> {
+    let store = context.store().await?;
+    match action {
+        Table::Load { file, map } => {
+            let name = feed_name(file);
+            let rows = resolve::read_table(open(file)?.text, &name, None, map)?;
+            let watch = context.watch("networks");
+            let now = context.clock.now();
+            let into = (!context.dry_run).then_some(&store);
+            let done =
+                resolve::load_table(into, rows, &name, &context.by, now, &watch.progress).await?;
+            let stopped = watch.stopped_by();
+            drop(watch);
+            say_refusals(context, &name, &done.refusals)?;
+            context.out.say(
+                &done,
+                format!(
+                    "{name}: {}, {} with a contact of their own, {} refused",
+                    count(done.networks as i64, "network"),
+                    done.with_contact,
+                    done.refused
+                ),
+            )?;
+            if let Some(code) = stopped {
+                return Ok(Ended::Stopped(code));
+            }
+            Ok(if done.refused > 0 {
+                Ended::Partly
+            } else {
+                Ended::Well
+            })
+        }
+        Table::List => {
+            for load in store.table_loads().await? {
+                let text = format!(
+                    "{}  {}: {} networks, {} refused, by {}",
+                    load.loaded_at, load.name, load.networks, load.refused, load.loaded_by
+                );
+                context.out.line(&load, text)?;
+            }
+            Ok(Ended::Well)
+        }
+    }
+}
+
+pub(super) async fn overrides(context: &Context, action: &Overrides) -> anyhow::Result<Ended> {
+    let store = context.store().await?;
+    let now = context.clock.now();
+    match action {
+        Overrides::Add {
+            subject,
+            mailbox,
+            never: _,
+            reason,
+            language,
+            until,
+        } => {
+            let mailbox = mailbox.as_deref().map(str::parse).transpose();
+            let new = NewOverride {
+                subject: subject_of(subject)?,
+                mailbox: mailbox.map_err(|error: crate::model::MailboxError| {
+                    Usage(format!("--mailbox: {error}"))
+                })?,
+                locale: language.clone(),
+                reason: reason.clone(),
+                owner: context.by.clone(),
+                until: until.as_deref().map(day).transpose()?,
+            };
+            let added = add_override(context, &store, new, now).await?;
+            context.out.say(
+                &added,
+                format!("Override {}: {}", added.id, describe(&added)),
+            )?;
+            Ok(Ended::Well)
+        }
+        Overrides::Import { file, map } => {
+            let (mut added, mut refusals) = (0, Vec::new());
+            let name = feed_name(file);
+            for row in resolve::read_overrides(open(file)?.text, &name, None, map)? {
+                match row {
+                    OverrideRow::Override { entry, .. } => {
+                        add_override(context, &store, entry, now).await?;
+                        added += 1;
+                    }
+                    OverrideRow::Refused(refusal) => refusals.push(refusal),
+                }
+            }
+            imported(context, &name, added, "override", &refusals)
+        }
+        Overrides::List => {
+            for one in store.overrides(now).await? {
+                context
+                    .out
+                    .line(&one, format!("{:>4}  {}", one.id, describe(&one)))?;
+            }
+            Ok(Ended::Well)
+        }
+        Overrides::Remove { id } => {
+            if !context.dry_run {
+                store.remove_override(*id, &context.by, now).await?;
+            }
+            context.out.say(
+                &serde_json::json!({ "removed": id }),
+                format!("Override {id} no longer holds"),
+            )?;
+            Ok(Ended::Well)
+        }
+    }
+}
+
+async fn add_override(
+    context: &Context,
+    store: &Store,
+    new: NewOverride,
+    now: Timestamp,
+) -> anyhow::Result<Override> {
+    let mut whole = Override {
+        id: 0,
+        subject: new.subject,
+        mailbox: new.mailbox,
+        locale: new.locale,
+        reason: new.reason,
+        owner: if new.owner.is_empty() {
+            context.by.clone()
+        } else {
+            new.owner
+        },
+        created_at: now,
+        expires_at: new.until,
+    };
+    if !context.dry_run {
+        whole.id = store.add_override(&whole).await?;
+    }
+    Ok(whole)
+}
+
+fn subject_of(text: &str) -> Result<OverrideSubject, Usage> {
+    if let Ok(range) = text.parse::<AddressRange>() {
+        return Ok(OverrideSubject::Prefix(range));
+    }
+    match parse_asn(text) {
+        Some(asn) => Ok(OverrideSubject::Asn(asn)),
+        None if text.trim().is_empty() => {
+            Err(Usage("write a prefix, AS64500 or a handle".to_owned()))
+        }
+        None => Ok(OverrideSubject::Handle(text.trim().to_owned())),
+    }
+}
+
+fn day(text: &str) -> Result<Timestamp, Usage> {
+    let wrong = || Usage(format!("--until: \"{text}\" is no date; write YYYY-MM-DD"));
+    let date: jiff::civil::Date = text.parse().map_err(|_| wrong())?;
+    Ok(date
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .map_err(|_| wrong())?
+        .timestamp()
+        .into())
+}
+
+fn describe(one: &Override) -> String {
+    let to = one
+        .mailbox
+        .as_ref()
+        .map_or("never".to_owned(), ToString::to_string);
+    let mut text = format!("{} → {to}, by {}", one.subject, one.owner);
+    if !one.locale.is_empty() {
+        text.push_str(&format!(", in {}", one.locale));
+    }
+    if let Some(until) = one.expires_at {
+        text.push_str(&format!(", until {}", until.date()));
+    }
+    if !one.reason.is_empty() {
+        text.push_str(&format!(": {}", one.reason));
+    }
+    text
+}
+
+pub(super) async fn signatories(context: &Context, action: &Signatories) -> anyhow::Result<Ended> {
+    let store = context.store().await?;
+    match action {
+        Signatories::Import { file, map } => import_roll(context, &store, file, map).await,
+        Signatories::List => {
+            let now = context.clock.now();
+            for one in store.signatories().await? {
+                let signs = one.from.is_none_or(|from| from <= now)
+                    && one.until.is_none_or(|until| now < until);
+                let span = match (one.from, one.until) {
+                    (None, None) => String::new(),
+                    (from, until) => {
+                        let date =
+                            |at: Option<Timestamp>| at.map(Timestamp::date).unwrap_or_default();
+                        format!("  {} to {}", date(from), date(until))
+                    }
+                };
+                let mark = if signs { "signs" } else { "-" };
+                context.out.line(
+                    &one,
+                    format!("{mark:>5}  {}  {}{span}", one.country, one.agency),
+                )?;
+            }
+            Ok(Ended::Well)
+        }
+    }
+}
+
+async fn import_roll(
+    context: &Context,
+    store: &Store,
+    file: &Path,
+    map: &[Mapping],
+) -> anyhow::Result<Ended> {
+    let name = feed_name(file);
+    let (mut roll, mut refusals) = (Vec::new(), Vec::new());
+    for row in compose::read_roll(open(file)?.text, &name, None, map)? {
+        match row {
+            Ok(signatory) => roll.push(signatory),
+            Err(refusal) => refusals.push(refusal),
+        }
+    }
+    if !context.dry_run {
+        store.put_signatories(&roll).await?;
+    }
+    imported(context, &name, roll.len(), "signatory", &refusals)
+}
+
+fn imported(
+    context: &Context,
+    name: &str,
+    added: usize,
+    what: &str,
+    refusals: &[Refusal],
+) -> anyhow::Result<Ended> {
+    say_refusals(context, name, refusals)?;
+    let told = serde_json::json!({ "file": name, "added": added, "refused": refusals.len(), "refusals": refusals });
+    let plural = match (added, what) {
+        (1, what) => what.to_owned(),
+        (_, "signatory") => "signatories".to_owned(),
+        (_, what) => format!("{what}s"),
+    };
+    context.out.say(
+        &told,
+        format!("{name}: {added} {plural}, {} refused", refusals.len()),
+    )?;
+    Ok(if refusals.is_empty() {
+        Ended::Well
+    } else {
+        Ended::Partly
+    })
+}
+
+pub(super) async fn lookup(context: &Context, options: &Lookup) -> anyhow::Result<Ended> {
+    let range: AddressRange = options
+        .address
+        .parse()
+        .map_err(|error: crate::model::RangeError| Usage(format!("{error}; {}", error.remedy)))?;
+    let store = context.store().await?;
+    let order = &context.config().resolve.sources;
+    let found = resolve::lookup(&store, order, range, context.clock.now()).await?;
+    let answered = found
+        .iter()
+        .any(|one| matches!(one.verdict, Verdict::Matched { .. } | Verdict::Withheld));
+    for one in found {
+        let mut text = format!("{}\n", one.range);
+        for (rung, network) in one.chain.iter().enumerate() {
+            let known = &network.network;
+            let lead = if rung == 0 { "  in     " } else { "  within " };
+            let mut about: Vec<String> =
+                [&known.name, &known.holder, &known.country, &known.handle]
+                    .into_iter()
+                    .filter(|word| !word.is_empty())
+                    .cloned()
+                    .collect();
+            about.extend(known.asn.map(|asn| format!("AS{asn}")));
+            text.push_str(&format!("{lead}{}  {}\n", known.range, about.join(", ")));
+            let mailboxes: Vec<&str> = known
+                .contacts
+                .iter()
+                .map(|mailbox| mailbox.as_str())
+                .collect();
+            let mailboxes = if mailboxes.is_empty() {
+                "no contact".to_owned()
+            } else {
+                mailboxes.join(", ")
+            };
+            text.push_str(&format!(
+                "           {mailboxes}  (by {} of {})\n",
+                network.source,
+                network.told_at.date()
+            ));
+        }
+        for said in &one.said {
+            text.push_str(&format!("  {}: {}\n", said.source, said.answer));
+        }
+        let answer = match &one.verdict {
+            Verdict::Matched { mailbox, .. } => format!("write to {mailbox}"),
+            Verdict::Withheld => "write to nobody".to_owned(),
+            Verdict::Unresolved => "nobody to write to".to_owned(),
+            Verdict::Deferred { until } => format!("ask again after {until}"),
+        };
+        text.push_str(&format!("  → {answer}\n"));
+        context.out.line(&one, text)?;
+    }
+    if answered {
+        return Ok(Ended::Well);
+    }
+    Err(crate::store::Error::NotFound {
+        what: "contact for",
+        name: range.to_string(),
+    }
+    .into())
+}
+
+/// For the demo: the same loading, without a terminal.
+pub(super) async fn load_demo_tables(
+    store: &Store,
+    files: [&str; 3],
+    by: &str,
+    now: Timestamp,
+) -> anyhow::Result<u64> {
+    let [networks, roll, overrides] = files;
+    let text =
+        |text: &str| crate::sheet::unwrap(std::io::Cursor::new(text.to_owned().into_bytes()));
+    let rows = resolve::read_table(text(networks)?, "networks.csv", None, &[])?;
+    let done = resolve::load_table(
+        Some(store),
+        rows,
+        "networks.csv",
+        by,
+        now,
+        &Progress::default(),
+    )
+    .await?;
+    let roll = compose::read_roll(text(roll)?, "signatories.csv", None, &[])?;
+    let roll: Vec<_> = roll.into_iter().filter_map(Result::ok).collect();
+    store.put_signatories(&roll).await?;
+    for row in resolve::read_overrides(text(overrides)?, "overrides.csv", None, &[])? {
+        if let OverrideRow::Override { entry, .. } = row {
+            let whole = Override {
+                id: 0,
+                subject: entry.subject,
+                mailbox: entry.mailbox,
+                locale: entry.locale,
+                reason: entry.reason,
+                owner: if entry.owner.is_empty() {
+                    by.to_owned()
+                } else {
+                    entry.owner
+                },
+                created_at: now,
+                expires_at: entry.until,
+            };
+            store.add_override(&whole).await?;
+        }
+    }
+    Ok(done.networks)
+}

@@ -1,0 +1,47 @@
+//! The mail catcher by itself.
+
+use super::Ended;
+use super::arguments::Sink as Options;
+use super::context::Context;
+use crate::sink::{self, Sink};
+
+pub(super) async fn run(context: &Context, options: &Options) -> anyhow::Result<Ended> {
+    let settings = sink::Options {
+        dir: Some(options.dir.clone()),
+        rules: options.answer.clone(),
+        keep: false,
+        ..sink::Options::default()
+    };
+    let sink = Sink::start(options.listen, settings)
+        .await
+        .map_err(|error| {
+            anyhow::Error::new(error).context(format!("cannot listen on {}", options.listen))
+        })?;
+    let told =
+        serde_json::json!({ "listening": sink.address().to_string(), "folder": options.dir });
+    context.out.line(
+        &told,
+        format!(
+            "Catching all mail on {}; letters go to {}. Ctrl-C ends.",
+            sink.address(),
+            options.dir.display()
+        ),
+    )?;
+    wait_for_signal().await?;
+    let counts = sink.counts();
+    sink.stop().await;
+    context.out.remark(&format!(
+        "{} letters caught, {} refused by rule",
+        counts.letters, counts.refused
+    ))?;
+    Ok(Ended::Well)
+}
+
+pub(super) async fn wait_for_signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        done = tokio::signal::ctrl_c() => done,
+        _ = terminate.recv() => Ok(()),
+    }
+}

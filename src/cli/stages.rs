@@ -1,0 +1,319 @@
+//! The stages that go over a whole campaign, and how far they have come.
+
+use std::time::Duration;
+
+use super::Ended;
+use super::arguments::{OfCampaign, Send, Status};
+use super::context::{Context, Watch};
+use super::output::{count, print};
+use crate::model::{Campaign, CampaignState, Clock};
+use crate::report::Report;
+use crate::send::{Courier, Done, Settings};
+use crate::store::Store;
+use crate::{compose, resolve, send};
+
+/// How often `status --watch` looks.
+const LOOK: Duration = Duration::from_secs(1);
+
+pub(super) async fn resolve(context: &Context, options: &OfCampaign) -> anyhow::Result<Ended> {
+    let store = context.store().await?;
+    let campaign = store.campaign(&options.campaign).await?;
+    let order = &context.config().resolve.sources;
+    let watch = context.watch("suspects");
+    let now = context.clock.now();
+    if context.dry_run {
+        let counts = resolve::foresee(&store, order, &campaign, now, &watch.progress).await?;
+        drop(watch);
+        let lines: Vec<String> = counts
+            .iter()
+            .map(|(verdict, n)| format!("{n:>9}  {verdict}"))
+            .collect();
+        context.out.say(&counts, lines.join("\n"))?;
+        return Ok(Ended::Well);
+    }
+    let done =
+        resolve::run_once(&store, order, &campaign, &context.by, now, &watch.progress).await?;
+    if let Some(code) = watch.stopped_by() {
+        context.out.say(&done, "Stopped; run it again to go on.")?;
+        return Ok(Ended::Stopped(code));
+    }
+    drop(watch);
+    let report = Report::gather(&store, &campaign.name, now).await?;
+    let totals = &report.totals;
+    let mut text = format!(
+        "{} resolved{}: {} with a contact, {} without, {} withheld, {} deferred\n",
+        count(done.suspects as i64, "suspect"),
+        if done.anew {
+            ", all of them anew, for contacts have changed"
+        } else {
+            ""
+        },
+        totals.of("matched"),
+        totals.of("unresolved"),
+        totals.of("withheld"),
+        totals.of("deferred")
+    );
+    if done.cut > 0 {
+        text.push_str(&format!(
+            "{} over several networks, cut into {} pieces\n",
+            count(done.cut as i64, "range"),
+            done.pieces
+        ));
+    }
+    for line in &report.not_written {
+        text.push_str(&format!(
+            "  {:>7}  {}: {}\n",
+            line.suspects, line.verdict, line.reason
+        ));
+    }
+    text.push_str(&format!("\nNext: lapwing compose {}\n", campaign.name));
+    let told = serde_json::json!({ "done": done, "suspects": totals.suspects, "not_written": report.not_written });
+    context.out.say(&told, text)?;
+    Ok(Ended::Well)
+}
+
+pub(super) async fn compose(context: &Context, options: &OfCampaign) -> anyhow::Result<Ended> {
+    let store = context.store().await?;
+    let campaign = store.campaign(&options.campaign).await?;
+    let settings =
+        compose::Settings::from_config(context.config()).map_err(super::context::Usage)?;
+    let templates = context.templates()?;
+    let watch = context.watch("suspects");
+    let now = context.clock.now();
+    let work = compose::Work {
+        store: &store,
+        templates: &templates,
+        settings: &settings,
+        dry_run: context.dry_run,
+    };
+    let done = compose::run_once(&work, &campaign, &context.by, now, &watch.progress).await?;
+    if let Some(code) = watch.stopped_by() {
+        context.out.say(
+            &done,
+            "Stopped; nothing can be submitted before all letters are written.",
+        )?;
+        return Ok(Ended::Stopped(code));
+    }
+    drop(watch);
+    let mut text = format!(
+        "{} to {}, listing {}\n",
+        count(done.letters as i64, "letter"),
+        count(done.notices as i64, "contact"),
+        count(done.suspects as i64, "suspect")
+    );
+    if !context.dry_run {
+        text.push_str(&format!(
+            "\nNext: lapwing preview {0}\n      lapwing campaign submit {0} --as YOU\n",
+            campaign.name
+        ));
+    }
+    context.out.say(&done, text)?;
+    Ok(Ended::Well)
+}
+
+pub(super) async fn send(context: &Context, options: &Send) -> anyhow::Result<Ended> {
+    context.config().check_reach()?;
+    let store = context.store().await?;
+    let campaign = store.campaign(&options.campaign).await?;
+    let settings =
+        Settings::from_config(context.config(), &worker()).map_err(super::context::Usage)?;
+    if context.dry_run {
+        return foresee(context, &store, &campaign, &settings).await;
+    }
+    let courier = Courier::new(context.config());
+    let watch = context.watch("letters");
+    expect_ready(&store, &campaign, &watch).await?;
+    let mut done = send::drain(
+        &store,
+        &courier,
+        &settings,
+        &campaign,
+        &context.clock,
+        &watch.progress,
+    )
+    .await?;
+    if options.wait {
+        done.add(
+            settle(
+                &store,
+                &courier,
+                &settings,
+                &campaign,
+                &context.clock,
+                &watch,
+            )
+            .await?,
+        );
+    }
+    let stopped = watch.stopped_by();
+    drop(watch);
+    let report = Report::gather(&store, &campaign.name, context.clock.now()).await?;
+    let told =
+        serde_json::json!({ "done": done, "queue": report.queue, "state": report.campaign.state });
+    context
+        .out
+        .say(&told, format!("{}\n{}", describe(&done), report.status()))?;
+    if let Some(code) = stopped {
+        return Ok(Ended::Stopped(code));
+    }
+    let failed = done.refused + done.failed + done.uncertain > 0;
+    Ok(if failed { Ended::Partly } else { Ended::Well })
+}
+
+/// Waits for what is deferred and sends it, again and again, until nothing is open any more.
+pub(super) async fn settle(
+    store: &Store,
+    courier: &Courier,
+    settings: &Settings,
+    campaign: &Campaign,
+    clock: &Clock,
+    watch: &Watch,
+) -> anyhow::Result<Done> {
+    let mut done = Done::default();
+    loop {
+        let state = store.campaign(&campaign.name).await?.state;
+        if watch.progress.is_stopped() || state != CampaignState::Approved {
+            return Ok(done);
+        }
+        let next = store.queue_view(campaign.id).await?.next_retry;
+        let pause = next.map_or(LOOK, |at| at.since(clock.now()).to_std());
+        // Another worker may change what is due: look again at least every few seconds.
+        pause_for(
+            pause.clamp(Duration::from_millis(20), Duration::from_secs(5)),
+            watch,
+        )
+        .await;
+        done.add(send::drain(store, courier, settings, campaign, clock, &watch.progress).await?);
+    }
+}
+
+async fn expect_ready(store: &Store, campaign: &Campaign, watch: &Watch) -> anyhow::Result<()> {
+    let queue = store.queue_view(campaign.id).await?;
+    let ready = queue
+        .states
+        .iter()
+        .find(|tally| tally.name == "ready")
+        .map_or(0, |tally| tally.count);
+    watch.progress.expect(ready.unsigned_abs());
+    Ok(())
+}
+
+async fn pause_for(pause: Duration, watch: &Watch) {
+    let until = tokio::time::Instant::now() + pause;
+    while tokio::time::Instant::now() < until && !watch.progress.is_stopped() {
+        tokio::time::sleep(pause.min(Duration::from_millis(100))).await;
+    }
+}
+
+async fn foresee(
+    context: &Context,
+    store: &Store,
+    campaign: &Campaign,
+    settings: &Settings,
+) -> anyhow::Result<Ended> {
+    send::check_approval(store, campaign).await?;
+    let queue = store.queue_view(campaign.id).await?;
+    let states: Vec<String> = queue
+        .states
+        .iter()
+        .map(|tally| format!("{} {}", tally.count, tally.name))
+        .collect();
+    let config = context.config();
+    let way = match (config.send.transport, &settings.redirect_to) {
+        (crate::config::Transport::Folder, _) => {
+            format!("into the folder {}", config.send.folder.display())
+        }
+        (crate::config::Transport::Smtp, Some(to)) => format!(
+            "through {}:{}, all to {to}",
+            config.smtp.host, config.smtp.port
+        ),
+        (crate::config::Transport::Smtp, None) => {
+            format!("through {}:{}", config.smtp.host, config.smtp.port)
+        }
+    };
+    context.out.say(
+        &queue,
+        format!("{}; what is ready would go {way}", states.join(", ")),
+    )?;
+    Ok(Ended::Well)
+}
+
+/// Who this worker is: unique among all that ever ran.
+pub(super) fn worker() -> String {
+    use std::hash::{BuildHasher, Hasher};
+    let host = std::env::var("HOSTNAME")
+        .or_else(|_| std::fs::read_to_string("/etc/hostname").map(|name| name.trim().to_owned()))
+        .unwrap_or_else(|_| "localhost".to_owned());
+    let chance = std::collections::hash_map::RandomState::new()
+        .build_hasher()
+        .finish();
+    format!("{host}/{}/{chance:016x}", std::process::id())
+}
+
+fn describe(done: &Done) -> String {
+    let mut said = vec![format!("{} accepted", done.accepted)];
+    for (n, what) in [
+        (done.deferred, "deferred"),
+        (done.refused, "refused"),
+        (done.uncertain, "cut off after the message was handed over"),
+        (done.failed, "could not be built"),
+        (done.relay, "held up by the relay"),
+    ] {
+        if n > 0 {
+            said.push(format!("{n} {what}"));
+        }
+    }
+    format!("This run: {}\n", said.join(", "))
+}
+
+pub(super) async fn status(context: &Context, options: &Status) -> anyhow::Result<Ended> {
+    let store = context.store().await?;
+    let Some(name) = &options.campaign else {
+        for campaign in store.campaigns().await? {
+            let report = Report::gather(&store, &campaign.name, context.clock.now()).await?;
+            let states: Vec<String> = report
+                .queue
+                .states
+                .iter()
+                .map(|tally| format!("{} {}", tally.count, tally.name))
+                .collect();
+            let text = format!(
+                "{:<24} {:<10} {}",
+                campaign.name,
+                campaign.state,
+                states.join(", ")
+            );
+            context.out.line(&report, text)?;
+        }
+        return Ok(Ended::Well);
+    };
+    let watch = context.watch("");
+    loop {
+        let report = Report::gather(&store, name, context.clock.now()).await?;
+        if options.watch
+            && !context.out.json
+            && std::io::IsTerminal::is_terminal(&std::io::stdout())
+        {
+            print("\x1b[2J\x1b[H")?;
+        }
+        context.out.line(&report, report.status())?;
+        let ended = matches!(
+            report.campaign.state,
+            CampaignState::Settled | CampaignState::Cancelled
+        );
+        if !options.watch || ended {
+            return Ok(Ended::Well);
+        }
+        pause_for(LOOK, &watch).await;
+        if let Some(code) = watch.stopped_by() {
+            return Ok(Ended::Stopped(code));
+        }
+    }
+}
+
+pub(super) async fn report(context: &Context, options: &OfCampaign) -> anyhow::Result<Ended> {
+    let store = context.store().await?;
+    let report = Report::gather(&store, &options.campaign, context.clock.now()).await?;
+    context.out.say(&report, report.to_text())?;
+    Ok(Ended::Well)
+}
