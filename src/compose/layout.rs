@@ -189,14 +189,15 @@ impl Table {
         for (place, row) in self.rows.iter().enumerate() {
             text.push_str(&line(row));
             text.push('\n');
-            let below = row.iter().zip(&self.headings).skip(fitting);
-            let note = self.notes.get(place).filter(|note| !note.is_empty());
-            let below = below
+            let beside = row.iter().zip(&self.headings).skip(fitting);
+            let note = self.notes.get(place).map(|note| (note, &self.note));
+            let below: Vec<String> = beside
+                .chain(note)
                 .filter(|(cell, _)| !cell.is_empty())
                 .map(|(cell, heading)| format!("{heading}: {cell}"))
-                .chain(note.map(|note| format!("{}: {note}", self.note)));
-            for cell in below {
-                text.push_str(&wrap(&cell, "    ", "    "));
+                .collect();
+            if !below.is_empty() {
+                text.push_str(&wrap(&below.join("; "), "    ", "      "));
                 text.push('\n');
             }
         }

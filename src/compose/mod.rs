@@ -282,7 +282,7 @@ impl Composition<'_> {
         let mut after = None;
         for part in 1..=parts {
             let limit = self.work.settings.part_rows as i64;
-            let rows = self
+            let mut rows = self
                 .work
                 .store
                 .evidence(
@@ -292,6 +292,8 @@ impl Composition<'_> {
                     limit,
                 )
                 .await?;
+            after = rows.last().cloned();
+            rows.sort_by_key(|row| (row.finding, row.range, row.seen_at, row.id));
             let writer = Writer {
                 templates: self.work.templates,
                 settings: self.work.settings,
@@ -315,7 +317,6 @@ impl Composition<'_> {
                 })?;
             self.done.letters += 1;
             self.done.suspects += rows.len() as u64;
-            after = rows.into_iter().last();
             self.keep(number, letter).await?;
         }
         self.done.notices += 1;

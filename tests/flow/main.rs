@@ -1,3 +1,5 @@
 //! The stories, in one binary: one link, one throw-away PostgreSQL.
 
 mod cluster;
+mod whole;
+mod world;
