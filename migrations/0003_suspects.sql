@@ -44,6 +44,5 @@ CREATE TABLE suspect (
     -- million rows), and resolve walks the same index in address order.
     CONSTRAINT the_same_observation_is_one UNIQUE (campaign_id, first, fingerprint)
 );
-CREATE INDEX suspect_waiting ON suspect (campaign_id, first, id) WHERE finding_id IS NULL AND cut_at IS NULL;
 CREATE INDEX suspect_of_finding ON suspect (finding_id, first, id) WHERE finding_id IS NOT NULL;
 CREATE INDEX suspect_piece ON suspect (cut_from) WHERE cut_from IS NOT NULL;

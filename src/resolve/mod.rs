@@ -19,7 +19,7 @@ use source::{Answer, Sources, Spot, weigh};
 pub use table::read as read_table;
 
 /// Suspects taken from the store at a time, in address order.
-const PAGE: i64 = 5_000;
+const PAGE: i64 = 20_000;
 
 /// What one run did.
 #[derive(Clone, Copy, Debug, Default, Serialize)]

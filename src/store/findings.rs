@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use sqlx::{AssertSqlSafe, Row};
 
-use super::engine::rows;
 use super::{Error, Store};
 use crate::model::{Finding, Mailbox, Timestamp, Verdict, Via};
 
@@ -32,9 +31,9 @@ impl Store {
                  SET verdict = excluded.verdict, mailbox = excluded.mailbox, via = excluded.via,
                      locale = excluded.locale, reason = excluded.reason, ask_at = excluded.ask_at
                  RETURNING subject, id",
-                rows(1, 9, chunk.len())
+                self.engine.rows(&campaign.to_string(), 9, chunk.len())
             );
-            let mut insert = sqlx::query_as::<_, (String, i64)>(AssertSqlSafe(sql)).bind(campaign);
+            let mut insert = sqlx::query_as::<_, (String, i64)>(AssertSqlSafe(sql));
             for (subject, finding) in chunk {
                 let (mailbox, via, locale) = match &finding.verdict {
                     Verdict::Matched {

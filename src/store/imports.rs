@@ -2,7 +2,6 @@
 
 use sqlx::AssertSqlSafe;
 
-use super::engine::rows;
 use super::{Error, Store};
 use crate::model::{Refusal, Suspect, Timestamp};
 
@@ -64,9 +63,9 @@ impl Store {
                 "INSERT INTO suspect (campaign_id, import_id, line, first, last, fingerprint, seen_at,
                                       class, source, evidence, port, terminal)
                  VALUES {} ON CONFLICT (campaign_id, first, fingerprint) DO NOTHING",
-                rows(2, 10, chunk.len())
+                self.engine.rows(&format!("{campaign}, {import}"), 10, chunk.len())
             );
-            let mut insert = sqlx::query(AssertSqlSafe(sql)).bind(campaign).bind(import);
+            let mut insert = sqlx::query(AssertSqlSafe(sql));
             for (line, suspect) in chunk {
                 let (first, last) = suspect.range.to_bytes();
                 insert = insert
@@ -86,9 +85,9 @@ impl Store {
         for chunk in refusals.chunks(ROWS) {
             let sql = format!(
                 "INSERT INTO refusal (import_id, line, field, value, reason, remedy, raw) VALUES {}",
-                rows(1, 6, chunk.len())
+                self.engine.rows(&import.to_string(), 6, chunk.len())
             );
-            let mut insert = sqlx::query(AssertSqlSafe(sql)).bind(import);
+            let mut insert = sqlx::query(AssertSqlSafe(sql));
             for refusal in chunk {
                 insert = insert
                     .bind(refusal.line as i64)

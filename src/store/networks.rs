@@ -2,7 +2,6 @@
 
 use sqlx::{AssertSqlSafe, Row};
 
-use super::engine::rows;
 use super::findings::parse_mailbox;
 use super::suspects::range;
 use super::{Error, Store};
@@ -44,21 +43,20 @@ impl Store {
         let mut tx = self.begin().await?;
         for chunk in networks.chunks(ROWS) {
             let sql = format!(
-                "INSERT INTO network (source, told_at, first, last, name, holder, country, asn, handle, registry, locale)
+                "INSERT INTO network (told_at, source, first, last, name, holder, country, asn, handle, registry, locale)
                  VALUES {}
                  ON CONFLICT (first, last) DO UPDATE
                  SET source = excluded.source, told_at = excluded.told_at, name = excluded.name,
                      holder = excluded.holder, country = excluded.country, asn = excluded.asn,
                      handle = excluded.handle, registry = excluded.registry, locale = excluded.locale
                  RETURNING id, first, last",
-                rows(2, 9, chunk.len())
+                self.engine.rows(&now.0.to_string(), 10, chunk.len())
             );
-            let mut insert = sqlx::query_as::<_, (i64, Vec<u8>, Vec<u8>)>(AssertSqlSafe(sql))
-                .bind(source)
-                .bind(now.0);
+            let mut insert = sqlx::query_as::<_, (i64, Vec<u8>, Vec<u8>)>(AssertSqlSafe(sql));
             for network in chunk {
                 let (first, last) = network.range.to_bytes();
                 insert = insert
+                    .bind(source)
                     .bind(first.to_vec())
                     .bind(last.to_vec())
                     .bind(network.name.as_str())
@@ -75,16 +73,21 @@ impl Store {
                 .into_iter()
                 .map(|(id, first, last)| ((first, last), id))
                 .collect();
+            let sql = format!(
+                "DELETE FROM contact WHERE network_id IN (VALUES {})",
+                self.engine.rows("", 1, ids.len())
+            );
+            let mut delete = sqlx::query(AssertSqlSafe(sql));
+            for id in ids.values() {
+                delete = delete.bind(*id);
+            }
+            delete.execute(&mut *tx).await?;
             let mut contacts = Vec::new();
             for network in chunk {
                 let (first, last) = network.range.to_bytes();
                 let Some(id) = ids.get(&(first.to_vec(), last.to_vec())) else {
                     continue;
                 };
-                sqlx::query("DELETE FROM contact WHERE network_id = $1")
-                    .bind(*id)
-                    .execute(&mut *tx)
-                    .await?;
                 contacts.extend(
                     network
                         .contacts
@@ -96,7 +99,7 @@ impl Store {
             for chunk in contacts.chunks(ROWS) {
                 let sql = format!(
                     "INSERT INTO contact (network_id, rank, mailbox) VALUES {}",
-                    rows(0, 3, chunk.len())
+                    self.engine.rows("", 3, chunk.len())
                 );
                 let mut insert = sqlx::query(AssertSqlSafe(sql));
                 for (id, rank, mailbox) in chunk {

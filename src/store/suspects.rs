@@ -2,7 +2,6 @@
 
 use sqlx::{AssertSqlSafe, Row};
 
-use super::engine::rows;
 use super::{Error, Store};
 use crate::model::{Address, AddressRange, Terminal, Timestamp, Verdict};
 
@@ -123,7 +122,7 @@ impl Store {
                 "UPDATE suspect SET finding_id = placed.column2
                  FROM (VALUES {}) AS placed
                  WHERE suspect.id = placed.column1",
-                rows(0, 2, chunk.len())
+                self.engine.rows("", 2, chunk.len())
             );
             let mut update = sqlx::query(AssertSqlSafe(sql));
             for piece in chunk {
