@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::evidence::Words;
 use crate::templates::{Error, Templates};
 
 /// The language that every other letter carries below its own.
@@ -89,17 +90,9 @@ impl Jurisdiction {
         found.unwrap_or(ENGLISH).to_owned()
     }
 
-    pub(super) fn reserves_any(&self) -> bool {
-        self.reserved.iter().any(|key| !self.withheld.contains(key))
-    }
-
     /// # Errors
     /// When a measure has not been written in this language.
-    pub(super) fn measures(
-        &self,
-        templates: &Templates,
-        locale: &str,
-    ) -> Result<Vec<Measure>, Error> {
+    fn measures(&self, templates: &Templates, locale: &str) -> Result<Vec<Measure>, Error> {
         let mut measures = Vec::new();
         for (place, key) in MEASURES.into_iter().enumerate() {
             if self.withheld.iter().any(|withheld| withheld == key) {
@@ -125,7 +118,7 @@ impl Jurisdiction {
 
     /// # Errors
     /// When there is a note, but none in this language: a reservation must not get lost.
-    pub(super) fn note(&self, locale: &str) -> Result<Note, Error> {
+    fn note(&self, locale: &str) -> Result<Note, Error> {
         let note = match self.note.get(locale) {
             Some(note) => note.clone(),
             None if self.note.is_empty() => String::new(),
@@ -141,6 +134,36 @@ impl Jurisdiction {
             agency: self.agency.clone(),
             csirt: self.csirt.clone(),
             note,
+        })
+    }
+}
+
+/// What all letters to one country in one language share, made once.
+#[derive(Clone, Debug)]
+pub(super) struct Translation {
+    pub(super) locale: String,
+    pub(super) words: Words,
+    pub(super) measures: Vec<Measure>,
+    pub(super) note: Note,
+    /// Whether one of the measures is reserved.
+    pub(super) reserved: bool,
+}
+
+impl Translation {
+    /// # Errors
+    /// What is not there in this language.
+    pub(super) fn of(
+        templates: &Templates,
+        jurisdiction: &Jurisdiction,
+        locale: &str,
+    ) -> Result<Self, Error> {
+        let measures = jurisdiction.measures(templates, locale)?;
+        Ok(Self {
+            locale: locale.to_owned(),
+            words: templates.data(&format!("part/words/{locale}.toml"))?,
+            reserved: measures.iter().any(|measure| measure.reserved),
+            measures,
+            note: jurisdiction.note(locale)?,
         })
     }
 }

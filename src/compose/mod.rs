@@ -6,7 +6,8 @@ mod layout;
 mod roll;
 mod write;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -18,7 +19,7 @@ use crate::model::{
 use crate::store::{self, Store};
 use crate::templates::{self, Templates};
 use evidence::NetworkWords;
-use jurisdiction::Jurisdiction;
+use jurisdiction::{ENGLISH, Jurisdiction, Translation};
 pub use roll::{Row as RollRow, read as read_roll};
 use write::Writer;
 
@@ -132,6 +133,7 @@ pub async fn run_once(
         roll: store.signatories().await?,
         now,
         jurisdictions: HashMap::new(),
+        translations: HashMap::new(),
         written: Vec::new(),
         bytes: 0,
         done: Done::default(),
@@ -155,10 +157,10 @@ pub async fn run_once(
     Ok(composition.done)
 }
 
-/// One mailbox's findings, and the notice they make.
+/// One mailbox's notice, and by what right it is that mailbox.
 struct Draft {
     notice: Notice,
-    findings: Vec<Finding>,
+    via: Via,
 }
 
 struct Composition<'a> {
@@ -166,7 +168,10 @@ struct Composition<'a> {
     campaign: &'a Campaign,
     roll: Vec<Signatory>,
     now: Timestamp,
-    jurisdictions: HashMap<String, Jurisdiction>,
+    /// By country.
+    jurisdictions: HashMap<String, Arc<Jurisdiction>>,
+    /// By country and language.
+    translations: HashMap<(String, String), Arc<Translation>>,
     /// Letters not frozen yet.
     written: Vec<(i64, Letter)>,
     bytes: usize,
@@ -179,14 +184,11 @@ impl Composition<'_> {
         mailboxes: &[Mailbox],
         progress: &Progress,
     ) -> Result<(), Error> {
+        let store = self.work.store;
         let mut drafts = Vec::with_capacity(mailboxes.len());
         for mailbox in mailboxes {
-            let findings = self
-                .work
-                .store
-                .findings_of(self.campaign.id, mailbox)
-                .await?;
-            let draft = self.draft(mailbox, findings)?;
+            let findings = store.findings_of(self.campaign.id, mailbox).await?;
+            let draft = self.draft(mailbox, &findings)?;
             // An override may have left a finding without suspects: nothing to tell.
             drafts.extend(Some(draft).filter(|draft| draft.notice.suspects > 0));
         }
@@ -194,12 +196,7 @@ impl Composition<'_> {
         let numbers = match self.work.dry_run {
             // Any number will do for a letter that nobody keeps.
             true => (1..=notices.len() as i64).collect(),
-            false => {
-                self.work
-                    .store
-                    .add_notices(self.campaign.id, &notices)
-                    .await?
-            }
+            false => store.add_notices(self.campaign.id, &notices).await?,
         };
         for (draft, number) in drafts.iter().zip(numbers) {
             self.write_notice(draft, number).await?;
@@ -208,33 +205,30 @@ impl Composition<'_> {
         Ok(())
     }
 
-    fn draft(&mut self, mailbox: &Mailbox, findings: Vec<(Finding, i64)>) -> Result<Draft, Error> {
-        let mut by_country: Vec<(&str, i64)> = Vec::new();
-        for (finding, suspects) in &findings {
-            match by_country
-                .iter_mut()
-                .find(|(country, _)| *country == finding.country)
-            {
-                Some((_, sum)) => *sum += suspects,
-                None => by_country.push((&finding.country, *suspects)),
-            }
+    fn draft(&mut self, mailbox: &Mailbox, findings: &[(Finding, i64)]) -> Result<Draft, Error> {
+        let mut by_country: BTreeMap<&str, i64> = BTreeMap::new();
+        for (finding, suspects) in findings {
+            *by_country.entry(&finding.country).or_default() += suspects;
         }
-        let most = by_country.iter().max_by(|a, b| (a.1, b.0).cmp(&(b.1, a.0)));
-        let country = most
-            .map(|(country, _)| (*country).to_owned())
-            .unwrap_or_default();
-        let wished = findings
+        let most = by_country.iter().max_by_key(|(_, suspects)| **suspects);
+        let country = most.map_or("", |(country, _)| country).to_owned();
+        let contacts = findings
             .iter()
-            .find_map(|(finding, _)| match &finding.verdict {
-                Verdict::Matched { locale, .. } if !locale.is_empty() => Some(locale.as_str()),
+            .filter_map(|(finding, _)| match &finding.verdict {
+                Verdict::Matched { locale, via, .. } => Some((locale.as_str(), *via)),
                 _ => None,
             });
-        let jurisdiction = self.jurisdiction(mailbox, &country)?;
-        let locale = jurisdiction.locale(
-            self.work.templates,
-            &self.campaign.letter,
-            wished.unwrap_or_default(),
-        );
+        let wished = contacts.clone().find(|(locale, _)| !locale.is_empty());
+        let locale = self
+            .jurisdiction(&country)
+            .map_err(|cause| letter_error(mailbox, &country, "any language", cause))?
+            .locale(
+                self.work.templates,
+                &self.campaign.letter,
+                wished.map_or("", |(locale, _)| locale),
+            );
+        let with_network =
+            |(finding, suspects): &&(Finding, i64)| finding.network.is_some() && *suspects > 0;
         let notice = Notice {
             id: 0,
             round: 1,
@@ -242,79 +236,47 @@ impl Composition<'_> {
             country,
             locale,
             suspects: findings.iter().map(|(_, suspects)| suspects).sum(),
-            networks: findings
-                .iter()
-                .filter(|(finding, suspects)| finding.network.is_some() && *suspects > 0)
-                .count() as i64,
+            networks: findings.iter().filter(with_network).count() as i64,
         };
-        let findings = findings.into_iter().map(|(finding, _)| finding).collect();
-        Ok(Draft { notice, findings })
-    }
-
-    fn jurisdiction(&mut self, mailbox: &Mailbox, country: &str) -> Result<Jurisdiction, Error> {
-        if let Some(known) = self.jurisdictions.get(country) {
-            return Ok(known.clone());
-        }
-        let read =
-            Jurisdiction::of(self.work.templates, country).map_err(|cause| Error::Letter {
-                mailbox: mailbox.clone(),
-                country: country.to_owned(),
-                locale: "any language".to_owned(),
-                cause,
-            })?;
-        self.jurisdictions.insert(country.to_owned(), read.clone());
-        Ok(read)
+        let via = contacts.map(|(_, via)| via).next().unwrap_or(Via::Own);
+        Ok(Draft { notice, via })
     }
 
     async fn write_notice(&mut self, draft: &Draft, number: i64) -> Result<(), Error> {
         let notice = &draft.notice;
-        let (networks, holder) = self.network_words(&draft.findings).await?;
-        let jurisdiction = self.jurisdiction(&notice.mailbox, &notice.country)?;
+        let (networks, holder) = self.network_words(&notice.mailbox).await?;
+        let own = self.translation(notice, &notice.locale)?;
+        let english = self.translation(notice, ENGLISH)?;
         let signatories = signing(&self.roll, self.now, &notice.country);
-        let via = draft
-            .findings
-            .iter()
-            .find_map(|finding| match finding.verdict {
-                Verdict::Matched { via, .. } => Some(via),
-                _ => None,
-            });
-        let parts = (notice.suspects as usize).div_ceil(self.work.settings.part_rows) as i64;
+        let writer = Writer {
+            templates: self.work.templates,
+            settings: self.work.settings,
+            letter: &self.campaign.letter,
+            notice,
+            number,
+            own: &own,
+            english: &english,
+            signatories: &signatories,
+            networks: &networks,
+            holder: &holder,
+            via: draft.via,
+            now: self.now,
+        };
+        let most = self.work.settings.part_rows;
+        let parts = (notice.suspects as usize).div_ceil(most) as i64;
         let mut after = None;
         for part in 1..=parts {
-            let limit = self.work.settings.part_rows as i64;
-            let mut rows = self
+            let (id, mailbox) = (self.campaign.id, notice.mailbox.as_str());
+            let page = self
                 .work
                 .store
-                .evidence(
-                    self.campaign.id,
-                    notice.mailbox.as_str(),
-                    after.as_ref(),
-                    limit,
-                )
-                .await?;
+                .evidence(id, mailbox, after.as_ref(), most as i64);
+            let mut rows = page.await?;
             after = rows.last().cloned();
             rows.sort_by_key(|row| (row.finding, row.range, row.seen_at, row.id));
-            let writer = Writer {
-                templates: self.work.templates,
-                settings: self.work.settings,
-                letter: &self.campaign.letter,
-                notice,
-                number,
-                jurisdiction: &jurisdiction,
-                signatories: &signatories,
-                networks: &networks,
-                holder: &holder,
-                via: via.unwrap_or(Via::Own),
-                now: self.now,
-            };
-            let letter = writer
-                .write(part, parts, &rows)
-                .map_err(|cause| Error::Letter {
-                    mailbox: notice.mailbox.clone(),
-                    country: notice.country.clone(),
-                    locale: notice.locale.clone(),
-                    cause,
-                })?;
+            let letter = writer.write(part, parts, &rows).map_err(|cause| {
+                letter_error(&notice.mailbox, &notice.country, &notice.locale, cause)
+            })?;
             self.done.letters += 1;
             self.done.suspects += rows.len() as u64;
             self.keep(number, letter).await?;
@@ -323,29 +285,51 @@ impl Composition<'_> {
         Ok(())
     }
 
+    fn jurisdiction(&mut self, country: &str) -> Result<Arc<Jurisdiction>, templates::Error> {
+        if let Some(known) = self.jurisdictions.get(country) {
+            return Ok(Arc::clone(known));
+        }
+        let read = Arc::new(Jurisdiction::of(self.work.templates, country)?);
+        self.jurisdictions
+            .insert(country.to_owned(), Arc::clone(&read));
+        Ok(read)
+    }
+
+    fn translation(&mut self, notice: &Notice, locale: &str) -> Result<Arc<Translation>, Error> {
+        let key = (notice.country.clone(), locale.to_owned());
+        if let Some(known) = self.translations.get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let translation = self
+            .jurisdiction(&notice.country)
+            .and_then(|jurisdiction| Translation::of(self.work.templates, &jurisdiction, locale))
+            .map_err(|cause| letter_error(&notice.mailbox, &notice.country, locale, cause))?;
+        let translation = Arc::new(translation);
+        self.translations.insert(key, Arc::clone(&translation));
+        Ok(translation)
+    }
+
     /// What the letter says of each finding's network, and the holder's name where it is one.
     async fn network_words(
         &self,
-        findings: &[Finding],
+        mailbox: &Mailbox,
     ) -> Result<(HashMap<i64, NetworkWords>, String), Error> {
+        let networks = self
+            .work
+            .store
+            .networks_of(self.campaign.id, mailbox.as_str());
         let mut words = HashMap::new();
-        let mut holder: Option<String> = None;
-        for finding in findings {
-            let Some(id) = finding.network else {
-                continue;
-            };
-            let network = self.work.store.network(id).await?.network;
-            holder = match holder {
-                Some(other) if other != network.holder => Some(String::new()),
-                _ => Some(network.holder),
-            };
-            let network = NetworkWords {
+        let mut holders = BTreeSet::new();
+        for (finding, network) in networks.await? {
+            let said = NetworkWords {
                 range: network.range.to_string(),
                 name: network.name,
                 asn: network.asn,
             };
-            words.insert(finding.id, network);
+            words.insert(finding, said);
+            holders.insert(network.holder);
         }
+        let holder = holders.pop_first().filter(|_| holders.is_empty());
         Ok((words, holder.unwrap_or_default()))
     }
 
@@ -361,13 +345,20 @@ impl Composition<'_> {
 
     async fn flush(&mut self) -> Result<(), Error> {
         if !self.work.dry_run {
-            self.work
-                .store
-                .add_letters(self.campaign.id, &self.written)
-                .await?;
+            let store = self.work.store;
+            store.add_letters(self.campaign.id, &self.written).await?;
         }
         self.written.clear();
         self.bytes = 0;
         Ok(())
+    }
+}
+
+fn letter_error(mailbox: &Mailbox, country: &str, locale: &str, cause: templates::Error) -> Error {
+    Error::Letter {
+        mailbox: mailbox.clone(),
+        country: country.to_owned(),
+        locale: locale.to_owned(),
+        cause,
     }
 }

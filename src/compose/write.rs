@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::Settings;
-use super::evidence::{Evidence, Listed, NetworkWords, Words};
-use super::jurisdiction::{ENGLISH, Jurisdiction, Measure, Note};
+use super::evidence::{Evidence, Listed, NetworkWords};
+use super::jurisdiction::{ENGLISH, Measure, Note, Translation};
 use super::layout::{self, Table};
 use crate::model::{Attachment, Letter, Notice, Signatory, Timestamp, Via, hex, ticket};
 use crate::store::SuspectRow;
@@ -24,7 +24,9 @@ pub(super) struct Writer<'a> {
     pub(super) notice: &'a Notice,
     /// The notice's number in the store.
     pub(super) number: i64,
-    pub(super) jurisdiction: &'a Jurisdiction,
+    pub(super) own: &'a Translation,
+    /// The English that stands below any other language.
+    pub(super) english: &'a Translation,
     pub(super) signatories: &'a [Signatory],
     pub(super) networks: &'a HashMap<i64, NetworkWords>,
     pub(super) holder: &'a str,
@@ -58,8 +60,8 @@ struct Values<'a> {
     sent_on: String,
     country: &'a str,
     signatories: &'a [Signatory],
-    jurisdiction: Note,
-    measures: Vec<Measure>,
+    jurisdiction: &'a Note,
+    measures: &'a [Measure],
     reserved: bool,
     second: bool,
     via: Via,
@@ -69,6 +71,17 @@ struct Values<'a> {
 struct SenderWords<'a> {
     name: &'a str,
     address: &'a str,
+}
+
+/// What both languages of one letter tell.
+struct Told<'a> {
+    ticket: &'a str,
+    part: i64,
+    parts: i64,
+    csv_name: &'a str,
+    evidence: &'a Evidence<'a>,
+    listed: &'a [Listed],
+    shown: usize,
 }
 
 #[derive(Serialize)]
@@ -100,49 +113,43 @@ impl Writer<'_> {
         } else {
             format!("{stem}.csv")
         };
-        let locale = self.notice.locale.as_str();
         let evidence = Evidence {
             rows,
             networks: self.networks,
         };
-        let shown = rows.len().min(self.settings.table_rows);
-        let listed = evidence.listed();
-        let values = |locale: &str, second: bool| {
-            self.values(
-                &ticket,
-                (part, parts),
-                locale,
-                second,
-                &csv_name,
-                &evidence,
-                &listed,
-                shown,
-            )
+        let told = Told {
+            ticket: &ticket,
+            part,
+            parts,
+            csv_name: &csv_name,
+            listed: &evidence.listed(),
+            shown: rows.len().min(self.settings.table_rows),
+            evidence: &evidence,
         };
-
-        let words: Words = self.templates.data(&format!("part/words/{locale}.toml"))?;
-        let table = evidence.table(&words, shown);
-        let first = values(locale, false)?;
-        let subject = self.render("subject", locale, &first)?.trim().to_owned();
-        let body = self.render("body", locale, &first)?;
+        let table = evidence.table(&self.own.words, told.shown);
+        let values = self.values(&told, self.own, false);
+        let subject = self.render("subject", self.own, &values)?.trim().to_owned();
+        let body = self.render("body", self.own, &values)?;
         let mut text = layout::to_text(&body, &table);
         let mut page = Page {
-            locale,
-            direction: &words.direction,
+            locale: &self.own.locale,
+            direction: &self.own.words.direction,
             title: layout::escape(&subject),
             content: layout::to_html(&body, &table),
-            bilingual: locale != ENGLISH,
+            bilingual: self.own.locale != ENGLISH,
             second_locale: ENGLISH,
             second_content: String::new(),
         };
         if page.bilingual {
-            let english = self.render("body", ENGLISH, &values(ENGLISH, true)?)?;
-            let below = format!("{}\n\n{english}", words.english_below);
-            text.push_str(&layout::to_text(
-                &format!("\n\n---\n\n{below}"),
-                &Table::default(),
-            ));
-            page.second_content = layout::to_html(&below, &Table::default());
+            let english = self.render(
+                "body",
+                self.english,
+                &self.values(&told, self.english, true),
+            )?;
+            let below = format!("{}\n\n{english}", self.own.words.english_below);
+            let nothing = Table::default();
+            text.push_str(&layout::to_text(&format!("\n\n---\n\n{below}"), &nothing));
+            page.second_content = layout::to_html(&below, &nothing);
         }
         let html = self.templates.render("part/letter.html.hbs", &page)?;
         let content = evidence.csv().map_err(|error| Error {
@@ -154,7 +161,7 @@ impl Writer<'_> {
             id: 0,
             part,
             parts,
-            locale: locale.to_owned(),
+            locale: self.own.locale.clone(),
             country: self.notice.country.clone(),
             sender_name: self.settings.sender_name.clone(),
             sender: self.settings.sender.clone(),
@@ -180,49 +187,42 @@ impl Writer<'_> {
         })
     }
 
-    fn render(&self, piece: &str, locale: &str, values: &Values<'_>) -> Result<String, Error> {
-        self.templates.render(
-            &format!("letter/{}/{locale}/{piece}.hbs", self.letter),
-            values,
-        )
+    fn render(
+        &self,
+        piece: &str,
+        language: &Translation,
+        values: &Values<'_>,
+    ) -> Result<String, Error> {
+        let name = format!("letter/{}/{}/{piece}.hbs", self.letter, language.locale);
+        self.templates.render(&name, values)
     }
 
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "each is one thing the two languages of a letter share"
-    )]
     fn values<'v>(
         &'v self,
-        ticket: &'v str,
-        (part, parts): (i64, i64),
-        locale: &str,
+        told: &Told<'v>,
+        language: &'v Translation,
         second: bool,
-        csv_name: &'v str,
-        evidence: &Evidence<'_>,
-        listed: &'v [Listed],
-        shown: usize,
-    ) -> Result<Values<'v>, Error> {
-        let measures = self.jurisdiction.measures(self.templates, locale)?;
-        let reserved = self.jurisdiction.reserves_any();
+    ) -> Values<'v> {
         let date = |at: Option<Timestamp>| at.map(Timestamp::date).unwrap_or_default();
-        Ok(Values {
-            ticket,
-            part,
-            parts,
-            split: parts > 1,
+        let rows = told.evidence.rows.len();
+        Values {
+            ticket: told.ticket,
+            part: told.part,
+            parts: told.parts,
+            split: told.parts > 1,
             holder: self.holder,
             mailbox: self.notice.mailbox.as_str(),
-            networks: &listed[..listed.len().min(LISTED)],
-            more_networks: listed.len().saturating_sub(LISTED),
+            networks: &told.listed[..told.listed.len().min(LISTED)],
+            more_networks: told.listed.len().saturating_sub(LISTED),
             network_count: self.notice.networks,
             suspects: self.notice.suspects,
-            rows: evidence.rows.len(),
-            shown,
-            abridged: shown < evidence.rows.len(),
-            first_seen: date(evidence.first_seen()),
-            last_seen: date(evidence.last_seen()),
-            undated: evidence.undated(),
-            csv_name,
+            rows,
+            shown: told.shown,
+            abridged: told.shown < rows,
+            first_seen: date(told.evidence.first_seen()),
+            last_seen: date(told.evidence.last_seen()),
+            undated: told.evidence.undated(),
+            csv_name: told.csv_name,
             sender: SenderWords {
                 name: &self.settings.sender_name,
                 address: self.settings.sender.as_str(),
@@ -232,12 +232,12 @@ impl Writer<'_> {
             sent_on: self.now.date(),
             country: &self.notice.country,
             signatories: self.signatories,
-            jurisdiction: self.jurisdiction.note(locale)?,
-            measures,
-            reserved,
+            jurisdiction: &language.note,
+            measures: &language.measures,
+            reserved: language.reserved,
             second,
             via: self.via,
-        })
+        }
     }
 
     /// A mailbox of its own for each letter, so that a bounce names the letter it is about.

@@ -193,22 +193,29 @@ impl Store {
         Ok(networks)
     }
 
-    /// One network, without its contacts.
+    /// The networks under a mailbox's findings, each behind its finding, without contacts.
     ///
     /// # Errors
-    /// [`Error::NotFound`].
-    pub async fn network(&self, id: i64) -> Result<StoredNetwork, Error> {
-        let row = sqlx::query(
-            "SELECT id, first, last, name, holder, country, asn, handle, registry, locale, source, told_at
-             FROM network WHERE id = $1",
+    /// The database's.
+    pub async fn networks_of(
+        &self,
+        campaign: i64,
+        mailbox: &str,
+    ) -> Result<Vec<(i64, Network)>, Error> {
+        let rows = sqlx::query(
+            "SELECT finding.id AS finding_id, network.id, first, last, name, holder, network.country, asn, handle,
+                    registry, network.locale, source, told_at
+             FROM finding JOIN network ON network.id = network_id
+             WHERE campaign_id = $1 AND mailbox = $2 AND verdict = 'matched'
+             ORDER BY finding.id",
         )
-        .bind(id)
-        .fetch_optional(&self.read)
+        .bind(campaign)
+        .bind(mailbox)
+        .fetch_all(&self.read)
         .await?;
-        row.map_or_else(
-            || Err(Error::not_found("network", id.to_string())),
-            |row| network(&row),
-        )
+        rows.iter()
+            .map(|row| Ok((row.try_get("finding_id")?, network(row)?.network)))
+            .collect()
     }
 }
 
