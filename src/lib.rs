@@ -1,20 +1,96 @@
-//! Lapwing.
+//! Lapwing tells every network which of its machines send spam, and follows what happens.
+//!
+//! # The one idea
+//!
+//! *Nouns are data, verbs are rooms, and rooms meet only in the store.*
+//!
+//! ```text
+//!  feeds      registries                                    SMTP
+//!    │            │                                           ▲
+//!    ▼            ▼                                           │
+//!  intake ──► resolve ──► compose ──► approve ─────────────► send        report
+//!    │  ▲         │          │           │                    │            ▲
+//!    ▼  │         ▼          ▼           ▼                    ▼            │
+//!  ═════════════════════════════ store (one database) ═══════════════════════
+//! ```
+//!
+//! Each stage is a verb and a room. It takes from the store what the stage before has left, works, and puts
+//! down what the next one needs; it never calls another stage. So each runs alone from the command line, after
+//! a crash, on another machine or in a test, by the same function, `run_once`, which is told the time.
+//!
+//! # One suspect, all the way
+//!
+//! A line of a feed, `192.0.2.7,2026-11-01 09:00,spam`, is read by [`sheet`], which finds out that the first column
+//! is the address. [`intake`] makes a [`model::Suspect`] of it, or a [`model::Refusal`] that says what to mend, and
+//! the store keeps it once, however often it is told.
+//!
+//! [`resolve`] walks the suspects in address order over nested ranges laid flat. The most specific network
+//! around 192.0.2.7 has no contact, the one around it has: so it is one [`model::Finding`] for that network,
+//! *matched, by the ladder*, with the reason in words, and the suspect points to it. Ten million suspects in one
+//! network are still one finding.
+//!
+//! [`compose`] goes through the mailboxes of the findings. Ours gets a notice; its country is Japan, so the
+//! letter is in Japanese with the English below, with the ministry's note, and Japan's agency signs first. Text and
+//! HTML are set from one source. The rendered letter is frozen: from here on it is bytes with a digest.
+//!
+//! [`approve`] holds the digest of the whole set. One person submits it, another approves it, and with that
+//! each letter becomes a [`model::Delivery`] in the queue.
+//!
+//! [`send`] claims it under a lease, writes down that the attempt begins, talks SMTP, and writes down how it ended
+//! before the connection takes another. `451` puts it back for later with a stored time; `250` makes it *accepted*,
+//! which is never called delivered. [`report`] counts, so that every row is in one place.
+//!
+//! # What holds everywhere
+//!
+//! - Time is an argument. Only the command line reads the clock.
+//! - One store method is one fact in one transaction; none is open while SMTP talks.
+//! - What goes wrong with one row, suspect or letter is data with its reason, and the stage goes on. `Err` means
+//!   that *we* cannot go on.
+//! - Attempts and decisions are only ever added.
+//! - What is imported, rendered or exported streams; nothing holds a campaign in memory.
+//! - A module uses only those above it in the list below, never its neighbours; `tests/architecture.rs` holds the
+//!   law, and gives each dependency one home.
+//!
+//! # Architecture: where this house differs from its plan, and why
+//!
+//! - *Findings.* Suspects do not point to networks and contacts but to what resolve made of them in this
+//!   campaign: overrides by prefix cut across networks, and a reason must not stand on ten million rows.
+//! - *One body for each language.* A letter is written once, in a layout without inline markup, and set as text and
+//!   as HTML by [`compose`]: two files for each of two dozen languages would drift apart, and a value from
+//!   outside has no markup to become.
+//! - *The sink is part of the product*: the demo needs a mail server that misbehaves, and so do the tests; they are
+//!   the same one.
+//! - *The ledger.* `send` commits what all its connections have to say in one transaction at a time; each waits for
+//!   its own facts. So a killed worker leaves at most one letter a connection in doubt, and one fsync serves all.
 
 pub mod model;
 
+/// Settings: defaults, file, environment, flags.
 pub mod config;
+/// Short waits inside one process.
 pub mod retry;
+/// Tables of any shape, read by line.
 pub mod sheet;
 
+/// The database, and all SQL.
 pub mod store;
+/// The words, rendered strictly.
 pub mod templates;
 
+/// 4. A second person agrees to exactly what was rendered.
 pub mod approve;
+/// 3. Contacts in, letters out.
 pub mod compose;
+/// 1. Feeds in, suspects out.
 pub mod intake;
+/// 8. What happened. (6 and 7, reading what comes back and writing again, are still to be built.)
 pub mod report;
+/// 2. Suspects in, networks and contacts out.
 pub mod resolve;
+/// 5. Deliveries in, attempts out.
 pub mod send;
+/// A mail catcher that answers badly when told to.
 pub mod sink;
 
+/// The command line.
 pub mod cli;
