@@ -114,6 +114,7 @@ pub async fn drain(
     clock: &Clock,
     progress: &Progress,
 ) -> Result<Done, Error> {
+    check_approval(store, campaign).await?;
     let mut done = Done::default();
     while !progress.is_stopped() {
         let batch = run_once(store, courier, settings, campaign, clock, progress).await;
@@ -127,7 +128,9 @@ pub async fn drain(
     Ok(done)
 }
 
-/// Takes one batch from the queue and sends it over several connections.
+/// Takes one batch from the queue and sends it over several connections. Only what was approved is
+/// in the queue, and each letter is held against its digest before it leaves; that the set as a
+/// whole is the approved one, [`drain`] has checked.
 ///
 /// # Errors
 /// As [`drain`].
@@ -139,7 +142,6 @@ pub async fn run_once(
     clock: &Clock,
     progress: &Progress,
 ) -> Result<Done, Error> {
-    check_approval(store, campaign).await?;
     store
         .rescue(clock.now(), !settings.resend_uncertain)
         .await?;

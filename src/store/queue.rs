@@ -113,38 +113,50 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn rescue(&self, now: Timestamp, hold: bool) -> Result<u64, Error> {
-        let mut tx = self.begin().await?;
-        let lapsed = sqlx::query(
-            "UPDATE delivery
-             SET state = CASE WHEN lapses + 1 >= $2 THEN 'failed'
-                              WHEN $3 = 1 AND EXISTS (SELECT 1 FROM attempt
-                                                      WHERE delivery_id = delivery.id AND finished_at IS NULL)
-                                   THEN 'uncertain'
-                              ELSE 'ready' END,
-                 lapses = lapses + 1, worker = '', lease_until = NULL
-             WHERE state = 'leased' AND lease_until < $1",
+        let lapsed: Vec<(i64, i64, i64)> = sqlx::query_as(
+            "SELECT id, lapses + 1,
+                    (SELECT COUNT(*) FROM attempt WHERE delivery_id = delivery.id AND finished_at IS NULL)
+             FROM delivery WHERE state = 'leased' AND lease_until < $1",
         )
         .bind(now.0)
-        .bind(LAPSES)
-        .bind(i64::from(hold))
-        .execute(&mut *tx)
+        .fetch_all(&self.read)
         .await?;
-        sqlx::query(
-            "UPDATE attempt
-             SET finished_at = $1, outcome = 'uncertain', step = 'dot',
-                 reply = 'the worker vanished before the answer was written down'
-             WHERE finished_at IS NULL
-               AND delivery_id IN (SELECT id FROM delivery WHERE state IN ('ready', 'uncertain', 'failed'))",
-        )
-        .bind(now.0)
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query("UPDATE delivery SET ended_at = $1 WHERE state IN ('failed', 'uncertain') AND ended_at IS NULL")
+        let mut rescued = 0;
+        for (delivery, lapses, begun) in lapsed {
+            let state = match begun {
+                _ if lapses >= LAPSES => DeliveryState::Failed,
+                1.. if hold => DeliveryState::Uncertain,
+                _ => DeliveryState::Ready,
+            };
+            let mut tx = self.begin().await?;
+            let taken = sqlx::query(
+                "UPDATE delivery
+                 SET state = $3, lapses = lapses + 1, worker = '', lease_until = NULL, ended_at = $4
+                 WHERE id = $1 AND state = 'leased' AND lease_until < $2",
+            )
+            .bind(delivery)
             .bind(now.0)
+            .bind(state.as_str())
+            .bind((!state.is_open()).then_some(now.0))
             .execute(&mut *tx)
             .await?;
-        tx.commit().await?;
-        Ok(lapsed.rows_affected())
+            // Another worker may have been here first.
+            if taken.rows_affected() == 1 {
+                sqlx::query(
+                    "UPDATE attempt
+                     SET finished_at = $2, outcome = 'uncertain', step = 'dot',
+                         reply = 'the worker vanished before the answer was written down'
+                     WHERE delivery_id = $1 AND finished_at IS NULL",
+                )
+                .bind(delivery)
+                .bind(now.0)
+                .execute(&mut *tx)
+                .await?;
+                rescued += 1;
+            }
+            tx.commit().await?;
+        }
+        Ok(rescued)
     }
 
     /// Gives back what a worker has claimed and not begun.
