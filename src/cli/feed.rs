@@ -220,20 +220,23 @@ pub(super) fn say_refusals(
 pub(super) async fn refused(context: &Context, options: &Export) -> anyhow::Result<Ended> {
     let store = context.store().await?;
     let campaign = store.campaign(&options.campaign).await?;
-    let rows = export::refused(&store, campaign.id, writer(&options.to)?).await?;
+    let rows = export::refused(&store, campaign.id, writer(context, &options.to)?).await?;
     say_exported(context, options, rows, "refused row")
 }
 
 pub(super) async fn unplaced(context: &Context, options: &Export) -> anyhow::Result<Ended> {
     let store = context.store().await?;
     let campaign = store.campaign(&options.campaign).await?;
-    let rows = export::unplaced(&store, campaign.id, writer(&options.to)?).await?;
+    let rows = export::unplaced(&store, campaign.id, writer(context, &options.to)?).await?;
     say_exported(context, options, rows, "suspect")
 }
 
-fn writer(to: &Path) -> anyhow::Result<Box<dyn Write>> {
+fn writer(context: &Context, to: &Path) -> anyhow::Result<Box<dyn Write>> {
     if to.as_os_str() == "-" {
         return Ok(Box::new(std::io::stdout().lock()));
+    }
+    if context.dry_run {
+        return Ok(Box::new(std::io::sink()));
     }
     let file = std::fs::File::create(to).map_err(|error| {
         anyhow::Error::new(error).context(format!("cannot write {}", to.display()))

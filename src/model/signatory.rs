@@ -21,7 +21,8 @@ pub struct Signatory {
     pub position: i64,
 }
 
-/// Those who sign on a day, the recipient's own agencies first, else in the order of the roll.
+/// Those who sign on a day, the recipient's own agencies first, else in the order of the roll. An
+/// agency that takes part under two frameworks signs once.
 #[must_use]
 pub fn signing(roll: &[Signatory], on: Timestamp, country: &str) -> Vec<Signatory> {
     let mut signing: Vec<Signatory> = roll
@@ -35,7 +36,18 @@ pub fn signing(roll: &[Signatory], on: Timestamp, country: &str) -> Vec<Signator
         let rank = |one: &Signatory| (one.country != country, one.position);
         rank(a).cmp(&rank(b)).then_with(|| a.agency.cmp(&b.agency))
     });
-    signing
+    let mut once: Vec<Signatory> = Vec::with_capacity(signing.len());
+    for one in signing {
+        let same =
+            |other: &&mut Signatory| other.agency == one.agency && other.country == one.country;
+        match once.iter_mut().find(same) {
+            Some(other) if one.framework.is_empty() || other.framework == one.framework => {}
+            Some(other) if other.framework.is_empty() => other.framework = one.framework,
+            Some(other) => other.framework = format!("{}; {}", other.framework, one.framework),
+            None => once.push(one),
+        }
+    }
+    once
 }
 
 #[cfg(test)]
@@ -72,5 +84,30 @@ mod tests {
         assert_eq!(names(100, "KR"), "CAB");
         assert_eq!(names(99, "JP"), "");
         assert_eq!(names(200, "JP"), "");
+    }
+
+    #[test]
+    fn an_agency_of_two_frameworks_signs_once() {
+        let of = |framework: &str| Signatory {
+            framework: framework.to_owned(),
+            ..agency("MIC", "JP", 1)
+        };
+        let roll = [
+            of("London Action Plan"),
+            of("Seoul-Melbourne MoU"),
+            agency("MIC", "KR", 2),
+        ];
+        let signed = signing(&roll, Timestamp(150), "JP");
+        let told: Vec<(&str, &str)> = signed
+            .iter()
+            .map(|one| (one.country.as_str(), one.framework.as_str()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("JP", "London Action Plan; Seoul-Melbourne MoU"),
+                ("KR", "")
+            ]
+        );
     }
 }
