@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use super::courier::{Courier, Way};
-use super::ledger::{self, Ledger};
+use super::ledger::{self, Closed, Ledger};
 use super::{Done, Error, Settings, Trouble, message};
 use crate::model::{Clock, DeliveryState, Letter, Outcome, OutcomeKind, Progress, Step};
 use crate::store::{self, Claimed, Fact, Granted, Store};
@@ -61,51 +61,97 @@ struct Run<'a> {
     trouble: Mutex<Option<Error>>,
 }
 
-impl Run<'_> {
-    /// One connection's work: letter after letter, the result of each committed before the next
-    /// is begun. It stops between letters, never inside one.
+/// One connection's work, and what it still has to write down: the end of its last letter, which
+/// is committed together with the beginning of the next.
+struct Lane<'a> {
+    ledger: Ledger,
+    way: Option<Way<'a>>,
+    ended: Option<Fact>,
+}
+
+impl<'a> Run<'a> {
+    /// Letter after letter, the result of each committed before the next one talks. It stops
+    /// between letters, never inside one.
     async fn lane(&self, ledger: Ledger) {
-        let mut way: Option<Way<'_>> = None;
+        let mut lane = Lane {
+            ledger,
+            way: None,
+            ended: None,
+        };
         while let Some(claimed) = self.next() {
-            let (letter, message) = match self.build(&claimed).await {
-                Ok(Ok(built)) => built,
-                Ok(Err(reason)) => {
-                    let outcome = failure(reason);
-                    if self
-                        .attempt_without_sending(&ledger, &claimed, outcome)
-                        .await
-                        .is_err()
-                    {
-                        break;
-                    }
-                    continue;
-                }
-                Err(error) => {
-                    self.stop(error.into());
-                    break;
-                }
-            };
-            let out = match way.take() {
-                Some(out) => out,
-                None => match self.courier.ready().await {
-                    Ok(out) => out,
-                    Err(trouble) => {
-                        self.stop(trouble.into());
-                        break;
-                    }
-                },
-            };
-            match self
-                .attempt(&ledger, &claimed, &letter, &message, out)
-                .await
-            {
-                Ok(again) => way = again,
-                Err(ledger::Closed) => break,
+            if self.letter(&mut lane, &claimed).await.is_err() {
+                return;
             }
         }
-        if let Some(way) = way {
+        // Nothing more can be done about it: the ledger says why it closed.
+        let _ = lane.write(None).await;
+        if let Some(way) = lane.way {
             way.rest();
         }
+    }
+
+    /// One letter; `Err` when the lane has to end.
+    async fn letter(&self, lane: &mut Lane<'a>, claimed: &Claimed) -> Result<(), Closed> {
+        let built = match self.build(claimed).await {
+            Ok(built) => built,
+            Err(error) => {
+                self.stop(error.into());
+                return Ok(());
+            }
+        };
+        if lane.way.is_none() && built.is_ok() {
+            // Connecting may take long; what has ended must not wait for it.
+            lane.write(None).await?;
+            match self.courier.ready().await {
+                Ok(way) => lane.way = Some(way),
+                Err(trouble) => {
+                    self.stop(trouble.into());
+                    return Ok(());
+                }
+            }
+        }
+        let at = self.clock.now();
+        let begin = Fact::Begin {
+            delivery: claimed.delivery,
+            worker: self.settings.worker.clone(),
+            at,
+            lease_until: at.plus(self.settings.lease),
+        };
+        // Not ours any more: its lease is lost, or the campaign was paused or cancelled meanwhile.
+        let Granted::Begun(number) = lane.write(Some(begin)).await? else {
+            return Ok(());
+        };
+        let outcome = match (built, lane.way.take()) {
+            (Ok((letter, message)), Some(way)) => {
+                let to = self
+                    .settings
+                    .redirect_to
+                    .as_ref()
+                    .unwrap_or(&claimed.recipient);
+                let (outcome, again) = way.send(&letter, to, &message).await;
+                lane.way = again;
+                outcome
+            }
+            (Err(reason), way) => {
+                lane.way = way;
+                failure(reason)
+            }
+            (Ok(_), None) => failure("there was no way to send it".to_owned()),
+        };
+        if outcome.step == Step::Mail && outcome.kind == OutcomeKind::Relay && outcome.code >= 500 {
+            // We may not speak there at all: every further letter would be told the same.
+            let cause = format!("{} {}", outcome.code, outcome.reply);
+            self.stop(
+                Trouble {
+                    relay: outcome.relay.clone(),
+                    step: Step::Login,
+                    cause,
+                }
+                .into(),
+            );
+        }
+        lane.ended = Some(self.end(claimed, number, outcome));
+        Ok(())
     }
 
     fn next(&self) -> Option<Claimed> {
@@ -145,91 +191,19 @@ impl Run<'_> {
         Ok(built.unwrap_or_else(|_| Err("the message could not be built".to_owned())))
     }
 
-    async fn attempt<'w>(
-        &self,
-        ledger: &Ledger,
-        claimed: &Claimed,
-        letter: &Letter,
-        message: &[u8],
-        way: Way<'w>,
-    ) -> Result<Option<Way<'w>>, ledger::Closed> {
-        let Some(number) = self.begin(ledger, claimed).await? else {
-            return Ok(Some(way));
-        };
-        let to = self
-            .settings
-            .redirect_to
-            .as_ref()
-            .unwrap_or(&claimed.recipient);
-        let (outcome, again) = way.send(letter, to, message).await;
-        if outcome.step == Step::Mail && outcome.kind == OutcomeKind::Relay && outcome.code >= 500 {
-            // We may not speak there at all: every further letter would be told the same.
-            let cause = format!("{} {}", outcome.code, outcome.reply);
-            self.stop(
-                Trouble {
-                    relay: outcome.relay.clone(),
-                    step: Step::Login,
-                    cause,
-                }
-                .into(),
-            );
-        }
-        self.finish(ledger, claimed, number, outcome).await?;
-        Ok(again)
-    }
-
-    async fn attempt_without_sending(
-        &self,
-        ledger: &Ledger,
-        claimed: &Claimed,
-        outcome: Outcome,
-    ) -> Result<(), ledger::Closed> {
-        match self.begin(ledger, claimed).await? {
-            Some(number) => self.finish(ledger, claimed, number, outcome).await,
-            None => Ok(()),
-        }
-    }
-
-    /// `None` when the delivery is no longer ours to send: its lease is lost, or the campaign was
-    /// paused or cancelled meanwhile.
-    async fn begin(
-        &self,
-        ledger: &Ledger,
-        claimed: &Claimed,
-    ) -> Result<Option<i64>, ledger::Closed> {
-        let at = self.clock.now();
-        let begin = Fact::Begin {
-            delivery: claimed.delivery,
-            worker: self.settings.worker.clone(),
-            at,
-            lease_until: at.plus(self.settings.lease),
-        };
-        Ok(ledger
-            .write(vec![begin])
-            .await?
-            .into_iter()
-            .find_map(|granted| match granted {
-                Granted::Begun(number) => Some(number),
-                Granted::Recorded | Granted::NotOurs => None,
-            }))
-    }
-
-    async fn finish(
-        &self,
-        ledger: &Ledger,
-        claimed: &Claimed,
-        number: i64,
-        outcome: Outcome,
-    ) -> Result<(), ledger::Closed> {
+    /// What the outcome makes of the delivery.
+    fn end(&self, claimed: &Claimed, number: i64, outcome: Outcome) -> Fact {
         let at = self.clock.now();
         let kind = outcome.kind;
         let attempts = claimed.attempts + i64::from(kind != OutcomeKind::Relay);
-        let again =
-            self.settings
-                .schedule
-                .next(kind, claimed.delivery, attempts, claimed.queued_at, at);
+        let schedule = &self.settings.schedule;
+        let again = schedule.next(kind, claimed.delivery, attempts, claimed.queued_at, at);
         let (state, due_at) = DeliveryState::after(kind, again, self.settings.resend_uncertain);
-        let finish = Fact::Finish {
+        if let Ok(mut done) = self.done.lock() {
+            done.count(kind);
+        }
+        self.progress.add(1);
+        Fact::Finish {
             delivery: claimed.delivery,
             number,
             worker: self.settings.worker.clone(),
@@ -237,13 +211,19 @@ impl Run<'_> {
             outcome,
             state,
             due_at,
-        };
-        ledger.write(vec![finish]).await?;
-        if let Ok(mut done) = self.done.lock() {
-            done.count(kind);
         }
-        self.progress.add(1);
-        Ok(())
+    }
+}
+
+impl Lane<'_> {
+    /// Commits the end of the last letter and, with it, the beginning of the next.
+    async fn write(&mut self, begin: Option<Fact>) -> Result<Granted, Closed> {
+        let facts: Vec<Fact> = self.ended.take().into_iter().chain(begin).collect();
+        if facts.is_empty() {
+            return Ok(Granted::Recorded);
+        }
+        let granted = self.ledger.write(facts).await?;
+        Ok(granted.last().copied().unwrap_or(Granted::NotOurs))
     }
 }
 
