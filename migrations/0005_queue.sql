@@ -36,6 +36,9 @@ CREATE TABLE attempt (
     outcome     TEXT CONSTRAINT known_outcome CHECK (outcome IN (
                     'accepted', 'deferred', 'refused', 'uncertain', 'relay', 'failed')),
     relay       TEXT   NOT NULL,
+    -- Whom the envelope named; another than the recipient while letters are redirected, nobody
+    -- where they are written into a folder.
+    sent_to     TEXT   NOT NULL,
     step        TEXT   NOT NULL,
     code        BIGINT NOT NULL,
     enhanced    TEXT   NOT NULL,

@@ -31,6 +31,7 @@ pub struct Preflight {
 pub async fn preflight(
     store: &Store,
     campaign: &Campaign,
+    now: Timestamp,
     progress: &Progress,
 ) -> Result<Preflight, Error> {
     let totals = store.totals(campaign.id).await?;
@@ -75,6 +76,13 @@ pub async fn preflight(
         preflight
             .problems
             .push("there is no letter: no suspect has a contact".to_owned());
+    }
+    let changed = store.contacts_changed_at(now).await?;
+    if campaign.resolved_at < changed && campaign.composed_at.is_some() {
+        preflight.problems.push(format!(
+            "contacts or overrides have changed since the suspects were resolved; run `lapwing resolve {0}` and `lapwing compose {0}`",
+            campaign.name
+        ));
     }
     if totals.letter_rows != totals.of("matched") {
         preflight.problems.push(format!(
@@ -126,7 +134,7 @@ pub async fn submit(
     progress: &Progress,
 ) -> Result<Preflight, Error> {
     if campaign.state == CampaignState::Draft {
-        let preflight = preflight(store, campaign, progress).await?;
+        let preflight = preflight(store, campaign, now, progress).await?;
         if let Some(problem) = preflight.problems.first() {
             return Err(Error::Refused(format!(
                 "\"{}\" cannot be submitted: {problem}",
@@ -164,7 +172,7 @@ pub async fn approve(
     progress: &Progress,
 ) -> Result<Preflight, Error> {
     may_approve(store, campaign, by).await?;
-    let preflight = preflight(store, campaign, progress).await?;
+    let preflight = preflight(store, campaign, now, progress).await?;
     if let (CampaignState::Submitted, Some(problem)) = (campaign.state, preflight.problems.first())
     {
         return Err(Error::Refused(format!(
@@ -242,6 +250,30 @@ pub async fn decide(
     store.decide(&campaign.name, &decision).await
 }
 
+/// Spaces, case and signs nobody sees make nobody a second person.
 fn same_person(a: &str, b: &str) -> bool {
-    a.trim().to_lowercase() == b.trim().to_lowercase()
+    let plain = |name: &str| -> String {
+        name.chars()
+            .filter(|c| c.is_alphanumeric())
+            .flat_map(char::to_lowercase)
+            .collect()
+    };
+    plain(a) == plain(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_person_in_two_spellings_is_one() {
+        for (a, b, same) in [
+            ("alice", "Alice ", true),
+            ("alice", "al\u{200b}ice", true),
+            ("a.lice", "alice", true),
+            ("alice", "bob", false),
+        ] {
+            assert_eq!(same_person(a, b), same, "{a} {b}");
+        }
+    }
 }

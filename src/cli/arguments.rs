@@ -141,7 +141,7 @@ pub(super) struct Import {
     /// Class of rows that name none
     #[arg(long, default_value = "spam")]
     pub(super) class: String,
-    /// Source of rows that name none; else the file's name
+    /// Source of rows that name none, as the letters will print it
     #[arg(long)]
     pub(super) source: Option<String>,
     /// Time of rows that name none: RFC 3339

@@ -16,7 +16,12 @@ pub(super) async fn run(context: &Context, action: &Action) -> anyhow::Result<En
     match action {
         Action::New { name, letter } => new(context, &store, name, letter).await,
         Action::List => {
-            for one in store.campaigns().await? {
+            let campaigns = store.campaigns().await?;
+            context.out.none(
+                campaigns.is_empty(),
+                "No campaign yet: lapwing campaign new NAME",
+            )?;
+            for one in campaigns {
                 let text = format!(
                     "{:<24} {:<10} {}  by {}",
                     one.name, one.state, one.created_at, one.created_by
@@ -96,7 +101,7 @@ async fn submit(context: &Context, store: &Store, name: &str) -> anyhow::Result<
     let campaign = store.campaign(name).await?;
     let watch = context.watch("letters");
     let preflight = if context.dry_run {
-        approve::preflight(store, &campaign, &watch.progress).await?
+        approve::preflight(store, &campaign, context.clock.now(), &watch.progress).await?
     } else {
         approve::submit(
             store,
@@ -116,7 +121,7 @@ async fn submit(context: &Context, store: &Store, name: &str) -> anyhow::Result<
         ));
     }
     context.out.say(&preflight, text)?;
-    Ok(Ended::Well)
+    may_go_on(&preflight, name, "submitted")
 }
 
 async fn approve(
@@ -130,7 +135,7 @@ async fn approve(
     let now = context.clock.now();
     let preflight = if context.dry_run {
         approve::may_approve(store, &campaign, &context.by).await?;
-        approve::preflight(store, &campaign, &watch.progress).await?
+        approve::preflight(store, &campaign, context.clock.now(), &watch.progress).await?
     } else {
         approve::approve(store, &campaign, &context.by, reason, now, &watch.progress).await?
     };
@@ -143,7 +148,17 @@ async fn approve(
         ));
     }
     context.out.say(&preflight, text)?;
-    Ok(Ended::Well)
+    may_go_on(&preflight, name, "approved")
+}
+
+/// After a dry run that found a problem the answer is the same as without it.
+fn may_go_on(preflight: &Preflight, name: &str, wanted: &str) -> anyhow::Result<Ended> {
+    match preflight.problems.first() {
+        None => Ok(Ended::Well),
+        Some(problem) => {
+            Err(Error::Refused(format!("\"{name}\" cannot be {wanted}: {problem}")).into())
+        }
+    }
 }
 
 fn describe(preflight: &Preflight) -> String {
@@ -188,7 +203,10 @@ async fn decide(
     let told = serde_json::json!({ "campaign": name, "decision": kind, "state": state });
     context.out.say(
         &told,
-        format!("{name} is {} and now {state}", kind.as_str()),
+        match kind.as_str() == state.as_str() {
+            true => format!("{name} is {state}"),
+            false => format!("{name} is {} and so {state}", kind.as_str()),
+        },
     )?;
     Ok(Ended::Well)
 }

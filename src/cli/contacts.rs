@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use super::Ended;
-use super::arguments::{Lookup, Override as Overrides, Signatory as Signatories, Table};
+use super::arguments::{Override as Overrides, Signatory as Signatories, Table};
 use super::context::{Context, Usage};
 use super::feed::{feed_name, open, say_refusals};
 use super::output::count;
 use crate::compose;
 use crate::model::{
-    AddressRange, Override, OverrideSubject, Progress, Refusal, Timestamp, Verdict, parse_asn,
+    AddressRange, Override, OverrideSubject, Progress, Refusal, Timestamp, parse_asn,
 };
 use crate::resolve::{self, NewOverride, OverrideRow};
 use crate::sheet::Mapping;
@@ -48,7 +48,12 @@ pub(super) async fn table(context: &Context, action: &Table) -> anyhow::Result<E
             })
         }
         Table::List => {
-            for load in store.table_loads().await? {
+            let known = store.table_loads().await?;
+            context.out.none(
+                known.is_empty(),
+                "No table yet: lapwing table load NETWORKS.csv",
+            )?;
+            for load in known {
                 let text = format!(
                     "{}  {}: {} networks, {} refused, by {}",
                     load.loaded_at, load.name, load.networks, load.refused, load.loaded_by
@@ -83,6 +88,9 @@ pub(super) async fn overrides(context: &Context, action: &Overrides) -> anyhow::
                 owner: context.by.clone(),
                 until: until.as_deref().map(day).transpose()?,
             };
+            if new.until.is_some_and(|until| until <= now) {
+                anyhow::bail!(Usage("--until: that day is over".to_owned()));
+            }
             let added = add_override(context, &store, new, now).await?;
             context.out.say(
                 &added,
@@ -105,7 +113,9 @@ pub(super) async fn overrides(context: &Context, action: &Overrides) -> anyhow::
             imported(context, &name, added, "override", &refusals)
         }
         Overrides::List => {
-            for one in store.overrides(now).await? {
+            let known = store.overrides(now).await?;
+            context.out.none(known.is_empty(), "No override holds.")?;
+            for one in known {
                 context
                     .out
                     .line(&one, format!("{:>4}  {}", one.id, describe(&one)))?;
@@ -152,15 +162,28 @@ async fn add_override(
 }
 
 fn subject_of(text: &str) -> Result<OverrideSubject, Usage> {
-    if let Ok(range) = text.parse::<AddressRange>() {
-        return Ok(OverrideSubject::Prefix(range));
+    let text = text.trim();
+    let as_number = text
+        .get(..2)
+        .is_some_and(|head| head.eq_ignore_ascii_case("as"))
+        && text
+            .get(2..)
+            .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
+    if let Some(asn) = parse_asn(text).filter(|_| as_number) {
+        return Ok(OverrideSubject::Asn(asn));
     }
-    match parse_asn(text) {
-        Some(asn) => Ok(OverrideSubject::Asn(asn)),
-        None if text.trim().is_empty() => {
-            Err(Usage("write a prefix, AS64500 or a handle".to_owned()))
-        }
-        None => Ok(OverrideSubject::Handle(text.trim().to_owned())),
+    let range = text.parse::<AddressRange>();
+    // A registry handle has letters, and nothing that an address would have.
+    let is_handle = text.chars().any(|c| c.is_ascii_alphabetic())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+    match range {
+        Ok(range) => Ok(OverrideSubject::Prefix(range)),
+        Err(_) if is_handle && !as_number => Ok(OverrideSubject::Handle(text.to_owned())),
+        Err(_) => Err(Usage(format!(
+            "\"{text}\" is no subject: write a prefix (192.0.2.0/24), an AS (AS64500) or a registry handle"
+        ))),
     }
 }
 
@@ -198,7 +221,12 @@ pub(super) async fn signatories(context: &Context, action: &Signatories) -> anyh
         Signatories::Import { file, map } => import_roll(context, &store, file, map).await,
         Signatories::List => {
             let now = context.clock.now();
-            for one in store.signatories().await? {
+            let known = store.signatories().await?;
+            context.out.none(
+                known.is_empty(),
+                "Nobody signs yet: lapwing signatory import ROLL.csv",
+            )?;
+            for one in known {
                 let signs = one.from.is_none_or(|from| from <= now)
                     && one.until.is_none_or(|until| now < until);
                 let span = match (one.from, one.until) {
@@ -263,68 +291,6 @@ fn imported(
     } else {
         Ended::Partly
     })
-}
-
-pub(super) async fn lookup(context: &Context, options: &Lookup) -> anyhow::Result<Ended> {
-    let range: AddressRange = options
-        .address
-        .parse()
-        .map_err(|error: crate::model::RangeError| Usage(format!("{error}; {}", error.remedy)))?;
-    let store = context.store().await?;
-    let order = &context.config().resolve.sources;
-    let found = resolve::lookup(&store, order, range, context.clock.now()).await?;
-    let answered = found
-        .iter()
-        .any(|one| matches!(one.verdict, Verdict::Matched { .. } | Verdict::Withheld));
-    for one in found {
-        let mut text = format!("{}\n", one.range);
-        for (rung, network) in one.chain.iter().enumerate() {
-            let known = &network.network;
-            let lead = if rung == 0 { "  in     " } else { "  within " };
-            let mut about: Vec<String> =
-                [&known.name, &known.holder, &known.country, &known.handle]
-                    .into_iter()
-                    .filter(|word| !word.is_empty())
-                    .cloned()
-                    .collect();
-            about.extend(known.asn.map(|asn| format!("AS{asn}")));
-            text.push_str(&format!("{lead}{}  {}\n", known.range, about.join(", ")));
-            let mailboxes: Vec<&str> = known
-                .contacts
-                .iter()
-                .map(|mailbox| mailbox.as_str())
-                .collect();
-            let mailboxes = if mailboxes.is_empty() {
-                "no contact".to_owned()
-            } else {
-                mailboxes.join(", ")
-            };
-            text.push_str(&format!(
-                "           {mailboxes}  (by {} of {})\n",
-                network.source,
-                network.told_at.date()
-            ));
-        }
-        for said in &one.said {
-            text.push_str(&format!("  {}: {}\n", said.source, said.answer));
-        }
-        let answer = match &one.verdict {
-            Verdict::Matched { mailbox, .. } => format!("write to {mailbox}"),
-            Verdict::Withheld => "write to nobody".to_owned(),
-            Verdict::Unresolved => "nobody to write to".to_owned(),
-            Verdict::Deferred { until } => format!("ask again after {until}"),
-        };
-        text.push_str(&format!("  → {answer}\n"));
-        context.out.line(&one, text)?;
-    }
-    if answered {
-        return Ok(Ended::Well);
-    }
-    Err(crate::store::Error::NotFound {
-        what: "contact for",
-        name: range.to_string(),
-    }
-    .into())
 }
 
 /// For the demo: the same loading, without a terminal.

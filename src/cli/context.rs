@@ -10,9 +10,12 @@ use tokio::task::JoinHandle;
 use super::arguments::Global;
 use super::output::Output;
 use crate::config::{self, Config, Loaded};
-use crate::model::{Clock, Progress};
+use crate::model::{Clock, Progress, plain_text};
 use crate::store::Store;
 use crate::templates::Templates;
+
+/// What a watch counts when it is no number of things.
+pub(super) const BYTES: &str = "bytes";
 
 /// A wrong argument that clap could not know of.
 #[derive(Debug, thiserror::Error)]
@@ -38,14 +41,9 @@ impl Context {
         let environment = std::env::vars_os()
             .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
         let loaded = config::load(global.config.as_deref(), environment, &flags)?;
-        let person = || {
-            std::env::var("USER")
-                .or_else(|_| std::env::var("LOGNAME"))
-                .unwrap_or_else(|_| "somebody".to_owned())
-        };
         Ok(Self {
             loaded,
-            by: global.by.unwrap_or_else(person),
+            by: person(global.by)?,
             dry_run: global.dry_run,
             clock: true_clock(),
             out: Output {
@@ -70,20 +68,57 @@ impl Context {
         Ok(Templates::load(&self.config().letter.templates)?)
     }
 
+    /// A progress that is asked to stop by SIGINT or SIGTERM, and not drawn.
+    pub(super) fn listen(&self) -> Watch {
+        self.watched(None)
+    }
+
     /// A progress that is drawn on a terminal, and asked to stop by SIGINT or SIGTERM.
     pub(super) fn watch(&self, what: &'static str) -> Watch {
+        self.watched(Some(what).filter(|_| self.draws))
+    }
+
+    fn watched(&self, what: Option<&'static str>) -> Watch {
         let progress = Arc::new(Progress::default());
         let signal = Arc::new(AtomicU8::new(0));
         let listening = tokio::spawn(listen(Arc::clone(&progress), Arc::clone(&signal)));
-        let drawing = self
-            .draws
-            .then(|| tokio::spawn(draw(Arc::clone(&progress), what)));
+        let drawing = what.map(|what| tokio::spawn(draw(Arc::clone(&progress), what)));
         Watch {
             progress,
             signal,
             tasks: drawing.into_iter().chain([listening]).collect(),
         }
     }
+}
+
+/// Who is acting: named, or the user of the operating system. A name that nobody can see is none.
+fn person(named: Option<String>) -> Result<String, Usage> {
+    let name = match named {
+        Some(name) => name,
+        None => system_user()
+            .ok_or_else(|| Usage("nobody knows who is acting: say it with --as WHO".to_owned()))?,
+    };
+    let name = plain_text(&name, 64);
+    if !name.chars().any(char::is_alphanumeric) {
+        return Err(Usage(format!("--as: \"{name}\" is no name")));
+    }
+    Ok(name)
+}
+
+/// The name of the user that this process runs as: by the environment, else by /etc/passwd.
+fn system_user() -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    let named = ["USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok());
+    named.filter(|name| !name.is_empty()).or_else(|| {
+        let uid = std::fs::metadata("/proc/self").ok()?.uid().to_string();
+        let users = std::fs::read_to_string("/etc/passwd").ok()?;
+        let line = users
+            .lines()
+            .find(|line| line.split(':').nth(2) == Some(&uid))?;
+        line.split(':').next().map(str::to_owned)
+    })
 }
 
 /// The one place that asks the machine for the time; everything below is told.
@@ -144,23 +179,26 @@ async fn listen(progress: Arc<Progress>, signal: Arc<AtomicU8>) {
 
 async fn draw(progress: Arc<Progress>, what: &'static str) {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(8));
-    let known = "{msg:>10} [{bar:30}] {human_pos} of {human_len}, {per_sec}, {eta} to go";
-    let unknown = "{msg:>10} {human_pos}, {per_sec}";
     bar.set_message(what);
-    let _clear = Clear(bar.clone());
+    let clear = Clear(bar);
     let mut tick = tokio::time::interval(Duration::from_millis(125));
     loop {
         tick.tick().await;
-        let total = progress.total();
-        let template = if total > 0 { known } else { unknown };
+        let (done, total) = (progress.done(), progress.total());
+        let template = match (what, total) {
+            (_, 0) => "{msg} {human_pos}",
+            (BYTES, _) => "reading [{bar:30}] {bytes} of {total_bytes}, {eta} to go",
+            _ => "{msg} [{bar:30}] {human_pos} of {human_len}, {eta} to go",
+        };
         if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
+            clear.0.set_style(style);
         }
         if total > 0 {
-            bar.set_length(total);
+            clear.0.set_length(total);
         }
-        bar.set_position(progress.done());
-        bar.tick();
+        if done > 0 {
+            clear.0.set_position(done);
+        }
     }
 }
 

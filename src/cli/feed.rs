@@ -2,26 +2,26 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
 use super::Ended;
 use super::arguments::{Export, Import};
-use super::context::{Context, Usage};
+use super::context::{BYTES, Context, Usage};
 use super::output::count;
 use crate::intake::{self, Reading};
-use crate::model::{CampaignState, Refusal, Terminal, Timestamp};
+use crate::model::{CampaignState, Progress, Refusal, Terminal, Timestamp};
 use crate::report::export;
-use crate::sheet;
+use crate::sheet as sheets;
 
 /// Refusals printed at once.
 const SHOWN: usize = 10;
 
 pub(super) async fn import(context: &Context, options: &Import) -> anyhow::Result<Ended> {
     let name = feed_name(&options.file);
-    let reading = reading(context, options, &name)?;
+    let reading = reading(context, options)?;
     let store = context.store().await?;
     let campaign = store.campaign(&options.campaign).await?;
     if !matches!(
@@ -38,34 +38,34 @@ pub(super) async fn import(context: &Context, options: &Import) -> anyhow::Resul
     if !context.out.json {
         say_columns(context, &rows)?;
     }
-    let watch = context.watch("rows");
+    let watch = context.watch(BYTES);
     let done = if context.dry_run {
-        intake::foresee(rows, &watch.progress).await
+        intake::foresee(rows).await
     } else {
-        // What is left to read is told by the bytes of the file, held against the rows so far.
-        let estimate = estimate(&watch.progress, &opened.consumed, opened.size);
+        let told = tell_bytes(&watch.progress, &opened.consumed, opened.size);
+        let now = context.clock.now();
         let import = intake::run_once(
             &store,
             &campaign,
             &name,
             rows,
             &context.by,
-            context.clock.now(),
+            now,
             &watch.progress,
         );
         tokio::select! {
             done = import => done?,
-            () = estimate => unreachable!("it only ends with the import"),
+            () = told => unreachable!("it only ends with the import"),
         }
     };
     let stopped = watch.stopped_by();
     drop(watch);
     let counts = done.counts;
     let mut text = format!(
-        "{}: {}, {} new, {} repeated, {} refused\n",
+        "{}: {}, {}, {} repeated, {} refused\n",
         name,
         count(counts.rows, "row"),
-        count(counts.fresh, "suspect"),
+        count(counts.fresh, "new suspect"),
         counts.repeated,
         counts.refused
     );
@@ -98,7 +98,7 @@ pub(super) async fn import(context: &Context, options: &Import) -> anyhow::Resul
     })
 }
 
-fn reading(context: &Context, options: &Import, name: &str) -> anyhow::Result<Reading> {
+fn reading(context: &Context, options: &Import) -> anyhow::Result<Reading> {
     let settings = &context.config().intake;
     let zone = options.time_zone.as_deref().unwrap_or(&settings.time_zone);
     let time_zone = TimeZone::get(zone).map_err(|_| {
@@ -119,7 +119,7 @@ fn reading(context: &Context, options: &Import, name: &str) -> anyhow::Result<Re
         format: options.format,
         time_zone,
         class: options.class.clone(),
-        source: options.source.clone().unwrap_or_else(|| name.to_owned()),
+        source: options.source.clone().unwrap_or_default(),
         seen_at: seen_at.transpose()?,
         terminal: Terminal::Unknown,
         now: context.clock.now(),
@@ -130,8 +130,8 @@ fn reading(context: &Context, options: &Import, name: &str) -> anyhow::Result<Re
     })
 }
 
-pub(super) fn open(file: &Path) -> anyhow::Result<sheet::Opened> {
-    sheet::open(file).map_err(|error| {
+pub(super) fn open(file: &Path) -> anyhow::Result<sheets::Opened> {
+    sheets::open(file).map_err(|error| {
         anyhow::Error::new(error).context(format!("cannot read {}", file.display()))
     })
 }
@@ -167,18 +167,13 @@ fn say_columns(context: &Context, rows: &intake::Rows) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn estimate(
-    progress: &crate::model::Progress,
-    consumed: &std::sync::atomic::AtomicU64,
-    size: Option<u64>,
-) {
-    let mut tick = tokio::time::interval(Duration::from_millis(250));
+/// How far a feed is read shows in its bytes; nobody knows its rows beforehand.
+async fn tell_bytes(progress: &Progress, consumed: &AtomicU64, size: Option<u64>) {
+    progress.expect(size.unwrap_or(0));
+    let mut tick = tokio::time::interval(Duration::from_millis(125));
     loop {
         tick.tick().await;
-        let (bytes, rows) = (consumed.load(Ordering::Relaxed), progress.done());
-        if let Some(size) = size.filter(|_| bytes > 0 && rows > 0) {
-            progress.expect((u128::from(rows) * u128::from(size) / u128::from(bytes)) as u64);
-        }
+        progress.reach(consumed.load(Ordering::Relaxed));
     }
 }
 
@@ -220,15 +215,19 @@ pub(super) fn say_refusals(
 pub(super) async fn refused(context: &Context, options: &Export) -> anyhow::Result<Ended> {
     let store = context.store().await?;
     let campaign = store.campaign(&options.campaign).await?;
-    let rows = export::refused(&store, campaign.id, writer(context, &options.to)?).await?;
+    let rows = export::refused(&store, campaign.id, sheet(context, &options.to)?).await?;
     say_exported(context, options, rows, "refused row")
 }
 
 pub(super) async fn unplaced(context: &Context, options: &Export) -> anyhow::Result<Ended> {
     let store = context.store().await?;
     let campaign = store.campaign(&options.campaign).await?;
-    let rows = export::unplaced(&store, campaign.id, writer(context, &options.to)?).await?;
+    let rows = export::unplaced(&store, campaign.id, sheet(context, &options.to)?).await?;
     say_exported(context, options, rows, "suspect")
+}
+
+fn sheet(context: &Context, to: &Path) -> anyhow::Result<export::Sheet<Box<dyn Write>>> {
+    Ok(export::Sheet::new(writer(context, to)?, context.out.json))
 }
 
 fn writer(context: &Context, to: &Path) -> anyhow::Result<Box<dyn Write>> {

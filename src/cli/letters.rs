@@ -147,10 +147,15 @@ async fn list(context: &Context, store: &Store, filter: &LetterFilter) -> anyhow
         };
         after = last.id;
         for line in &page {
+            let doubt = if line.uncertain > 0 {
+                "may have arrived twice"
+            } else {
+                ""
+            };
             let part = format!("{}/{}", line.part, line.parts);
             let due = line.due_at.map(|at| at.to_string()).unwrap_or_default();
             let text = format!(
-                "{:<14} {part:<5} {:<10} {:>7}  {:<3} {:<5} {:<40} {due}",
+                "{:<14} {part:<5} {:<10} {:>7}  {:<3} {:<5} {:<40} {due}{doubt}",
                 line.ticket, line.state, line.rows, line.country, line.locale, line.recipient
             );
             context.out.line(line, text)?;
@@ -197,7 +202,7 @@ async fn show_one(
                         outcome.step.as_str(),
                         outcome.relay,
                         outcome.reply
-                    )
+                    ) + &redirected(letter, outcome.sent_to.as_ref())
                 }
                 _ => format!(
                     "  {}  attempt {}: under way with {}\n",
@@ -217,6 +222,15 @@ async fn show_one(
     let told = serde_json::json!({ "letter": letter, "delivery": delivery, "attempts": attempts });
     context.out.say(&told, text)?;
     Ok(Ended::Well)
+}
+
+fn redirected(letter: &Letter, sent_to: Option<&Mailbox>) -> String {
+    match sent_to {
+        Some(mailbox) if *mailbox != letter.recipient => {
+            format!("                        redirected to {mailbox}, not to its recipient\n")
+        }
+        _ => String::new(),
+    }
 }
 
 fn show(letter: &Letter, html: bool) -> String {

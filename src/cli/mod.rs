@@ -7,6 +7,7 @@ mod context;
 mod demo;
 mod feed;
 mod letters;
+mod lookup;
 mod output;
 mod sink;
 mod stages;
@@ -35,8 +36,14 @@ enum Ended {
 /// letters failed, 4 not found, 5 refused by state, 6 temporary, 130 and 143 stopped by a signal.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let wants_json = arguments.iter().any(|argument| argument == "--json");
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
+        Err(error) if error.use_stderr() && wants_json => {
+            let told = error.to_string();
+            return fail(&context::Usage(told.trim_end().to_owned()).into(), true);
+        }
         Err(error) => {
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
@@ -51,8 +58,18 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Ended::Well) => ExitCode::SUCCESS,
         Ok(Ended::Partly) => ExitCode::from(3),
         Ok(Ended::Stopped(code)) => ExitCode::from(code),
+        // Whoever read our output has seen enough: `lapwing refused trial | head`.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => fail(&error, json),
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    })
 }
 
 async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
@@ -68,7 +85,7 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Table(action) => contacts::table(&context, &action).await,
         Command::Override(action) => contacts::overrides(&context, &action).await,
         Command::Signatory(action) => contacts::signatories(&context, &action).await,
-        Command::Lookup(options) => contacts::lookup(&context, &options).await,
+        Command::Lookup(options) => lookup::lookup(&context, &options).await,
         Command::Campaign(action) => campaign::run(&context, &action).await,
         Command::Resolve(options) => stages::resolve(&context, &options).await,
         Command::Compose(options) => stages::compose(&context, &options).await,
@@ -97,6 +114,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
         store::Error::NotFound { .. } => 4,
         store::Error::Refused(_) | store::Error::Taken { .. } | store::Error::NotReady(_) => 5,
         store::Error::Unavailable(_) => 6,
+        store::Error::Url(_) => 2,
         store::Error::Database(_) => 1,
     };
     for cause in error.chain() {

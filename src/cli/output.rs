@@ -34,6 +34,11 @@ impl Output {
         print(&format!("{line}\n"))
     }
 
+    /// For people only: what to do where a list is empty.
+    pub(super) fn none(&self, is_empty: bool, text: &str) -> anyhow::Result<()> {
+        if is_empty { self.remark(text) } else { Ok(()) }
+    }
+
     /// For people only: headings, what to do next.
     pub(super) fn remark(&self, text: &str) -> anyhow::Result<()> {
         if self.json {
@@ -44,8 +49,20 @@ impl Output {
     }
 }
 
-/// A reader that has gone away (`| head`) is no error of ours.
+/// A mail server's reply or a feed's cell must not speak to the terminal: no control character
+/// but the line's end gets there. A reader that has gone away (`| head`) is no error of ours.
 pub(super) fn print(text: &str) -> anyhow::Result<()> {
+    let speaks = |c: char| c.is_control() && c != '\n';
+    let harmless: std::borrow::Cow<'_, str> = if text.contains(speaks) {
+        text.replace(speaks, "\u{fffd}").into()
+    } else {
+        text.into()
+    };
+    print_raw(&harmless)
+}
+
+/// What the program itself says to the terminal.
+pub(super) fn print_raw(text: &str) -> anyhow::Result<()> {
     match io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
         other => Ok(other?),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Ended;
 use super::arguments::{OfCampaign, Send, Status};
 use super::context::{Context, Watch};
-use super::output::{count, print};
+use super::output::{count, print_raw};
 use crate::model::{Campaign, CampaignState, Clock};
 use crate::report::Report;
 use crate::send::{Courier, Done, Settings};
@@ -120,6 +120,7 @@ pub(super) async fn send(context: &Context, options: &Send) -> anyhow::Result<En
     if context.dry_run {
         return foresee(context, &store, &campaign, &settings).await;
     }
+    bury_dead_workers(context, &store, &campaign).await?;
     let courier = Courier::new(context.config());
     let watch = context.watch("letters");
     expect_ready(&store, &campaign, &watch).await?;
@@ -241,13 +242,46 @@ async fn foresee(
 /// Who this worker is: unique among all that ever ran.
 pub(super) fn worker() -> String {
     use std::hash::{BuildHasher, Hasher};
-    let host = std::env::var("HOSTNAME")
-        .or_else(|_| std::fs::read_to_string("/etc/hostname").map(|name| name.trim().to_owned()))
-        .unwrap_or_else(|_| "localhost".to_owned());
     let chance = std::collections::hash_map::RandomState::new()
         .build_hasher()
         .finish();
-    format!("{host}/{}/{chance:016x}", std::process::id())
+    format!("{}/{}/{chance:016x}", host(), std::process::id())
+}
+
+fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if name.trim().is_empty() {
+        "localhost".to_owned()
+    } else {
+        name.trim().to_owned()
+    }
+}
+
+/// What a process of this machine held that is no more goes back into the queue at once, instead of
+/// when its lease ends.
+async fn bury_dead_workers(
+    context: &Context,
+    store: &Store,
+    campaign: &Campaign,
+) -> anyhow::Result<()> {
+    for worker in store.holders(campaign.id).await? {
+        let mut parts = worker.split('/');
+        let (Some(host_name), Some(process)) = (parts.next(), parts.next()) else {
+            continue;
+        };
+        let is_dead = host_name == host()
+            && process.parse::<u32>().is_ok()
+            && std::path::Path::new("/proc/self").exists()
+            && !std::path::Path::new("/proc").join(process).exists();
+        if is_dead {
+            let ended = store.end_leases(&worker, context.clock.now()).await?;
+            context.out.remark(&format!(
+                "{} held by process {process}, which is no more; back in the queue",
+                count(ended as i64, "letter")
+            ))?;
+        }
+    }
+    Ok(())
 }
 
 fn describe(done: &Done) -> String {
@@ -269,7 +303,12 @@ fn describe(done: &Done) -> String {
 pub(super) async fn status(context: &Context, options: &Status) -> anyhow::Result<Ended> {
     let store = context.store().await?;
     let Some(name) = &options.campaign else {
-        for campaign in store.campaigns().await? {
+        let campaigns = store.campaigns().await?;
+        context.out.none(
+            campaigns.is_empty(),
+            "No campaign yet: lapwing campaign new NAME",
+        )?;
+        for campaign in campaigns {
             let report = Report::gather(&store, &campaign.name, context.clock.now()).await?;
             let states: Vec<String> = report
                 .queue
@@ -287,14 +326,14 @@ pub(super) async fn status(context: &Context, options: &Status) -> anyhow::Resul
         }
         return Ok(Ended::Well);
     };
-    let watch = context.watch("");
+    let watch = context.listen();
     loop {
         let report = Report::gather(&store, name, context.clock.now()).await?;
         if options.watch
             && !context.out.json
             && std::io::IsTerminal::is_terminal(&std::io::stdout())
         {
-            print("\x1b[2J\x1b[H")?;
+            print_raw("\x1b[2J\x1b[H")?;
         }
         context.out.line(&report, report.status())?;
         let ended = matches!(

@@ -66,7 +66,6 @@ pub async fn run_once(
             .await?;
         let room = SHOWN.saturating_sub(done.refusals.len());
         done.refusals.extend(chunk.refusals.into_iter().take(room));
-        progress.add(chunk.rows);
         if progress.is_stopped() {
             break;
         }
@@ -81,7 +80,7 @@ pub async fn run_once(
 
 /// What an import would bring, without a database: duplicates within the feed are found chunk by
 /// chunk only.
-pub async fn foresee(rows: Rows, progress: &Progress) -> Done {
+pub async fn foresee(rows: Rows) -> Done {
     let (sender, mut chunks) = mpsc::channel(1);
     let reading = spawn_blocking(move || read_ahead(rows, &sender));
     let mut done = Done::default();
@@ -94,7 +93,6 @@ pub async fn foresee(rows: Rows, progress: &Progress) -> Done {
         done.counts.repeated += rows - fresh - refused;
         let room = SHOWN.saturating_sub(done.refusals.len());
         done.refusals.extend(chunk.refusals.into_iter().take(room));
-        progress.add(chunk.rows);
     }
     // A panic there would have been a bug; what came before it has been counted.
     let _ = reading.await;

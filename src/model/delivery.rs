@@ -131,6 +131,9 @@ pub struct Outcome {
     pub kind: OutcomeKind,
     /// Who was spoken to: `mx.example:25`, or the folder.
     pub relay: String,
+    /// Whom the envelope named: the recipient, or the one mailbox that test letters go to. `None`
+    /// where nobody was written to.
+    pub sent_to: Option<Mailbox>,
     /// Where in the dialogue it was decided.
     pub step: Step,
     /// The SMTP code, 0 where there was none.

@@ -13,17 +13,74 @@ pub enum Error {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("cannot write: {0}")]
-    Write(#[from] csv::Error),
+    Write(#[from] std::io::Error),
+    #[error("cannot write: {0}")]
+    Csv(#[from] csv::Error),
 }
 
-/// A campaign's refused rows as CSV, each with reason, remedy and the row as it came, to be mended
-/// and imported again. Returns how many.
+/// How rows are written out.
+pub enum Sheet<W: Write> {
+    Csv(csv::Writer<W>),
+    /// One object a line.
+    Json(W),
+}
+
+impl<W: Write> Sheet<W> {
+    #[must_use]
+    pub fn new(out: W, json: bool) -> Self {
+        if json {
+            Self::Json(out)
+        } else {
+            Self::Csv(csv::Writer::from_writer(out))
+        }
+    }
+
+    fn header(&mut self, names: &[&str]) -> Result<(), Error> {
+        if let Self::Csv(out) = self {
+            out.write_record(names)?;
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, names: &[&str], cells: &[&str]) -> Result<(), Error> {
+        match self {
+            Self::Csv(out) => {
+                out.write_record(cells.iter().map(|cell| neutral_cell(cell).into_owned()))?
+            }
+            Self::Json(out) => {
+                let row: serde_json::Map<String, serde_json::Value> = names
+                    .iter()
+                    .zip(cells)
+                    .map(|(name, cell)| ((*name).to_owned(), (*cell).into()))
+                    .collect();
+                writeln!(out, "{}", serde_json::Value::Object(row))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end(self) -> Result<(), Error> {
+        match self {
+            Self::Csv(mut out) => out.flush()?,
+            Self::Json(mut out) => out.flush()?,
+        }
+        Ok(())
+    }
+}
+
+const REFUSED: [&str; 7] = ["feed", "line", "column", "value", "reason", "remedy", "raw"];
+
+/// A campaign's refused rows, each with reason, remedy and the row as it came, to be mended and
+/// imported again. Returns how many.
 ///
 /// # Errors
 /// The database's, or the writer's.
-pub async fn refused(store: &Store, campaign: i64, out: impl Write) -> Result<i64, Error> {
-    let mut out = csv::Writer::from_writer(out);
-    out.write_record(["feed", "line", "column", "value", "reason", "remedy", "raw"])?;
+pub async fn refused<W: Write>(
+    store: &Store,
+    campaign: i64,
+    mut out: Sheet<W>,
+) -> Result<i64, Error> {
+    out.header(&REFUSED)?;
     let (mut after, mut rows) = (0, 0);
     loop {
         let page = store.refusals(campaign, after, PAGE).await?;
@@ -35,7 +92,7 @@ pub async fn refused(store: &Store, campaign: i64, out: impl Write) -> Result<i6
         for (_, feed, refusal) in &page {
             let line = refusal.line.to_string();
             let cells = [
-                feed,
+                feed.as_str(),
                 &line,
                 &refusal.column,
                 &refusal.value,
@@ -43,24 +100,28 @@ pub async fn refused(store: &Store, campaign: i64, out: impl Write) -> Result<i6
                 &refusal.remedy,
                 &refusal.raw,
             ];
-            write(&mut out, &cells.map(String::as_str))?;
+            out.row(&REFUSED, &cells)?;
         }
     }
-    out.flush().map_err(csv::Error::from)?;
+    out.end()?;
     Ok(rows)
 }
 
-/// A campaign's suspects that are in no letter as CSV, each with verdict and reason. Returns how
-/// many.
+const UNPLACED: [&str; 11] = [
+    "feed", "line", "address", "seen", "class", "source", "evidence", "port", "terminal",
+    "verdict", "reason",
+];
+
+/// A campaign's suspects that are in no letter, each with verdict and reason. Returns how many.
 ///
 /// # Errors
 /// The database's, or the writer's.
-pub async fn unplaced(store: &Store, campaign: i64, out: impl Write) -> Result<i64, Error> {
-    let mut out = csv::Writer::from_writer(out);
-    out.write_record([
-        "feed", "line", "address", "seen", "class", "source", "evidence", "port", "terminal",
-        "verdict", "reason",
-    ])?;
+pub async fn unplaced<W: Write>(
+    store: &Store,
+    campaign: i64,
+    mut out: Sheet<W>,
+) -> Result<i64, Error> {
+    out.header(&UNPLACED)?;
     let (mut after, mut rows) = (0, 0);
     loop {
         let page = store.unplaced(campaign, after, PAGE).await?;
@@ -86,13 +147,9 @@ pub async fn unplaced(store: &Store, campaign: i64, out: impl Write) -> Result<i
                 verdict,
                 reason,
             ];
-            write(&mut out, &cells)?;
+            out.row(&UNPLACED, &cells)?;
         }
     }
-    out.flush().map_err(csv::Error::from)?;
+    out.end()?;
     Ok(rows)
-}
-
-fn write(out: &mut csv::Writer<impl Write>, cells: &[&str]) -> csv::Result<()> {
-    out.write_record(cells.iter().map(|cell| neutral_cell(cell).into_owned()))
 }

@@ -130,6 +130,13 @@ impl Report {
             };
             let _ = writeln!(text, "{count:>9}  {said}");
         }
+        if self.queue.accepted_elsewhere > 0 {
+            let _ = writeln!(
+                text,
+                "{:>9}  of these did not go to their recipients, but to a folder or to send.redirect_to",
+                self.queue.accepted_elsewhere
+            );
+        }
         if self.queue.uncertain_attempts > 0 {
             let _ = writeln!(
                 text,

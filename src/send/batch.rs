@@ -138,13 +138,17 @@ impl<'a> Run<'a> {
             }
             (Ok(_), None) => failure("there was no way to send it".to_owned()),
         };
-        if outcome.step == Step::Mail && outcome.kind == OutcomeKind::Relay && outcome.code >= 500 {
-            // We may not speak there at all: every further letter would be told the same.
-            let cause = format!("{} {}", outcome.code, outcome.reply);
+        let not_us = outcome.step == Step::Mail && outcome.code >= 500;
+        if outcome.kind == OutcomeKind::Relay && (not_us || outcome.step == Step::Connect) {
+            // Every further letter would be told the same.
+            let cause = match outcome.code {
+                0 => outcome.reply.clone(),
+                code => format!("{code} {}", outcome.reply),
+            };
             self.stop(
                 Trouble {
                     relay: outcome.relay.clone(),
-                    step: Step::Login,
+                    step: outcome.step,
                     cause,
                 }
                 .into(),
@@ -231,6 +235,7 @@ fn failure(reason: String) -> Outcome {
     Outcome {
         kind: OutcomeKind::Failed,
         relay: String::new(),
+        sent_to: None,
         step: Step::Build,
         code: 0,
         enhanced: String::new(),

@@ -1,9 +1,8 @@
 //! Who carries letters out: a relay over SMTP, or a folder that stands for one.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-
-use tokio::io::AsyncWriteExt;
 
 use super::relay::{Connection, Line, Relay, Trouble};
 use crate::config::{Config, Transport};
@@ -119,9 +118,11 @@ impl<'a> Way<'a> {
                 mut connection,
             } => {
                 let relay = &smtp.relay;
-                let (outcome, line) = connection
+                let sent = connection
                     .send(relay, &letter.envelope_from, to, message)
                     .await;
+                let (mut outcome, line) = sent;
+                outcome.sent_to = Some(to.clone());
                 if line == Line::Dirty {
                     return (outcome, None);
                 }
@@ -155,28 +156,43 @@ pub fn file_name(letter: &Letter) -> String {
     format!("{}.eml", stem.chars().map(fit).collect::<String>())
 }
 
-/// Writes the message under a name of its own and moves it into place when it is on disk.
+/// Writes the message under a name of its own, and moves it into place when it is on the disk. A
+/// full disk is the folder's trouble, not the letter's.
 async fn put_down(folder: &Path, letter: &Letter, message: &[u8]) -> Outcome {
     let name = file_name(letter);
-    let path = folder.join(&name);
-    let written = async {
-        let unfinished = folder.join(format!(".{name}.part"));
-        let mut file = tokio::fs::File::create(&unfinished).await?;
-        file.write_all(message).await?;
-        file.sync_all().await?;
-        tokio::fs::rename(&unfinished, &path).await
-    };
-    let (kind, reply) = match written.await {
+    let (path, unfinished) = (folder.join(&name), folder.join(format!(".{name}.part")));
+    let (place, message) = (path.clone(), message.to_vec());
+    // The standard library's file says at the write what went wrong; tokio's may say it later.
+    let written = tokio::task::spawn_blocking(move || {
+        let mut file = std::fs::File::create(&unfinished)?;
+        let whole = file.write_all(&message).and_then(|()| file.sync_all());
+        whole
+            .and_then(|()| std::fs::rename(&unfinished, &place))
+            .inspect_err(|_| {
+                // What is half there must not be taken for a letter; the error is what counts.
+                let _ = std::fs::remove_file(&unfinished);
+            })
+    });
+    let written = written
+        .await
+        .unwrap_or_else(|error| Err(std::io::Error::other(error)));
+    let (kind, step, reply) = match written {
         Ok(()) => (
             OutcomeKind::Accepted,
+            Step::Dot,
             format!("written to {}", path.display()),
         ),
-        Err(error) => (OutcomeKind::Relay, format!("{}: {error}", path.display())),
+        Err(error) => (
+            OutcomeKind::Relay,
+            Step::Connect,
+            format!("{}: {error}", path.display()),
+        ),
     };
     Outcome {
         kind,
-        relay: folder.display().to_string(),
-        step: Step::Dot,
+        relay: format!("the folder {}", folder.display()),
+        sent_to: None,
+        step,
         code: 0,
         enhanced: String::new(),
         reply,

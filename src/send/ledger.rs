@@ -11,7 +11,7 @@ use crate::store::{Error, Fact, Granted, Store};
 const FACTS: usize = 50;
 
 /// How long results are held in hand while the database cannot be written to.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 type Entry = (Vec<Fact>, oneshot::Sender<Vec<Granted>>);
 

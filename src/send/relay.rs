@@ -284,6 +284,11 @@ impl Connection {
         let kind = match code {
             // RFC 5321 3.8: the server is going; 530 and its kin: we may not speak here at all.
             421 | 530 | 534 | 535 | 538 => OutcomeKind::Relay,
+            // Said of the sender, not of the recipient: no letter must be lost for it. But 552 and
+            // 5.3.4 at MAIL speak of this letter's size (RFC 1870).
+            500..600 if step == Step::Mail && code != 552 && !told.starts_with("5.3.4") => {
+                OutcomeKind::Relay
+            }
             400..500 => OutcomeKind::Deferred,
             _ => OutcomeKind::Refused,
         };
@@ -317,6 +322,7 @@ fn outcome(relay: &Relay, kind: OutcomeKind, step: Step, code: u16, reply: Strin
     Outcome {
         kind,
         relay: relay.name(),
+        sent_to: None,
         step,
         code: i64::from(code),
         enhanced: enhanced_code(&reply, code),

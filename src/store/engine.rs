@@ -45,8 +45,8 @@ impl Engine {
         match url.split(':').next().unwrap_or_default() {
             "sqlite" => Ok(Self::Sqlite),
             "postgres" | "postgresql" => Ok(Self::Postgres),
-            _ => Err(Error::Database(format!(
-                "database.url: \"{url}\" is neither sqlite:FILE nor postgres://USER@HOST/NAME"
+            _ => Err(Error::Url(format!(
+                "\"{url}\" is neither sqlite:FILE nor postgres://USER@HOST/NAME"
             ))),
         }
     }
@@ -57,8 +57,8 @@ impl Engine {
             return Ok(url.to_owned());
         }
         if url.contains(":memory:") || url.contains("mode=") {
-            return Err(Error::Database(format!(
-                "database.url: \"{url}\": write sqlite:FILE; a database in memory would be another one for each connection"
+            return Err(Error::Url(format!(
+                "\"{url}\": write sqlite:FILE; a database in memory would be another one for each connection"
             )));
         }
         Ok(format!("{url}?mode={}", if create { "rwc" } else { "rw" }))
@@ -73,7 +73,8 @@ impl Engine {
         }
     }
 
-    /// Hands out up to $2 ready deliveries of a campaign: $1 campaign, $3 worker, $4 lease end.
+    /// Hands out up to $2 ready deliveries of a campaign that is being sent: $1 campaign, $3 worker,
+    /// $4 lease end.
     ///
     /// PostgreSQL: `= ANY(ARRAY(…))` keeps its speed under a generic plan (39,800 rows a second,
     /// where IN and CTE forms fall to some 100) and is evaluated once.
@@ -83,6 +84,7 @@ impl Engine {
                 "UPDATE delivery SET state = 'leased', worker = $3, lease_until = $4
                  WHERE id IN (SELECT id FROM delivery
                               WHERE campaign_id = $1 AND state = 'ready'
+                                AND EXISTS (SELECT 1 FROM campaign WHERE id = $1 AND state = 'approved')
                               ORDER BY id LIMIT $2)
                  RETURNING id, letter_id, recipient, attempts, queued_at"
             }
@@ -90,6 +92,7 @@ impl Engine {
                 "UPDATE delivery SET state = 'leased', worker = $3, lease_until = $4
                  WHERE id = ANY(ARRAY(SELECT id FROM delivery
                                       WHERE campaign_id = $1 AND state = 'ready'
+                                        AND EXISTS (SELECT 1 FROM campaign WHERE id = $1 AND state = 'approved')
                                       ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED))
                  RETURNING id, letter_id, recipient, attempts, queued_at"
             }
@@ -126,6 +129,30 @@ impl Engine {
             text.push(')');
         }
         text
+    }
+
+    /// Says of a database that cannot be opened which one it is and what to do.
+    pub(super) fn explain(self, error: Error, url: &str, create: bool) -> Error {
+        let file = url
+            .trim_start_matches("sqlite:")
+            .split('?')
+            .next()
+            .unwrap_or_default();
+        match (self, error) {
+            (Self::Sqlite, Error::NotReady(_)) if create => Error::Url(format!(
+                "{file} cannot be made: is its folder there, and may you write to it?"
+            )),
+            (Self::Sqlite, Error::NotReady(_)) if std::path::Path::new(file).exists() => {
+                Error::Url(format!(
+                    "{file} cannot be opened: may you read and write it?"
+                ))
+            }
+            (Self::Sqlite, Error::NotReady(_)) => Error::NotReady(format!(
+                "there is no database {file}; run `lapwing init`, or name another with --database"
+            )),
+            (Self::Sqlite, Error::Database(told)) => Error::Url(format!("{file}: {told}")),
+            (_, error) => error,
+        }
     }
 
     /// Held until it is dropped.
@@ -170,7 +197,7 @@ pub(super) async fn prepare(
             connection
                 .execute(
                     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000;
-                     PRAGMA foreign_keys = ON; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;
+                     PRAGMA foreign_keys = ON; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY;
                      PRAGMA journal_size_limit = 67108864",
                 )
                 .await?;

@@ -11,6 +11,7 @@ use crate::model::{Attachment, Letter, Notice, Timestamp};
 #[derive(Clone, Debug, Default)]
 pub struct LetterFilter {
     pub campaign: i64,
+    /// A delivery's state; `uncertain` also finds letters that were sent again and accepted since.
     pub state: Option<String>,
     pub country: Option<String>,
     /// Part of the recipient's address.
@@ -34,6 +35,8 @@ pub struct LetterLine {
     pub state: String,
     pub attempts: i64,
     pub due_at: Option<Timestamp>,
+    /// Attempts cut off after the message was handed over: it may have arrived that often more.
+    pub uncertain: i64,
 }
 
 impl Store {
@@ -197,10 +200,14 @@ impl Store {
     ) -> Result<Vec<LetterLine>, Error> {
         let rows = sqlx::query(
             "SELECT letter.id, ticket, part, parts, letter.recipient, letter.country, locale, row_count, subject,
-                    COALESCE(state, 'composed') AS state, COALESCE(attempts, 0) AS attempts, due_at
+                    COALESCE(state, 'composed') AS state, COALESCE(attempts, 0) AS attempts, due_at,
+                    (SELECT COUNT(*) FROM attempt
+                     WHERE delivery_id = delivery.id AND outcome = 'uncertain') AS uncertain
              FROM letter LEFT JOIN delivery ON letter_id = letter.id
              WHERE letter.campaign_id = $1 AND letter.id > $2
-               AND ($3 = '' OR COALESCE(state, 'composed') = $3)
+               AND ($3 = '' OR COALESCE(state, 'composed') = $3
+                    OR ($3 = 'uncertain' AND EXISTS (SELECT 1 FROM attempt
+                        WHERE delivery_id = delivery.id AND outcome = 'uncertain')))
                AND ($4 = '' OR letter.country = $4)
                AND ($5 = '' OR letter.recipient LIKE '%' || $5 || '%')
              ORDER BY letter.id LIMIT $6",
@@ -230,6 +237,7 @@ impl Store {
                     due_at: due_at.filter(|_| state == "scheduled").map(Timestamp),
                     state,
                     attempts: row.try_get("attempts")?,
+                    uncertain: row.try_get("uncertain")?,
                 })
             })
             .collect()

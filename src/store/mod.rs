@@ -4,6 +4,7 @@
 //! knows neither its callers nor SMTP, HTTP or the command line. Where SQLite and PostgreSQL must
 //! be spoken to differently, [`engine`] does it.
 
+mod attempts;
 mod campaigns;
 mod engine;
 mod findings;
@@ -20,15 +21,16 @@ use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::MigrateError;
-use sqlx::{Any, AnyConnection, AnyPool, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Transaction};
 
 use crate::retry;
 use engine::Engine;
 
+pub use attempts::{Fact, Granted};
 pub use imports::ImportCounts;
 pub use letters::{LetterFilter, LetterLine};
 pub use networks::{StoredNetwork, TableLoad};
-pub use queue::{Claimed, Fact, Granted};
+pub use queue::Claimed;
 pub use statistics::{CountryLine, FindingLine, QueueView, Tally, Totals};
 pub use suspects::{Piece, SuspectRow, Waiting};
 
@@ -86,7 +88,16 @@ impl Store {
         let url = engine.full_url(url, create)?;
         let options: AnyConnectOptions = url
             .parse()
-            .map_err(|error| Error::Database(format!("database.url: {error}")))?;
+            .map_err(|error: sqlx::Error| Error::Url(error.to_string()))?;
+        // A pool tries for half a minute what will never work; one connection says why at once.
+        let first = retry::patiently(PATIENCE, Error::is_passing, || async {
+            let mut connection = AnyConnection::connect_with(&options).await?;
+            engine::prepare(engine, &mut connection).await?;
+            Ok(connection.close().await?)
+        });
+        first
+            .await
+            .map_err(|error: Error| engine.explain(error, &url, create))?;
         let pool = |connections: u32| {
             let pool = AnyPoolOptions::new()
                 .max_connections(connections)
@@ -94,16 +105,7 @@ impl Store {
                 .after_connect(move |connection, _| Box::pin(engine::prepare(engine, connection)));
             engine::drop_poisoned(pool)
         };
-        let connect = |connections: u32| {
-            let options = options.clone();
-            async move {
-                retry::patiently(PATIENCE, Error::is_passing, || {
-                    let (pool, options) = (pool(connections), options.clone());
-                    async move { pool.connect_with(options).await.map_err(Error::from) }
-                })
-                .await
-            }
-        };
+        let connect = |connections: u32| pool(connections).connect_with(options.clone());
         Ok(match engine {
             Engine::Sqlite => {
                 let write = connect(1).await?;
@@ -167,6 +169,9 @@ pub enum Error {
     /// It may work later.
     #[error("the database cannot be reached or written to now: {0}")]
     Unavailable(String),
+    /// The settings name no database that there can be.
+    #[error("database.url: {0}")]
+    Url(String),
     #[error("database: {0}")]
     Database(String),
 }
@@ -188,17 +193,22 @@ impl Error {
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Protocol(_) => {
-                Self::Unavailable(error.to_string())
-            }
+            sqlx::Error::Io(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::Protocol(_) => Self::Unavailable(error.to_string()),
             sqlx::Error::Database(told) => match told.code().as_deref() {
                 // SQLite: unable to open the file.
-                Some("14") => Self::NotReady(
-                    "there is no database at database.url; run `lapwing init` (here, or with --database)".to_owned(),
-                ),
+                Some("14") => Self::NotReady(told.message().to_owned()),
                 // SQLite: busy, locked, I/O, full. PostgreSQL: connection classes 08 and 57P, 53 (resources).
-                Some("5" | "6" | "10" | "13" | "517") => Self::Unavailable(told.message().to_owned()),
-                Some(code) if ["08", "53", "57P"].iter().any(|class| code.starts_with(class)) => {
+                Some("5" | "6" | "10" | "13" | "517") => {
+                    Self::Unavailable(told.message().to_owned())
+                }
+                Some(code)
+                    if ["08", "53", "57P"]
+                        .iter()
+                        .any(|class| code.starts_with(class)) =>
+                {
                     Self::Unavailable(told.message().to_owned())
                 }
                 Some("3D000") => Self::NotReady(format!("{}; create it first", told.message())),

@@ -61,6 +61,8 @@ pub struct QueueView {
     pub leased_until: Option<Timestamp>,
     /// Attempts cut off after the message was handed over.
     pub uncertain_attempts: i64,
+    /// Letters accepted that did not go to their recipients: redirected, or put into a folder.
+    pub accepted_elsewhere: i64,
 }
 
 /// A reason for which suspects are in no letter.
@@ -149,12 +151,20 @@ impl Store {
         .bind(campaign)
         .fetch_one(&self.read)
         .await?;
+        let accepted_elsewhere = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM attempt JOIN delivery ON delivery.id = delivery_id
+             WHERE campaign_id = $1 AND outcome = 'accepted' AND sent_to <> recipient",
+        )
+        .bind(campaign)
+        .fetch_one(&self.read)
+        .await?;
         Ok(QueueView {
             states: tallies(states),
             oldest_open: moment("oldest")?,
             next_retry: moment("next_retry")?,
             leased_until: moment("leased_until")?,
             uncertain_attempts,
+            accepted_elsewhere,
         })
     }
 
