@@ -1,5 +1,7 @@
 //! The stories, in one binary: one link, one throw-away PostgreSQL.
 
 mod cluster;
+mod desk;
+mod intake;
 mod whole;
 mod world;
