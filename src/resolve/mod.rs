@@ -52,7 +52,9 @@ pub async fn run_once(
     let anew = campaign
         .resolved_at
         .is_some_and(|resolved| changed.is_some_and(|changed| changed >= resolved));
-    store.forget_findings(campaign.id, !anew).await?;
+    // A first run that was stopped left no time to compare with: what it found may be outdated, too.
+    let keep_matched = campaign.resolved_at.is_some() && !anew;
+    store.forget_findings(campaign.id, keep_matched).await?;
     progress.expect(store.count_waiting(campaign.id).await?);
 
     let sources = Sources::read(store, order, now).await?;
