@@ -3,5 +3,7 @@
 mod cluster;
 mod desk;
 mod intake;
+mod overrides;
+mod resolve;
 mod whole;
 mod world;
