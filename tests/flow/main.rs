@@ -1,6 +1,7 @@
 //! The stories, in one binary: one link, one throw-away PostgreSQL.
 
 mod cluster;
+mod compose;
 mod desk;
 mod intake;
 mod overrides;

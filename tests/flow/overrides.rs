@@ -5,9 +5,9 @@ use crate::story;
 
 /// Two networks of one AS, one of them inside a third of another AS.
 const TABLE: &str = "range,name,country,asn,handle,abuse
-192.0.2.0/24,HOLDING,DE,64500,ORG-HOLD-TEST,abuse@holding.example
-192.0.2.64/26,CUSTOMER,DE,64501,ORG-CUST-TEST,abuse@customer.example
-198.51.100.0/24,FAR,DE,64501,ORG-FAR-TEST,abuse@far.example
+192.0.2.0/24,HOLDING,US,64500,ORG-HOLD-TEST,abuse@holding.example
+192.0.2.64/26,CUSTOMER,US,64501,ORG-CUST-TEST,abuse@customer.example
+198.51.100.0/24,FAR,US,64501,ORG-FAR-TEST,abuse@far.example
 ";
 
 const FEED: &str = "192.0.2.1\n192.0.2.65\n198.51.100.1\n";
