@@ -123,8 +123,11 @@ impl Writer<'_> {
         let words: Words = self.templates.data(&format!("part/words/{locale}.toml"))?;
         let table = evidence.table(&words, shown);
         let first = values(locale, false)?;
-        let subject = self.render("subject", locale, &first)?.trim().to_owned();
-        let body = self.render("body", locale, &first)?;
+        let subject = self
+            .templates
+            .render(&self.file("subject", locale), &first)?;
+        let subject = subject.trim().to_owned();
+        let body = self.body(locale, &first)?;
         let mut text = layout::to_text(&body, &table);
         let mut page = Page {
             locale,
@@ -136,7 +139,7 @@ impl Writer<'_> {
             second_content: String::new(),
         };
         if page.bilingual {
-            let english = self.render("body", ENGLISH, &values(ENGLISH, true)?)?;
+            let english = self.body(ENGLISH, &values(ENGLISH, true)?)?;
             let below = format!("{}\n\n{english}", words.english_below);
             text.push_str(&layout::to_text(
                 &format!("\n\n---\n\n{below}"),
@@ -180,11 +183,13 @@ impl Writer<'_> {
         })
     }
 
-    fn render(&self, piece: &str, locale: &str, values: &Values<'_>) -> Result<String, Error> {
-        self.templates.render(
-            &format!("letter/{}/{locale}/{piece}.hbs", self.letter),
-            values,
-        )
+    fn body(&self, locale: &str, values: &Values<'_>) -> Result<String, Error> {
+        let file = self.file("body", locale);
+        self.templates.render_marked(&file, values)
+    }
+
+    fn file(&self, piece: &str, locale: &str) -> String {
+        format!("letter/{}/{locale}/{piece}.hbs", self.letter)
     }
 
     #[allow(
