@@ -3,8 +3,10 @@
 mod cluster;
 mod compose;
 mod desk;
+mod hostile;
 mod intake;
 mod overrides;
+mod parts;
 mod resolve;
 mod whole;
 mod world;
