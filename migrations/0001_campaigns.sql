@@ -1,5 +1,6 @@
--- One text for SQLite and PostgreSQL. {PK} is the one word that must differ: SQLite's rowid alias
--- (half the size and twice the speed of any other key there) is spelt unlike PostgreSQL's identity.
+-- One text for SQLite and PostgreSQL. {PK} (and {PK_ONCE}, see the letters) is the one word that must
+-- differ: SQLite's rowid alias (half the size and twice the speed of any other key there) is spelt
+-- unlike PostgreSQL's identity.
 --
 -- The rules of this folder: BIGINT for every number (an INTEGER is 32 bits on PostgreSQL only),
 -- moments as BIGINT milliseconds, no BOOLEAN (a nullable moment says whether and when), states as

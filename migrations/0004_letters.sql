@@ -1,6 +1,8 @@
--- What one contact is told in one round of one campaign.
+-- What one contact is told in one round of one campaign. Tickets are made of its id: {PK_ONCE} is
+-- {PK}, but a number once given is never given again, not even after its row is gone (SQLite would),
+-- so that no print of a letter composed anew shares its ticket with another letter.
 CREATE TABLE notice (
-    id          {PK},
+    id          {PK_ONCE},
     campaign_id BIGINT NOT NULL REFERENCES campaign (id),
     round       BIGINT NOT NULL,
     mailbox     TEXT   NOT NULL,

@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use handlebars::{Handlebars, no_escape};
+use handlebars::Handlebars;
 use rust_embed::RustEmbed;
 use serde::Serialize;
+
+/// Stand before and behind each value in a [marked](Templates::render_marked) text (STX and ETX;
+/// words from outside hold no control characters).
+pub const MARKS: [char; 2] = ['\u{2}', '\u{3}'];
 
 #[derive(RustEmbed)]
 #[folder = "templates/"]
@@ -46,7 +50,10 @@ impl Templates {
         }
         let mut handlebars = Handlebars::new();
         handlebars.set_strict_mode(true);
-        handlebars.register_escape_fn(no_escape);
+        handlebars.register_escape_fn(|value| {
+            let [begin, end] = MARKS;
+            format!("{begin}{}{end}", value.replace(MARKS, ""))
+        });
         for (name, text) in files.iter().filter(|(name, _)| name.ends_with(".hbs")) {
             handlebars
                 .register_template_string(name, text)
@@ -86,6 +93,15 @@ impl Templates {
     /// # Errors
     /// When there is no such template, or a value it needs is missing.
     pub fn render(&self, name: &str, values: &impl Serialize) -> Result<String, Error> {
+        Ok(self.render_marked(name, values)?.replace(MARKS, ""))
+    }
+
+    /// With [`MARKS`] around each value, so that the template's own words can be told from those
+    /// that came with a value.
+    ///
+    /// # Errors
+    /// As [`render`](Self::render).
+    pub fn render_marked(&self, name: &str, values: &impl Serialize) -> Result<String, Error> {
         if !self.has(name) {
             return Err(missing(name));
         }
@@ -215,6 +231,15 @@ mod tests {
         assert_eq!(
             templates.render("x.hbs", &values).unwrap(),
             "{{other}} & <b>"
+        );
+        assert_eq!(
+            templates.render_marked("x.hbs", &values).unwrap(),
+            "\u{2}{{other}} & <b>\u{3}"
+        );
+        let forged = BTreeMap::from([("value", "\u{3}# x\u{2}")]);
+        assert_eq!(
+            templates.render_marked("x.hbs", &forged).unwrap(),
+            "\u{2}# x\u{3}"
         );
     }
 }

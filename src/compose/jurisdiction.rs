@@ -84,9 +84,7 @@ impl Jurisdiction {
     /// those that the letter has been written in; else English.
     pub(super) fn locale(&self, templates: &Templates, letter: &str, wished: &str) -> String {
         let mut wanted = std::iter::once(wished).chain(self.languages.iter().map(String::as_str));
-        let found = wanted.find(|locale| {
-            !locale.is_empty() && templates.has(&format!("letter/{letter}/{locale}/body.hbs"))
-        });
+        let found = wanted.find_map(|tag| written_for(templates, letter, tag));
         found.unwrap_or(ENGLISH).to_owned()
     }
 
@@ -157,15 +155,28 @@ impl Translation {
         jurisdiction: &Jurisdiction,
         locale: &str,
     ) -> Result<Self, Error> {
+        let words = templates.data(&format!("part/words/{locale}.toml"))?;
         let measures = jurisdiction.measures(templates, locale)?;
         Ok(Self {
             locale: locale.to_owned(),
-            words: templates.data(&format!("part/words/{locale}.toml"))?,
+            words,
             reserved: measures.iter().any(|measure| measure.reserved),
             measures,
             note: jurisdiction.note(locale)?,
         })
     }
+}
+
+/// The language, among those that the letter has been written in, that a tag asks for: itself, else
+/// what is left when it is cut from the end (lookup, RFC 4647 3.4), so `en-GB` finds `en`.
+fn written_for<'t>(templates: &'t Templates, letter: &str, tag: &str) -> Option<&'t str> {
+    let folder = format!("letter/{letter}/");
+    let written = || {
+        let names = templates.names(&folder);
+        names.filter_map(|name| name.strip_prefix(&folder)?.strip_suffix("/body.hbs"))
+    };
+    std::iter::successors(Some(tag), |tag| Some(tag.rsplit_once('-')?.0))
+        .find_map(|tag| written().find(|locale| locale.eq_ignore_ascii_case(tag)))
 }
 
 #[cfg(test)]

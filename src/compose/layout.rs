@@ -1,54 +1,65 @@
 //! One source for both bodies: the light layout of a letter, set as plain text and as HTML.
 //!
 //! A template writes paragraphs on one long line each, `# headings`, `- ` and `1. ` items, lines
-//! led by four spaces that stay as they are, `---` and `[[evidence]]`. Translators so write each
-//! letter once, and text and HTML cannot say different things. There is no markup inside a line,
-//! so no value from outside can become any.
+//! led by four spaces that stay as they are (unless they are too long), `---` and `[[evidence]]`.
+//! Translators so write each letter once, and text and HTML cannot say different things. There is
+//! no markup inside a line, and none of these signs counts within a value, so no value from outside
+//! can become markup: not even a holder called `# Pay here` at the head of a line.
 
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 use unicode_width::UnicodeWidthStr;
+
+use crate::templates::MARKS;
 
 /// The width of the plain text, in columns.
 pub(super) const WIDTH: usize = 78;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Block<'a> {
-    Heading(&'a str),
-    Paragraph(&'a str),
+enum Block {
+    Heading(String),
+    Paragraph(String),
     /// `-` or `7.`, and the text.
-    Item(&'a str, &'a str),
-    Verbatim(&'a str),
+    Item(String, String),
+    Verbatim(String),
     Evidence,
     Rule,
     Blank,
 }
 
-fn blocks(source: &str) -> impl Iterator<Item = Block<'_>> {
-    source.lines().map(|line| {
+/// Reads a text whose values are [marked](MARKS).
+fn blocks(source: &str) -> impl Iterator<Item = Block> {
+    let plain = |text: &str| text.replace(MARKS, "");
+    source.lines().map(move |line| {
         if let Some(text) = line.strip_prefix("    ") {
-            return Block::Verbatim(text.trim_end());
+            return Block::Verbatim(plain(text).trim_end().to_owned());
         }
         let line = line.trim();
         match line {
-            "" => return Block::Blank,
             "---" => return Block::Rule,
             "[[evidence]]" => return Block::Evidence,
+            _ if plain(line).is_empty() => return Block::Blank,
             _ => {}
         }
         if let Some(text) = line.strip_prefix("# ") {
-            return Block::Heading(text);
+            return Block::Heading(plain(text));
         }
-        if let Some((marker, text)) = line.split_once(' ') {
-            let number = marker.strip_suffix('.').unwrap_or_default();
-            let is_number = !number.is_empty()
-                && number.len() <= 3
-                && number.bytes().all(|b| b.is_ascii_digit());
-            if marker == "-" || is_number {
-                return Block::Item(marker, text);
-            }
+        if let Some((marker, text)) = line.split_once(' ')
+            && (marker == "-" || is_number(marker))
+        {
+            return Block::Item(plain(marker), plain(text));
         }
-        Block::Paragraph(line)
+        Block::Paragraph(plain(line))
     })
+}
+
+/// `7.`, where the 7 may be a value of its own, but not the beginning of one.
+fn is_number(marker: &str) -> bool {
+    let number = marker.strip_suffix('.').unwrap_or_default();
+    let value = number
+        .strip_prefix(MARKS[0])
+        .and_then(|value| value.strip_suffix(MARKS[1]));
+    let number = value.unwrap_or(number);
+    (1..=3).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The observations of a letter, for both bodies.
@@ -66,27 +77,30 @@ pub(super) fn to_text(source: &str, table: &Table) -> String {
     let mut text = String::new();
     let mut blank = true;
     for block in blocks(source) {
+        let was_blank = std::mem::replace(&mut blank, block == Block::Blank);
         match block {
-            Block::Blank if !blank => text.push('\n'),
+            Block::Blank if !was_blank => text.push('\n'),
             Block::Blank => {}
             Block::Heading(line) => {
-                text.push_str(&wrap(line, "", ""));
+                text.push_str(&wrap(&line, "", ""));
                 text.push('\n');
                 let width = line.width().min(WIDTH);
                 text.push_str(&"-".repeat(width));
                 text.push('\n');
             }
             Block::Paragraph(line) => {
-                text.push_str(&wrap(line, "", ""));
+                text.push_str(&wrap(&line, "", ""));
                 text.push('\n');
             }
             Block::Item(marker, line) => {
                 let lead = format!("{marker} ");
-                text.push_str(&wrap(line, &lead, &" ".repeat(lead.len())));
+                text.push_str(&wrap(&line, &lead, &" ".repeat(lead.len())));
                 text.push('\n');
             }
             Block::Verbatim(line) => {
-                text.push_str(format!("    {line}").trim_end());
+                let words = line.trim_start_matches(' ');
+                let lead = " ".repeat(4 + line.len() - words.len());
+                text.push_str(wrap(words, &lead, &format!("{lead}  ")).trim_end());
                 text.push('\n');
             }
             Block::Rule => {
@@ -95,7 +109,6 @@ pub(super) fn to_text(source: &str, table: &Table) -> String {
             }
             Block::Evidence => text.push_str(&table.to_text()),
         }
-        blank = block == Block::Blank;
     }
     text.truncate(text.trim_end().len());
     text.push('\n');
@@ -107,8 +120,8 @@ pub(super) fn to_html(source: &str, table: &Table) -> String {
     let mut html = String::new();
     let mut open = "";
     for block in blocks(source) {
-        let wanted = match block {
-            Block::Item("-", _) => "ul",
+        let wanted = match &block {
+            Block::Item(marker, _) if marker == "-" => "ul",
             Block::Item(..) => "ol",
             Block::Verbatim(_) => "pre",
             // One blank line between two items does not end their list.
@@ -126,15 +139,17 @@ pub(super) fn to_html(source: &str, table: &Table) -> String {
             open = wanted;
         }
         match block {
-            Block::Heading(text) => html.push_str(&format!("<h2>{}</h2>\n", escape(text))),
-            Block::Paragraph(text) => html.push_str(&format!("<p>{}</p>\n", escape(text))),
-            Block::Item("-", text) => html.push_str(&format!("<li>{}</li>\n", escape(text))),
+            Block::Heading(text) => html.push_str(&format!("<h2>{}</h2>\n", escape(&text))),
+            Block::Paragraph(text) => html.push_str(&format!("<p>{}</p>\n", escape(&text))),
             Block::Item(marker, text) => {
-                let number = marker.trim_end_matches('.');
-                html.push_str(&format!("<li value=\"{number}\">{}</li>\n", escape(text)));
+                let value = match marker.strip_suffix('.') {
+                    Some(number) => format!(" value=\"{number}\""),
+                    None => String::new(),
+                };
+                html.push_str(&format!("<li{value}>{}</li>\n", escape(&text)));
             }
             Block::Verbatim(text) => {
-                html.push_str(&escape(text));
+                html.push_str(&escape(&text));
                 html.push('\n');
             }
             Block::Evidence => html.push_str(&table.to_html()),
@@ -301,12 +316,29 @@ mod tests {
     }
 
     #[test]
+    fn no_value_begins_a_block() {
+        let [begin, end] = MARKS;
+        for value in ["# x", "- x", "1. x", "---", "[[evidence]]", "    x"] {
+            let html = to_html(&format!("{begin}{value}{end}"), &table());
+            assert_eq!(html, format!("<p>{value}</p>\n"));
+        }
+        let measure = format!("{begin}3{end}. {begin}Title{end}: {begin}text{end}");
+        assert_eq!(to_text(&measure, &table()), "3. Title: text\n");
+        assert!(to_html(&measure, &table()).starts_with("<ol>\n<li value=\"3\">Title: text<"));
+        assert_eq!(
+            to_text(&format!("a\n{begin}{end}\nb"), &table()),
+            "a\n\nb\n"
+        );
+    }
+
+    #[test]
     fn keeps_within_the_width_in_every_script() {
         let english = "word ".repeat(60);
         let japanese = "迷惑メールを送信している疑いがあります。".repeat(12);
         for source in [
             english.as_str(),
             &format!("- {english}"),
+            &format!("      192.0.2.0/24  {english}"),
             &japanese,
             &format!("1. {japanese}"),
         ] {

@@ -128,8 +128,11 @@ impl Writer<'_> {
         };
         let table = evidence.table(&self.own.words, told.shown);
         let values = self.values(&told, self.own, false);
-        let subject = self.render("subject", self.own, &values)?.trim().to_owned();
-        let body = self.render("body", self.own, &values)?;
+        let subject = self
+            .templates
+            .render(&self.file("subject", self.own), &values)?;
+        let subject = subject.trim().to_owned();
+        let body = self.body(self.own, &values)?;
         let mut text = layout::to_text(&body, &table);
         let mut page = Page {
             locale: &self.own.locale,
@@ -141,11 +144,7 @@ impl Writer<'_> {
             second_content: String::new(),
         };
         if page.bilingual {
-            let english = self.render(
-                "body",
-                self.english,
-                &self.values(&told, self.english, true),
-            )?;
+            let english = self.body(self.english, &self.values(&told, self.english, true))?;
             let below = format!("{}\n\n{english}", self.own.words.english_below);
             let nothing = Table::default();
             text.push_str(&layout::to_text(&format!("\n\n---\n\n{below}"), &nothing));
@@ -187,14 +186,13 @@ impl Writer<'_> {
         })
     }
 
-    fn render(
-        &self,
-        piece: &str,
-        language: &Translation,
-        values: &Values<'_>,
-    ) -> Result<String, Error> {
-        let name = format!("letter/{}/{}/{piece}.hbs", self.letter, language.locale);
-        self.templates.render(&name, values)
+    fn body(&self, language: &Translation, values: &Values<'_>) -> Result<String, Error> {
+        let file = self.file("body", language);
+        self.templates.render_marked(&file, values)
+    }
+
+    fn file(&self, piece: &str, language: &Translation) -> String {
+        format!("letter/{}/{}/{piece}.hbs", self.letter, language.locale)
     }
 
     fn values<'v>(

@@ -11,7 +11,9 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 
 use crate::config::SourceName;
-use crate::model::{AddressRange, Campaign, Finding, Network, Progress, Timestamp, Verdict};
+use crate::model::{
+    AddressRange, Campaign, CampaignState, Finding, Network, Progress, Timestamp, Verdict,
+};
 use crate::store::{Error, Piece, Store};
 pub use load::{TableDone, load_table};
 pub use overrides::{NewOverride, Row as OverrideRow, read as read_overrides};
@@ -19,7 +21,7 @@ use source::{Answer, Sources, Spot, weigh};
 pub use table::read as read_table;
 
 /// Suspects taken from the store at a time, in address order.
-const PAGE: i64 = 20_000;
+const PAGE: i64 = 10_000;
 
 /// What one run did.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -32,8 +34,9 @@ pub struct Done {
     pub anew: bool,
 }
 
-/// Finds for each suspect that waits who answers for it. What was not found before is tried
-/// again; when table or overrides have changed since the last time, all is resolved anew.
+/// Finds for each suspect that waits who answers for it, and tries again what was not found. When
+/// table or overrides have changed since the last time, all is resolved anew; when there is nothing
+/// to do, nothing changes, and a submission stands.
 ///
 /// # Errors
 /// [`Error::Refused`] once the campaign is approved; the database's. What is placed by then stays.
@@ -45,14 +48,20 @@ pub async fn run_once(
     now: Timestamp,
     progress: &Progress,
 ) -> Result<Done, Error> {
-    store
-        .reopen(&campaign.name, by, "resolved again", now)
-        .await?;
     let changed = store.contacts_changed_at(now).await?;
     let anew = campaign
         .resolved_at
         .is_some_and(|resolved| changed.is_some_and(|changed| changed >= resolved));
-    store.forget_findings(campaign.id, !anew).await?;
+    let submitted = campaign.state == CampaignState::Submitted;
+    if submitted && !anew && !is_anything_open(store, campaign, now).await? {
+        return Ok(Done::default());
+    }
+    store
+        .reopen(&campaign.name, by, "resolved again", now)
+        .await?;
+    // A first run that was stopped left no time to compare with: what it found may be outdated, too.
+    let keep_matched = campaign.resolved_at.is_some() && !anew;
+    store.forget_findings(campaign.id, keep_matched).await?;
     progress.expect(store.count_waiting(campaign.id).await?);
 
     let sources = Sources::read(store, order, now).await?;
@@ -102,6 +111,15 @@ pub async fn run_once(
         progress.add(page.len() as u64);
     }
     Ok(done)
+}
+
+async fn is_anything_open(
+    store: &Store,
+    campaign: &Campaign,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let ask_at = store.next_question(campaign.id).await?;
+    Ok(ask_at.is_some_and(|at| at <= now) || store.count_waiting(campaign.id).await? > 0)
 }
 
 /// What [`run_once`] would find if it went over all suspects anew: how many of each verdict, the

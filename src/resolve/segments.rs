@@ -1,6 +1,9 @@
 //! Nested ranges flattened into disjoint segments, so that the most specific one is found by one
 //! search and a suspect range is cut at every border it crosses.
 
+use std::cmp::Reverse;
+use std::net::{IpAddr, Ipv4Addr};
+
 use crate::model::{Address, AddressRange};
 
 const NONE: u32 = u32::MAX;
@@ -20,12 +23,14 @@ pub(super) struct Segments {
 
 impl Segments {
     pub(super) fn build(ranges: &[AddressRange]) -> Self {
-        let mut order: Vec<u32> = (0..ranges.len() as u32).collect();
+        // Registries list ::/0. As a number it lies around IPv4's mapped block, too, but answers for
+        // nothing in it: a range of nobody's keeps the two families apart.
+        let nobody = ranges.len() as u32;
+        let ranges: Vec<AddressRange> = ranges.iter().copied().chain(all_of_ipv4()).collect();
         let range = |id: u32| ranges[id as usize];
-        order.sort_by(|a, b| {
-            let key = |id: u32| (range(id).first(), std::cmp::Reverse(range(id).last()));
-            key(*a).cmp(&key(*b))
-        });
+        // The sort is stable: 0.0.0.0/0 in a table comes behind nobody's, so lies inside it.
+        let mut order: Vec<u32> = (0..ranges.len() as u32).rev().collect();
+        order.sort_by_key(|id| (range(*id).first(), Reverse(range(*id).last())));
         let mut built = Self {
             starts: Vec::with_capacity(ranges.len() * 2),
             owners: Vec::with_capacity(ranges.len() * 2),
@@ -33,12 +38,17 @@ impl Segments {
         };
         let mut open: Vec<u32> = Vec::new();
         for id in order {
-            built.close_before(ranges, &mut open, range(id).first().0);
+            built.close_before(&ranges, &mut open, range(id).first().0);
             built.parents[id as usize] = open.last().copied().unwrap_or(NONE);
             built.start(range(id).first().0, id);
             open.push(id);
         }
-        built.close_before(ranges, &mut open, u128::MAX);
+        built.close_before(&ranges, &mut open, u128::MAX);
+        for id in built.owners.iter_mut().chain(&mut built.parents) {
+            if *id == nobody {
+                *id = NONE;
+            }
+        }
         built
     }
 
@@ -98,6 +108,11 @@ impl Segments {
     }
 }
 
+fn all_of_ipv4() -> Option<AddressRange> {
+    let end = |ip: Ipv4Addr| Address::from(IpAddr::V4(ip));
+    AddressRange::new(end(Ipv4Addr::UNSPECIFIED), end(Ipv4Addr::BROADCAST)).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,6 +169,24 @@ mod tests {
             cut(&table, "192.0.2.0-192.0.3.255"),
             "192.0.2.0/26=192.0.2.0/26 192.0.2.64/26=192.0.2.64/26 192.0.2.128/25=192.0.2.0/24 192.0.3.0/24=192.0.3.0/24"
         );
+    }
+
+    #[test]
+    fn ipv6_is_not_around_ipv4() {
+        let table = ["::/0", "0.0.0.0/0", "192.0.2.0/24", "2001:db8::/32"];
+        for (of, expected) in [
+            ("192.0.2.1", "192.0.2.1=192.0.2.0/24"),
+            ("198.51.100.1", "198.51.100.1=0.0.0.0/0"),
+            ("::1", "::1=::/0"),
+            ("2001:db8::1", "2001:db8::1=2001:db8::/32"),
+            ("ff02::1", "ff02::1=::/0"),
+        ] {
+            assert_eq!(cut(&table, of), expected);
+        }
+        let built = Segments::build(&ranges(&table));
+        assert_eq!(built.chain(2).collect::<Vec<_>>(), [2, 1]);
+        assert_eq!(built.chain(3).collect::<Vec<_>>(), [3, 0]);
+        assert_eq!(cut(&["::/0"], "192.0.2.1"), "192.0.2.1=-");
     }
 
     #[test]

@@ -116,7 +116,8 @@ impl Store {
         Ok(())
     }
 
-    /// When the answers of table and overrides last changed, expiry included.
+    /// When the answers of table and overrides last changed, expiry included. A loading that broke
+    /// off changed them as well, so the networks themselves are asked.
     ///
     /// # Errors
     /// The database's.
@@ -124,6 +125,7 @@ impl Store {
         let at: Option<i64> = sqlx::query_scalar(
             "SELECT MAX(at) FROM (
                  SELECT MAX(loaded_at) AS at FROM table_load
+                 UNION ALL SELECT MAX(told_at) FROM network
                  UNION ALL SELECT MAX(created_at) FROM contact_override
                  UNION ALL SELECT MAX(removed_at) FROM contact_override
                  UNION ALL SELECT MAX(expires_at) FROM contact_override WHERE expires_at <= $1) AS changes",
