@@ -73,7 +73,8 @@ impl Engine {
         }
     }
 
-    /// Hands out up to $2 ready deliveries of a campaign: $1 campaign, $3 worker, $4 lease end.
+    /// Hands out up to $2 ready deliveries of a campaign: $1 campaign, $3 worker, $4 lease end. Of
+    /// one that is paused or cancelled, none.
     ///
     /// PostgreSQL: `= ANY(ARRAY(…))` keeps its speed under a generic plan (39,800 rows a second,
     /// where IN and CTE forms fall to some 100) and is evaluated once.
@@ -83,6 +84,7 @@ impl Engine {
                 "UPDATE delivery SET state = 'leased', worker = $3, lease_until = $4
                  WHERE id IN (SELECT id FROM delivery
                               WHERE campaign_id = $1 AND state = 'ready'
+                                AND EXISTS (SELECT 1 FROM campaign WHERE id = $1 AND state = 'approved')
                               ORDER BY id LIMIT $2)
                  RETURNING id, letter_id, recipient, attempts, queued_at"
             }
@@ -90,6 +92,7 @@ impl Engine {
                 "UPDATE delivery SET state = 'leased', worker = $3, lease_until = $4
                  WHERE id = ANY(ARRAY(SELECT id FROM delivery
                                       WHERE campaign_id = $1 AND state = 'ready'
+                                        AND EXISTS (SELECT 1 FROM campaign WHERE id = $1 AND state = 'approved')
                                       ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED))
                  RETURNING id, letter_id, recipient, attempts, queued_at"
             }
