@@ -6,6 +6,7 @@
 )]
 
 mod cluster;
+mod crash;
 mod readme;
 mod send;
 mod whole;

@@ -21,24 +21,24 @@ use sqlx::{AnyConnection, Connection};
 use crate::world::World;
 
 /// The desk of the nth network: `abuse@isp007.example`.
-fn desk(n: usize) -> String {
+pub(crate) fn desk(n: usize) -> String {
     format!("abuse@isp{n:03}.example")
 }
 
 /// Letters to the desks 1 to `n`, approved and in the queue in this order.
-async fn queue(world: &World, n: usize) {
+pub(crate) async fn queue(world: &World, n: usize) {
     let mut table = String::from("range,country,abuse\n");
-    let mut feed = String::from("ip,seen,class,evidence\n");
+    let mut feed = String::from("ip,class,evidence\n");
     for n in 1..=n {
         let country = ["JP", "DE", "US", "KR"][n % 4];
         let _ = writeln!(table, "192.0.2.{n}/32,{country},{}", desk(n));
-        let _ = writeln!(feed, "192.0.2.{n},2026-11-01T00:00:00Z,spam,HELO mail{n}");
+        let _ = writeln!(feed, "192.0.2.{n},spam,HELO mail{n}");
     }
     world.queue(&table, &feed).await;
 }
 
 /// The delivery to a mailbox, and all its attempts.
-async fn story_of(world: &World, mailbox: &str) -> (Delivery, Vec<Attempt>) {
+pub(crate) async fn story_of(world: &World, mailbox: &str) -> (Delivery, Vec<Attempt>) {
     let letters = world.letters().await;
     let line = letters.iter().find(|line| line.recipient == mailbox);
     let id = line.expect("a letter to that mailbox").id;
@@ -46,13 +46,13 @@ async fn story_of(world: &World, mailbox: &str) -> (Delivery, Vec<Attempt>) {
 }
 
 /// What each attempt came to.
-fn outcomes(attempts: &[Attempt]) -> Vec<Option<OutcomeKind>> {
+pub(crate) fn outcomes(attempts: &[Attempt]) -> Vec<Option<OutcomeKind>> {
     let kind = |attempt: &Attempt| attempt.outcome.as_ref().map(|outcome| outcome.kind);
     attempts.iter().map(kind).collect()
 }
 
 /// How many deliveries are in which state.
-async fn states(world: &World) -> BTreeMap<String, usize> {
+pub(crate) async fn states(world: &World) -> BTreeMap<String, usize> {
     let mut states = BTreeMap::new();
     for line in world.letters().await {
         *states.entry(line.state).or_default() += 1;
@@ -61,13 +61,13 @@ async fn states(world: &World) -> BTreeMap<String, usize> {
 }
 
 /// `[("accepted", 3)]`, to be compared with [`states`].
-fn of<const N: usize>(states: [(&str, usize); N]) -> BTreeMap<String, usize> {
+pub(crate) fn of<const N: usize>(states: [(&str, usize); N]) -> BTreeMap<String, usize> {
     let states = states.into_iter().filter(|(_, n)| *n > 0);
     states.map(|(name, n)| (name.to_owned(), n)).collect()
 }
 
 /// How often each mailbox got a letter.
-fn copies(world: &World) -> BTreeMap<String, usize> {
+pub(crate) fn copies(world: &World) -> BTreeMap<String, usize> {
     let mut copies = BTreeMap::new();
     for letter in world.sink.received() {
         for recipient in letter.recipients {
