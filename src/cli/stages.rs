@@ -157,7 +157,7 @@ pub(super) async fn send(context: &Context, options: &Send) -> anyhow::Result<En
     if let Some(code) = stopped {
         return Ok(Ended::Stopped(code));
     }
-    let failed = done.refused + done.failed + done.uncertain > 0;
+    let failed = done.refused + done.expired + done.failed + done.uncertain > 0;
     Ok(if failed { Ended::Partly } else { Ended::Well })
 }
 
@@ -289,6 +289,7 @@ fn describe(done: &Done) -> String {
     for (n, what) in [
         (done.deferred, "deferred"),
         (done.refused, "refused"),
+        (done.expired, "given up, for their time is up"),
         (done.uncertain, "cut off after the message was handed over"),
         (done.failed, "could not be built"),
         (done.relay, "held up by the relay"),

@@ -204,7 +204,7 @@ impl<'a> Run<'a> {
         let again = schedule.next(kind, claimed.delivery, attempts, claimed.queued_at, at);
         let (state, due_at) = DeliveryState::after(kind, again, self.settings.resend_uncertain);
         if let Ok(mut done) = self.done.lock() {
-            done.count(kind);
+            done.count(kind, state);
         }
         self.progress.add(1);
         Fact::Finish {

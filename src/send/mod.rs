@@ -12,7 +12,8 @@ use serde::Serialize;
 
 use crate::config::{Config, OnUncertain};
 use crate::model::{
-    Campaign, CampaignState, Clock, Letter, Mailbox, OutcomeKind, Progress, Span, digest_of_set,
+    Campaign, CampaignState, Clock, DeliveryState, Letter, Mailbox, OutcomeKind, Progress, Span,
+    digest_of_set,
 };
 use crate::store::{self, Store};
 pub use courier::{Courier, file_name};
@@ -61,6 +62,8 @@ pub struct Done {
     pub accepted: u64,
     pub deferred: u64,
     pub refused: u64,
+    /// Deferred once more, and the time was up.
+    pub expired: u64,
     pub uncertain: u64,
     pub failed: u64,
     /// Attempts that came to nothing for the relay's sake.
@@ -68,8 +71,9 @@ pub struct Done {
 }
 
 impl Done {
-    fn count(&mut self, kind: OutcomeKind) {
+    fn count(&mut self, kind: OutcomeKind, state: DeliveryState) {
         *match kind {
+            _ if state == DeliveryState::Expired => &mut self.expired,
             OutcomeKind::Accepted => &mut self.accepted,
             OutcomeKind::Deferred => &mut self.deferred,
             OutcomeKind::Refused => &mut self.refused,
@@ -85,6 +89,7 @@ impl Done {
         self.accepted += other.accepted;
         self.deferred += other.deferred;
         self.refused += other.refused;
+        self.expired += other.expired;
         self.uncertain += other.uncertain;
         self.failed += other.failed;
         self.relay += other.relay;

@@ -28,11 +28,14 @@ impl TlsStream {
         let mut roots = RootCertStore::empty();
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         if !ca_file.as_os_str().is_empty() {
-            for certificate in
-                CertificateDer::pem_file_iter(ca_file).map_err(|error| other(&error))?
-            {
-                let certificate = certificate.map_err(|error| other(&error))?;
-                roots.add(certificate).map_err(|error| other(&error))?;
+            let in_file = |error: &dyn std::fmt::Display| {
+                io::Error::other(format!("{}: {error}", ca_file.display()))
+            };
+            let certificates =
+                CertificateDer::pem_file_iter(ca_file).map_err(|error| in_file(&error))?;
+            for certificate in certificates {
+                let certificate = certificate.map_err(|error| in_file(&error))?;
+                roots.add(certificate).map_err(|error| in_file(&error))?;
             }
         }
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))

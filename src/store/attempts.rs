@@ -188,7 +188,8 @@ async fn finish_attempt(
 }
 
 /// A worker whose lease is lost may no longer say that a letter failed, for another has it in
-/// hand; that it was accepted is a fact whoever reports it.
+/// hand; that it was accepted is a fact whoever reports it and whatever was thought meanwhile. It
+/// is taken out of another worker's hand, too: what that one has not begun would be a double.
 async fn finish_delivery(
     tx: &mut Connection,
     delivery: i64,
@@ -206,7 +207,7 @@ async fn finish_delivery(
              attempts = attempts + $4, lapses = 0, due_at = COALESCE($5, due_at),
              worker = '', lease_until = NULL, ended_at = $6
          WHERE id = $1 AND ((state = 'leased' AND worker = $2)
-                            OR ($3 = 'accepted' AND state IN ('ready', 'scheduled')))",
+                            OR ($3 = 'accepted' AND state <> 'accepted'))",
     )
     .bind(delivery)
     .bind(worker)

@@ -71,25 +71,29 @@ impl Store {
         Ok(promoted.rows_affected())
     }
 
-    /// Takes back deliveries of workers that have vanished. An attempt that was begun may have
-    /// been accepted: it is marked uncertain, and with `hold` its delivery waits for a person.
+    /// Takes back deliveries of workers that have vanished; those of a cancelled campaign end. An
+    /// attempt that was begun may have been accepted: it is marked uncertain, and with `hold` its
+    /// delivery waits for a person.
     ///
     /// # Errors
     /// The database's.
     pub async fn rescue(&self, now: Timestamp, hold: bool) -> Result<u64, Error> {
-        let lapsed: Vec<(i64, i64, i64)> = sqlx::query_as(
-            "SELECT id, lapses + 1,
-                    (SELECT COUNT(*) FROM attempt WHERE delivery_id = delivery.id AND finished_at IS NULL)
-             FROM delivery WHERE state = 'leased' AND lease_until < $1",
+        let lapsed: Vec<(i64, i64, i64, String)> = sqlx::query_as(
+            "SELECT delivery.id, lapses + 1,
+                    (SELECT COUNT(*) FROM attempt WHERE delivery_id = delivery.id AND finished_at IS NULL),
+                    campaign.state
+             FROM delivery JOIN campaign ON campaign.id = campaign_id
+             WHERE delivery.state = 'leased' AND lease_until < $1",
         )
         .bind(now.0)
         .fetch_all(&self.read)
         .await?;
         let mut rescued = 0;
-        for (delivery, lapses, begun) in lapsed {
+        for (delivery, lapses, begun, campaign) in lapsed {
             let state = match begun {
                 _ if lapses >= LAPSES => DeliveryState::Failed,
                 1.. if hold => DeliveryState::Uncertain,
+                _ if campaign == "cancelled" => DeliveryState::Cancelled,
                 _ => DeliveryState::Ready,
             };
             let mut tx = self.begin().await?;

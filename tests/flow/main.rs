@@ -1,7 +1,13 @@
 //! The stories, in one binary: one link, one throw-away PostgreSQL.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a story that cannot go on has failed, and the place says where"
+)]
+
 mod cluster;
 mod compose;
+mod crash;
 mod desk;
 mod hostile;
 mod intake;
@@ -9,5 +15,6 @@ mod overrides;
 mod parts;
 mod readme;
 mod resolve;
+mod send;
 mod whole;
 mod world;

@@ -1,0 +1,209 @@
+//! The program itself, killed and stopped in the middle of its work: no letter is missing at the
+//! end, and none came twice but those that are named.
+
+use std::collections::BTreeMap;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use lapwing::model::{OutcomeKind, Timestamp};
+use lapwing::sink::Counts;
+
+use crate::send::{copies, desk, of, outcomes, queue, states, story_of};
+use crate::story;
+use crate::world::World;
+
+/// Letters under way at once: as many may be cut off by one kill.
+const LANES: usize = 4;
+
+/// The program lives at the true time, and so does its world.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what a program of its own does is told by its own clock"
+)]
+fn true_time() -> Timestamp {
+    jiff::Timestamp::now().into()
+}
+
+/// Letters in the queue of a relay that takes a moment for each.
+async fn under_way(world: &mut World, letters: usize) {
+    world.now = true_time();
+    queue(world, letters).await;
+    world.answers("DOT * delay 10ms");
+}
+
+/// `lapwing send trial --wait`, with leases that end within the patience of a test.
+fn send(world: &World, settings: &[(&str, &str)]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_lapwing"))
+        .args(["send", "trial", "--wait"])
+        .current_dir(world.dir())
+        .env("LAPWING_DATABASE_URL", &world.url)
+        .env("LAPWING_SEND__TRANSPORT", "smtp")
+        .env("LAPWING_SEND__CONNECTIONS", LANES.to_string())
+        .env("LAPWING_SEND__BATCH", "20")
+        .env("LAPWING_SEND__LEASE", "4s")
+        .env(
+            "LAPWING_SMTP__PORT",
+            world.sink.address().port().to_string(),
+        )
+        .env("LAPWING_SMTP__COMMAND_TIMEOUT", "1s")
+        .env("LAPWING_SMTP__DOT_TIMEOUT", "2s")
+        .envs(settings.iter().copied())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Runs to the end; what was deferred or left by the dead included.
+async fn send_all(world: &World, settings: &[(&str, &str)]) -> Output {
+    let child = send(world, settings);
+    let output = tokio::task::spawn_blocking(|| child.wait_with_output());
+    within(output).await.unwrap().unwrap()
+}
+
+/// A guard only, so that a story that fails does so.
+async fn within<T>(work: impl Future<Output = T>) -> T {
+    let guard = tokio::time::timeout(Duration::from_secs(90), work);
+    guard.await.expect("an end within 90 seconds")
+}
+
+async fn kill_when(world: &World, settings: &[(&str, &str)], wished: impl FnMut(&Counts) -> bool) {
+    let mut child = send(world, settings);
+    within(world.sink.wait_until(wished)).await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+story!(killed_again_and_again_it_loses_no_letter, world, {
+    const LETTERS: usize = 150;
+    under_way(&mut world, LETTERS).await;
+    let mut kills = 1;
+    kill_when(&world, &[], |counts| counts.connections > 0).await;
+    for letters in [20, 63, 110] {
+        kill_when(&world, &[], |counts| counts.letters >= letters).await;
+        kills += 1;
+    }
+    let last = send_all(&world, &[]).await;
+    assert_eq!(last.status.code(), Some(0), "{last:?}");
+
+    assert_eq!(states(&world).await, of([("accepted", LETTERS)]));
+    assert_eq!(world.report().await.campaign.state.as_str(), "settled");
+    let copies = copies(&world);
+    assert_eq!(copies.len(), LETTERS, "none is missing");
+    let doubles: Vec<&String> = copies
+        .iter()
+        .filter(|(_, n)| **n > 1)
+        .map(|(to, _)| to)
+        .collect();
+    assert!(doubles.len() <= LANES * kills, "{doubles:?}");
+
+    let mut named = 0;
+    for n in 1..=LETTERS {
+        let (_, attempts) = story_of(&world, &desk(n)).await;
+        let outcomes = outcomes(&attempts);
+        let uncertain = outcomes
+            .iter()
+            .filter(|kind| **kind == Some(OutcomeKind::Uncertain))
+            .count();
+        assert_eq!(outcomes.last(), Some(&Some(OutcomeKind::Accepted)));
+        assert_eq!(outcomes.len(), uncertain + 1, "{outcomes:?}");
+        // Every copy but one belongs to an attempt that is marked.
+        assert!(
+            copies[&desk(n)] <= uncertain + 1,
+            "{}: {outcomes:?}",
+            desk(n)
+        );
+        named += uncertain;
+    }
+    assert!(
+        named <= LANES * kills,
+        "{named} uncertain after {kills} kills"
+    );
+    assert_eq!(world.report().await.queue.uncertain_attempts, named as i64);
+
+    let mut first = BTreeMap::new();
+    for letter in world.sink.received() {
+        let to = letter.recipients[0].address.clone();
+        let same = first.entry(to).or_insert_with(|| letter.clone());
+        assert_eq!(same.header("Message-ID"), letter.header("Message-ID"));
+        assert_eq!((&same.data, &same.from), (&letter.data, &letter.from));
+    }
+});
+
+story!(killed_with_hold_it_sends_no_letter_twice, world, {
+    const LETTERS: usize = 60;
+    const HOLD: &[(&str, &str)] = &[("LAPWING_SEND__ON_UNCERTAIN", "hold")];
+    under_way(&mut world, LETTERS).await;
+    for letters in [10, 30] {
+        kill_when(&world, HOLD, |counts| counts.letters >= letters).await;
+    }
+    send_all(&world, HOLD).await;
+    let states = states(&world).await;
+    let held = states.get("uncertain").copied().unwrap_or(0);
+    assert_eq!(
+        states,
+        of([("accepted", LETTERS - held), ("uncertain", held)])
+    );
+    assert!(held <= 2 * LANES, "{held}");
+
+    let copies = copies(&world);
+    assert!(copies.values().all(|n| *n == 1), "{copies:?}");
+    for n in 1..=LETTERS {
+        let (delivery, _) = story_of(&world, &desk(n)).await;
+        let is_held = delivery.state.as_str() == "uncertain";
+        assert!(
+            is_held || copies.contains_key(&desk(n)),
+            "{} is lost",
+            desk(n)
+        );
+    }
+    assert_eq!(world.report().await.campaign.state.as_str(), "settled");
+});
+
+story!(asked_to_end_it_ends_after_what_is_in_hand, world, {
+    const LETTERS: usize = 60;
+    under_way(&mut world, LETTERS).await;
+    world.sink.rules().clear();
+    world.answers("DOT * delay 40ms");
+    let mut taken = 0;
+    for (signal, code) in [("-TERM", 143), ("-INT", 130)] {
+        let child = send(&world, &[]);
+        within(world.sink.wait_for(taken as u64 + 6)).await;
+        let pid = child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args([signal, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        let before = world.sink.received().len();
+        let output = tokio::task::spawn_blocking(|| child.wait_with_output());
+        let output = within(output).await.unwrap().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("ending after what is in hand"), "{said}");
+
+        taken = world.sink.received().len();
+        // One letter a connection may begin while the signal is on its way.
+        assert!(
+            (before..=before + 2 * LANES).contains(&taken),
+            "{before} {taken}"
+        );
+        assert_eq!(
+            states(&world).await,
+            of([("accepted", taken), ("ready", LETTERS - taken)])
+        );
+        assert_eq!(world.report().await.queue.leased_until, None);
+        let out = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            out.contains("accepted") && out.contains("Next: lapwing send trial"),
+            "{out}"
+        );
+    }
+    let last = send_all(&world, &[]).await;
+    assert_eq!(last.status.code(), Some(0), "{last:?}");
+    assert_eq!(copies(&world).len(), LETTERS);
+    assert_eq!(world.sink.received().len(), LETTERS, "none twice");
+    assert_eq!(world.report().await.queue.uncertain_attempts, 0);
+});
