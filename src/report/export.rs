@@ -20,7 +20,7 @@ pub enum Error {
 
 /// How rows are written out.
 pub enum Sheet<W: Write> {
-    Csv(csv::Writer<W>),
+    Csv(Box<csv::Writer<W>>),
     /// One object a line.
     Json(W),
 }
@@ -31,7 +31,7 @@ impl<W: Write> Sheet<W> {
         if json {
             Self::Json(out)
         } else {
-            Self::Csv(csv::Writer::from_writer(out))
+            Self::Csv(Box::new(csv::Writer::from_writer(out)))
         }
     }
 

@@ -140,8 +140,8 @@ impl Report {
         if self.queue.uncertain_attempts > 0 {
             let _ = writeln!(
                 text,
-                "{:>9}  attempts cut off after the message was handed over: may have arrived twice",
-                self.queue.uncertain_attempts
+                "{:>9}  attempts cut off after the message was handed over: these letters may have arrived twice\n           (lapwing letter list {} --state uncertain)",
+                self.queue.uncertain_attempts, self.campaign.name
             );
         }
         if let Some(oldest) = self.queue.oldest_open {

@@ -167,7 +167,9 @@ pub enum Error {
     #[error("{0}")]
     NotReady(String),
     /// It may work later.
-    #[error("the database cannot be reached or written to now: {0}")]
+    #[error(
+        "the database cannot be reached or written to now ({0}); nothing stored is lost: run the same again when it is back"
+    )]
     Unavailable(String),
     /// The settings name no database that there can be.
     #[error("database.url: {0}")]
