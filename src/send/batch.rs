@@ -123,11 +123,12 @@ impl<'a> Run<'a> {
         };
         let outcome = match (built, lane.way.take()) {
             (Ok((letter, message)), Some(way)) => {
+                // The letter's own recipient was approved; the queue's copy is for lists.
                 let to = self
                     .settings
                     .redirect_to
                     .as_ref()
-                    .unwrap_or(&claimed.recipient);
+                    .unwrap_or(&letter.recipient);
                 let (outcome, again) = way.send(&letter, to, &message).await;
                 lane.way = again;
                 outcome

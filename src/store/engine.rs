@@ -86,7 +86,7 @@ impl Engine {
                               WHERE campaign_id = $1 AND state = 'ready'
                                 AND EXISTS (SELECT 1 FROM campaign WHERE id = $1 AND state = 'approved')
                               ORDER BY id LIMIT $2)
-                 RETURNING id, letter_id, recipient, attempts, queued_at"
+                 RETURNING id, letter_id, attempts, queued_at"
             }
             Self::Postgres => {
                 "UPDATE delivery SET state = 'leased', worker = $3, lease_until = $4
@@ -94,7 +94,7 @@ impl Engine {
                                       WHERE campaign_id = $1 AND state = 'ready'
                                         AND EXISTS (SELECT 1 FROM campaign WHERE id = $1 AND state = 'approved')
                                       ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED))
-                 RETURNING id, letter_id, recipient, attempts, queued_at"
+                 RETURNING id, letter_id, attempts, queued_at"
             }
         }
     }

@@ -2,16 +2,14 @@
 
 use sqlx::Row;
 
-use super::findings::parse_mailbox;
 use super::{Error, Store};
-use crate::model::{DeliveryState, Mailbox, Timestamp};
+use crate::model::{DeliveryState, Timestamp};
 
 /// A delivery that was handed to a worker.
 #[derive(Clone, Debug)]
 pub struct Claimed {
     pub delivery: i64,
     pub letter: i64,
-    pub recipient: Mailbox,
     pub attempts: i64,
     pub queued_at: Timestamp,
 }
@@ -43,11 +41,9 @@ impl Store {
         let mut claimed = rows
             .iter()
             .map(|row| {
-                let recipient: String = row.try_get("recipient")?;
                 Ok(Claimed {
                     delivery: row.try_get("id")?,
                     letter: row.try_get("letter_id")?,
-                    recipient: parse_mailbox(&recipient)?,
                     attempts: row.try_get("attempts")?,
                     queued_at: Timestamp(row.try_get("queued_at")?),
                 })
