@@ -230,7 +230,7 @@ pub fn foresee(campaign: &Campaign, kind: DecisionKind) -> Result<CampaignState,
 /// Any other decision: return, pause, resume, cancel.
 ///
 /// # Errors
-/// [`Error::Refused`] when the campaign's state does not allow it.
+/// [`Error::Refused`] when the campaign's state does not allow it, or nobody is said to decide.
 pub async fn decide(
     store: &Store,
     campaign: &Campaign,
@@ -240,6 +240,13 @@ pub async fn decide(
     reason: &str,
     now: Timestamp,
 ) -> Result<CampaignState, Error> {
+    if by.trim().is_empty() {
+        return Err(Error::Refused(format!(
+            "\"{}\" cannot be {} by nobody: say who you are, with --as",
+            campaign.name,
+            kind.as_str()
+        )));
+    }
     let decision = Decision {
         kind,
         by: by.to_owned(),
