@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lapwing::approve::{self, Preflight};
 use lapwing::compose;
 use lapwing::intake;
-use lapwing::model::{DecisionKind, Letter, Override, Progress, Span, Timestamp};
+use lapwing::model::{DecisionKind, Letter, Override, Progress};
 use lapwing::report::export;
 use lapwing::resolve::{self, Lookup};
 use lapwing::sheet;
@@ -190,13 +190,6 @@ impl World {
         approve::approve(&self.store, &campaign, who, "", self.now, &progress).await
     }
 
-    pub(crate) async fn preflight(&self) -> Preflight {
-        let campaign = self.campaign().await;
-        approve::preflight(&self.store, &campaign, self.now, &Progress::default())
-            .await
-            .unwrap()
-    }
-
     pub(crate) async fn decide(&self, kind: DecisionKind, who: &str, why: &str) {
         let campaign = self.campaign().await;
         approve::decide(&self.store, &campaign, kind, who, "", why, self.now)
@@ -254,9 +247,4 @@ pub(crate) fn column<'r>(rows: &'r [Row], name: &str) -> Vec<&'r str> {
 
 pub(crate) fn text(text: &str) -> sheet::Text {
     sheet::unwrap(std::io::Cursor::new(text.to_owned().into_bytes())).unwrap()
-}
-
-/// So much before a moment.
-pub(crate) fn before(moment: Timestamp, span: &str) -> Timestamp {
-    moment.minus(span.parse::<Span>().unwrap())
 }

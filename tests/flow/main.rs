@@ -5,10 +5,12 @@
     reason = "a story that cannot go on has failed, and the place says where"
 )]
 
+mod approve;
 mod cluster;
 mod compose;
 mod crash;
 mod desk;
+mod fail_closed;
 mod hostile;
 mod intake;
 mod overrides;
