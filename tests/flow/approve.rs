@@ -357,7 +357,7 @@ story!(
 );
 
 story!(
-    a_table_loaded_after_the_letters_were_written_is_named,
+    a_table_loaded_after_the_letters_were_written_stops_them_too,
     world,
     {
         composed(&world).await;
@@ -365,11 +365,7 @@ story!(
         world
             .table("range,country,abuse\n192.0.2.0/25,US,new@prairie.example\n")
             .await;
-        let preflight = world.submit_as("author").await.unwrap();
-        let warned = preflight
-            .warnings
-            .iter()
-            .any(|said| said.contains("table of networks"));
-        assert!(warned, "{:?}", preflight.warnings);
+        let refused = world.submit_as("author").await.unwrap_err().to_string();
+        assert!(refused.contains("lapwing resolve trial"), "{refused}");
     }
 );

@@ -45,60 +45,58 @@ story!(
 );
 
 story!(a_missing_translation_stops_all_and_names_the_file, world, {
-    // Somebody begins with French and writes the letter only.
-    world.template(
-        "jurisdiction/FR.toml",
-        "country = \"FR\"\nlanguages = [\"fr\"]\nreserved = [\"op25b\"]\n[note]\nen = \"Some law.\"\n",
-    );
-    world.template("letter/notice/fr/subject.hbs", "[{{ticket}}] Machines");
-    world.template("letter/notice/fr/body.hbs", "Bonjour\n\n[[evidence]]\n");
+    // Somebody begins with Latin and writes the letter only.
+    let land = "country = \"AQ\"\nlanguages = [\"la\"]\nreserved = [\"op25b\"]\n[note]\nen = \"Some law.\"\n";
+    world.template("jurisdiction/AQ.toml", land);
+    world.template("letter/notice/la/subject.hbs", "[{{ticket}}] Machinae");
+    world.template("letter/notice/la/body.hbs", "Salve\n\n[[evidence]]\n");
     world
-        .table("range,country,abuse\n192.0.2.0/24,FR,abuse@lavande.example\n")
+        .table("range,country,abuse\n192.0.2.0/24,AQ,abuse@glacies.example\n")
         .await;
     world.feed("192.0.2.1\n").await;
     world.resolve().await;
-    let words = include_str!("../../templates/part/words/en.toml");
-    for (missing, name, text) in [
-        ("part/words/fr.toml", "part/words/fr.toml", words),
+    let mut missing = vec![
         (
-            "measure/op25b/fr.hbs",
-            "measure/op25b/fr.hbs",
-            "OP25B\n\nBloquer.",
+            "part/words/la.toml",
+            include_str!("../../templates/part/words/en.toml").to_owned(),
         ),
+        // The country's reservation must not get lost in translation either.
         (
-            "measure/rate-limit/fr.hbs",
-            "measure/rate-limit/fr.hbs",
-            "Sans paragraphe",
+            "jurisdiction/AQ.toml: [note] has no \"la\"",
+            format!("{land}la = \"Lex.\"\n"),
         ),
-        (
-            "a title, an empty line, and a paragraph",
-            "measure/rate-limit/fr.hbs",
-            "A\n\nB",
-        ),
-        (
-            "measure/find-and-quarantine/fr.hbs",
-            "measure/find-and-quarantine/fr.hbs",
-            "A\n\nB",
-        ),
-        ("measure/advice/fr.hbs", "measure/advice/fr.hbs", "A\n\nB"),
-        (
-            "measure/removal-tools/fr.hbs",
-            "measure/removal-tools/fr.hbs",
-            "A\n\nB",
-        ),
-    ] {
+    ];
+    let measures = [
+        "op25b",
+        "rate-limit",
+        "find-and-quarantine",
+        "advice",
+        "removal-tools",
+    ];
+    let measures = measures.map(|measure| format!("measure/{measure}/la.hbs"));
+    missing.extend(
+        measures
+            .iter()
+            .map(|file| (file.as_str(), "Titulus\n\nVerba.".to_owned())),
+    );
+    while !missing.is_empty() {
         let error = world.try_compose().await.unwrap_err().to_string();
-        assert!(error.contains(missing), "{missing}: {error}");
-        assert!(error.contains("abuse@lavande.example (FR, fr)"), "{error}");
+        assert!(error.contains("abuse@glacies.example (AQ, la)"), "{error}");
         stands_still(&world).await;
-        world.template(name, text);
+        let named = missing.iter().position(|(file, _)| error.contains(file));
+        let (file, text) = missing.remove(named.expect(&error));
+        world.template(file.split(':').next().unwrap(), &text);
     }
-    // Nor may the country's reservation get lost in translation.
+    assert_eq!(world.compose().await.letters, 1);
+
+    world.template("measure/advice/la.hbs", "Titulus sine verbis");
     let error = world.try_compose().await.unwrap_err().to_string();
+    assert!(error.contains("measure/advice/la.hbs"), "{error}");
     assert!(
-        error.contains("jurisdiction/FR.toml: [note] has no \"fr\""),
+        error.contains("a title, an empty line, and a paragraph"),
         "{error}"
     );
+    stands_still(&world).await;
 });
 
 story!(
