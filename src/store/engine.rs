@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs::File;
+use std::io;
 
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -155,15 +156,23 @@ impl Engine {
         }
     }
 
-    /// Held until it is dropped.
-    pub(super) fn lock_for_migration(self, url: &str) -> Result<Option<File>, Error> {
+    /// Held until it is dropped. It is waited for on a thread beside the workers, for whoever holds
+    /// it needs one of those to finish.
+    pub(super) async fn lock_for_migration(self, url: &str) -> Result<Option<File>, Error> {
         if self == Self::Postgres {
             return Ok(None);
         }
-        let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
-        let lock = File::create(format!("{path}.lock")).and_then(|file| file.lock().map(|()| file));
-        lock.map(Some)
-            .map_err(|error| Error::Unavailable(format!("{path}.lock: {error}")))
+        let file = url.trim_start_matches("sqlite:").trim_start_matches("//");
+        let path = format!("{file}.lock");
+        let wait = {
+            let path = path.clone();
+            move || File::create(path).and_then(|file| file.lock().map(|()| file))
+        };
+        let lock = tokio::task::spawn_blocking(wait).await;
+        lock.map_err(io::Error::other)
+            .flatten()
+            .map(Some)
+            .map_err(|error| Error::Unavailable(format!("{path}: {error}")))
     }
 }
 

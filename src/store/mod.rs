@@ -71,7 +71,7 @@ impl Store {
     pub async fn create(url: &str) -> Result<Self, Error> {
         let store = Self::connect(url, true).await?;
         // PostgreSQL's migrator takes an advisory lock; SQLite's takes none, so a file does.
-        let _lock = store.engine.lock_for_migration(url)?;
+        let _lock = store.engine.lock_for_migration(url).await?;
         engine::migrator(store.engine)
             .run(&store.write)
             .await
