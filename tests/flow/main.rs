@@ -17,6 +17,7 @@ mod overrides;
 mod parts;
 mod readme;
 mod resolve;
+mod schema;
 mod send;
 mod whole;
 mod world;
