@@ -91,6 +91,8 @@ struct Page<'a> {
     title: String,
     content: String,
     bilingual: bool,
+    /// Says, in the letter's own language, that English follows.
+    second_lead: String,
     second_locale: &'a str,
     second_content: String,
 }
@@ -140,15 +142,17 @@ impl Writer<'_> {
             title: layout::escape(&subject),
             content: layout::to_html(&body, &table),
             bilingual: self.own.locale != ENGLISH,
+            second_lead: layout::escape(&self.own.words.english_below),
             second_locale: ENGLISH,
             second_content: String::new(),
         };
         if page.bilingual {
             let english = self.body(self.english, &self.values(&told, self.english, true))?;
-            let below = format!("{}\n\n{english}", self.own.words.english_below);
             let nothing = Table::default();
-            text.push_str(&layout::to_text(&format!("\n\n---\n\n{below}"), &nothing));
-            page.second_content = layout::to_html(&below, &nothing);
+            let lead = format!("---\n\n{}\n\n", self.own.words.english_below);
+            text.push('\n');
+            text.push_str(&layout::to_text(&(lead + &english), &nothing));
+            page.second_content = layout::to_html(&english, &nothing);
         }
         let html = self.templates.render("part/letter.html.hbs", &page)?;
         let content = evidence.csv().map_err(|error| Error {

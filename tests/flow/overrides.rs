@@ -154,6 +154,9 @@ story!(an_override_reaches_where_no_network_is_known, world, {
     );
     world.compose().await;
     let letter = world.letter_to("desk@known.example").await;
+    // It does not speak of networks that it cannot name.
+    assert!(!letter.text.contains("対象範囲"), "{}", letter.text);
+    assert!(letter.text.contains("We know of no registered network"));
     assert_eq!(
         (letter.locale.as_str(), letter.country.as_str()),
         ("ja", "")
