@@ -11,6 +11,7 @@ mod compose;
 mod crash;
 mod desk;
 mod fail_closed;
+mod golden;
 mod hostile;
 mod intake;
 mod overrides;
