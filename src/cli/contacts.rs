@@ -187,14 +187,15 @@ fn subject_of(text: &str) -> Result<OverrideSubject, Usage> {
     }
 }
 
+/// The end of a day, for what holds until then.
 fn day(text: &str) -> Result<Timestamp, Usage> {
     let wrong = || Usage(format!("--until: \"{text}\" is no date; write YYYY-MM-DD"));
     let date: jiff::civil::Date = text.parse().map_err(|_| wrong())?;
-    Ok(date
+    let next = date.tomorrow().map_err(|_| wrong())?;
+    let start = next
         .to_zoned(jiff::tz::TimeZone::UTC)
-        .map_err(|_| wrong())?
-        .timestamp()
-        .into())
+        .map_err(|_| wrong())?;
+    Ok(start.timestamp().into())
 }
 
 fn describe(one: &Override) -> String {
@@ -207,7 +208,9 @@ fn describe(one: &Override) -> String {
         text.push_str(&format!(", in {}", one.locale));
     }
     if let Some(until) = one.expires_at {
-        text.push_str(&format!(", until {}", until.date()));
+        // It holds to the end of the day before.
+        let last = until.minus(crate::model::Span(1));
+        text.push_str(&format!(", until {}", last.date()));
     }
     if !one.reason.is_empty() {
         text.push_str(&format!(": {}", one.reason));
@@ -234,6 +237,7 @@ pub(super) async fn signatories(context: &Context, action: &Signatories) -> anyh
                     (from, until) => {
                         let date =
                             |at: Option<Timestamp>| at.map(Timestamp::date).unwrap_or_default();
+                        let until = until.map(|until| until.minus(crate::model::Span(1)));
                         format!("  {} to {}", date(from), date(until))
                     }
                 };

@@ -17,6 +17,7 @@ const COLUMNS: [&str; 8] = [
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Words {
     pub(super) direction: String,
+    pub(super) english_follows: String,
     pub(super) english_below: String,
     address: String,
     seen: String,

@@ -1,6 +1,6 @@
 //! The roll of signatories, read from a table.
 
-use crate::model::{Signatory, Timestamp, plain_text};
+use crate::model::{Signatory, Span, Timestamp, plain_text};
 use crate::sheet::{Format, Mapping, Meaning, Plan, Record, Sheet, SheetError, Text};
 
 static PLAN: Plan = Plan {
@@ -46,6 +46,8 @@ static PLAN: Plan = Plan {
 
 /// The longest name of an agency; longer ones are cut.
 const NAME: usize = 200;
+
+const DAY: Span = Span(86_400_000);
 
 /// What became of a row.
 pub type Row = Result<Signatory, crate::model::Refusal>;
@@ -99,7 +101,8 @@ fn signatory(record: &Record<'_>, place: i64) -> Row {
         country,
         framework: plain_text(record.get("framework"), NAME),
         from: day(record, "from")?,
-        until: day(record, "until")?,
+        // A member signs on its last day, too.
+        until: day(record, "until")?.map(|day| day.plus(DAY)),
         position,
     })
 }

@@ -134,19 +134,23 @@ impl Writer<'_> {
             .templates
             .render(&self.file("subject", self.own), &values)?;
         let subject = subject.trim().to_owned();
-        let body = self.body(self.own, &values)?;
+        let mut body = self.body(self.own, &values)?;
+        let bilingual = self.own.locale != ENGLISH;
+        if bilingual {
+            body = format!("{}\n\n{body}", self.own.words.english_follows);
+        }
         let mut text = layout::to_text(&body, &table);
         let mut page = Page {
             locale: &self.own.locale,
             direction: &self.own.words.direction,
             title: layout::escape(&subject),
             content: layout::to_html(&body, &table),
-            bilingual: self.own.locale != ENGLISH,
+            bilingual,
             second_lead: layout::escape(&self.own.words.english_below),
             second_locale: ENGLISH,
             second_content: String::new(),
         };
-        if page.bilingual {
+        if bilingual {
             let english = self.body(self.english, &self.values(&told, self.english, true))?;
             let nothing = Table::default();
             let lead = format!("---\n\n{}\n\n", self.own.words.english_below);

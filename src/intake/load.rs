@@ -74,7 +74,8 @@ pub async fn run_once(
     reading
         .await
         .map_err(|error| Error::Database(format!("reading the feed: {error}")))?;
-    done.counts = store.finish_import(import, now).await?;
+    let finished_at = Some(now).filter(|_| !progress.is_stopped());
+    done.counts = store.finish_import(import, finished_at).await?;
     Ok(done)
 }
 

@@ -116,15 +116,21 @@ impl Store {
         Ok(fresh)
     }
 
+    /// What a reading has brought; `None` for one that was stopped before its feed's end.
+    ///
     /// # Errors
     /// The database's.
-    pub async fn finish_import(&self, import: i64, now: Timestamp) -> Result<ImportCounts, Error> {
+    pub async fn finish_import(
+        &self,
+        import: i64,
+        finished_at: Option<Timestamp>,
+    ) -> Result<ImportCounts, Error> {
         let (row_count, fresh, repeated, refused) = sqlx::query_as(
             "UPDATE import SET finished_at = $2 WHERE id = $1
              RETURNING row_count, fresh, repeated, refused",
         )
         .bind(import)
-        .bind(now.0)
+        .bind(finished_at.map(|at| at.0))
         .fetch_one(&self.write)
         .await?;
         Ok(ImportCounts {

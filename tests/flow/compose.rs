@@ -133,7 +133,7 @@ story!(the_country_with_most_suspects_decides, world, {
 const ROLL: &str = "agency,local_name,country,framework,from,until
 Agency of Korea,,KR,Memorandum,2026-01-01,
 Agency of Britain,Office,GB,Plan,2026-01-01,
-Agency that left,,FR,Plan,2026-01-01,2026-11-16
+Agency that left,,FR,Plan,2026-01-01,2026-11-15
 Agency that joins later,,US,Plan,2026-11-17,
 Agency of Japan,庁,JP,Plan,,
 ";
