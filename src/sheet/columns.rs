@@ -3,7 +3,8 @@
 
 use std::str::FromStr;
 
-use super::SheetError;
+use super::header::{plain, rank};
+use super::{SheetError, header};
 
 /// Columns beyond this many are not looked at.
 const MOST_COLUMNS: usize = 1_000;
@@ -76,12 +77,7 @@ impl Columns {
             return Ok((columns, false));
         };
         let is_list = first.len() == 1;
-        let is_named = |name: &String| map.iter().any(|m| plain(&m.column) == plain(name));
-        let is_header = if is_list {
-            plan.is_header(first) || first.iter().any(is_named)
-        } else {
-            !first.iter().any(|cell| plan.bare_looks(cell))
-        };
+        let is_header = header::begins(sample, plan, map);
         if is_header {
             for name in first {
                 columns.add(name.trim());
@@ -236,14 +232,7 @@ impl Columns {
                 .iter()
                 .position(|name| plain(name) == plain(column))
         };
-        let numbered = || {
-            let number: usize = column
-                .to_ascii_lowercase()
-                .strip_prefix("col")?
-                .parse()
-                .ok()?;
-            (1..=self.names.len()).contains(&number).then(|| number - 1)
-        };
+        let numbered = || header::numbered(column).filter(|place| *place < self.names.len());
         exact.or_else(alike).or_else(numbered)
     }
 
@@ -306,42 +295,4 @@ impl Columns {
         let names: Vec<&str> = self.names.iter().take(50).map(String::as_str).collect();
         names.join(", ")
     }
-}
-
-impl Plan {
-    /// Whether a row holds no values but names, one of them known.
-    pub(super) fn is_header(&self, row: &[String]) -> bool {
-        let is_known = |name: &String| {
-            let name = plain(name);
-            self.meanings
-                .iter()
-                .any(|meaning| rank(meaning, &name).is_some())
-        };
-        !row.iter().any(|cell| self.bare_looks(cell)) && row.iter().any(is_known)
-    }
-
-    /// Whether a text may be what a bare list holds.
-    fn bare_looks(&self, text: &str) -> bool {
-        let key = self.required[0][0];
-        let bare = self.meanings.iter().find(|meaning| meaning.key == key);
-        bare.and_then(|meaning| meaning.looks)
-            .is_some_and(|looks| looks(text))
-    }
-}
-
-fn rank(meaning: &Meaning, name: &str) -> Option<usize> {
-    meaning.names.iter().position(|known| plain(known) == name)
-}
-
-/// A name without case, spaces, dashes, underscores and dots; full-width letters as ASCII.
-fn plain(name: &str) -> String {
-    let narrow = |c: char| match c {
-        '\u{ff01}'..='\u{ff5e}' => char::from_u32(c as u32 - 0xfee0).unwrap_or(c),
-        _ => c,
-    };
-    name.chars()
-        .map(narrow)
-        .filter(|c| !c.is_whitespace() && !"-_.#\"".contains(*c))
-        .flat_map(char::to_lowercase)
-        .collect()
 }

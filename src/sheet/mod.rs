@@ -18,6 +18,8 @@ mod format;
 pub use format::Format;
 use format::{Layout, Shape};
 
+mod header;
+
 mod columns;
 pub use columns::{Columns, Mapping, Meaning, Plan};
 
