@@ -69,6 +69,14 @@ pub(super) async fn import(context: &Context, options: &Import) -> anyhow::Resul
         counts.repeated,
         counts.refused
     );
+    if done.zoneless > 0 && options.time_zone.is_none() {
+        text.push_str(&format!(
+            "{} named no zone and {} taken as {}; --time-zone ZONE says otherwise\n",
+            count(done.zoneless as i64, "time"),
+            if done.zoneless == 1 { "was" } else { "were" },
+            context.config().intake.time_zone
+        ));
+    }
     for refusal in done.refusals.iter().take(SHOWN) {
         text.push_str(&format!("  {}\n", one_line(refusal)));
     }

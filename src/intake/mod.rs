@@ -1,6 +1,10 @@
 //! Stage 1. Feeds in, suspects out: rows of any shape become suspects, or refusals that say what to do.
 
+mod headers;
+
 mod moment;
+
+mod signs;
 
 mod place;
 

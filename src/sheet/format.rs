@@ -124,8 +124,23 @@ fn objects(head: &[u8], line_end: u8) -> Layout {
     }
 }
 
-/// The sign that stands equally often in most of the first lines.
+/// The sign that a first line `sep=;` names, as Excel writes and reads it.
+pub(super) fn named_delimiter(line: &[u8]) -> Option<u8> {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let line = line.strip_prefix(b"\"").unwrap_or(line);
+    let (key, sign) = line.split_at_checked(4)?;
+    match sign {
+        [sign] | [sign, b'"'] if key.eq_ignore_ascii_case(b"sep=") => Some(*sign),
+        _ => None,
+    }
+}
+
+/// The sign that the first line names, or that stands equally often in most of the first lines.
 fn delimiter(head: &[u8], line_end: u8) -> Option<u8> {
+    let first = head.split(|byte| *byte == line_end).next();
+    if let Some(sign) = first.and_then(named_delimiter) {
+        return Some(sign);
+    }
     let content = |comments: &'static [u8]| {
         head.split(move |byte| *byte == line_end)
             .map(<[u8]>::trim_ascii)
@@ -203,6 +218,8 @@ mod tests {
             ("# a, b\n192.0.2.1\n192.0.2.2 # x, y\n", "a", Layout::Lines),
             ("192.0.2.1\n", "a.txt", Layout::Lines),
             ("ip\n192.0.2.1\n", "a.csv.gz", Layout::Cells(b',')),
+            ("sep=|\nip,a;b|x\n", "a", Layout::Cells(b'|')),
+            ("\"sep=;\"\r\nip;x\r\n", "a.csv", Layout::Cells(b';')),
             (
                 "; Drop list\n192.0.2.0/24 ; SBL1\n",
                 "a",

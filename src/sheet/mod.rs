@@ -267,6 +267,10 @@ impl Sheet {
         let is_comment = self.is_comment();
         match &self.rows {
             Reader::Cells(_, sign) => {
+                let named = (self.line == 1).then(|| format::named_delimiter(&self.bytes));
+                if named.flatten() == Some(*sign) {
+                    return Held::Nothing;
+                }
                 rows::cells(&mut self.text, *sign, &mut self.cells);
                 // Behind the first row only a remark without cells: `#7,192.0.2.1` is a row.
                 if is_comment && (!self.begun || self.cells.len() == 1) {
@@ -371,6 +375,16 @@ impl Record<'_> {
     #[must_use]
     pub fn get(&self, key: &str) -> &str {
         self.place(key).map_or("", |place| self.sheet.cell(place))
+    }
+
+    /// The first value for a key that says something, by the caller's own measure, and the name of
+    /// its column.
+    #[must_use]
+    pub fn get_said(&self, key: &str, says: fn(&str) -> bool) -> Option<(&str, &str)> {
+        let columns = &self.sheet.columns;
+        let places = columns.places(key).iter();
+        let mut cells = places.map(|place| (columns.name(*place), self.sheet.cell(*place)));
+        cells.find(|(_, cell)| !cell.is_empty() && says(cell))
     }
 
     /// The row as a refusal, for what it says about `key`.
