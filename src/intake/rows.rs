@@ -304,6 +304,7 @@ mod tests {
         };
         for option in options.trim_start_matches('#').split_whitespace() {
             match option.split_once('=').unwrap() {
+                ("encoding", _) => {}
                 ("zone", name) => reading.time_zone = TimeZone::get(name).unwrap(),
                 ("map", mapping) => reading.map.push(mapping.parse().unwrap()),
                 ("format", name) => reading.format = Some(name.parse().unwrap()),
@@ -318,7 +319,10 @@ mod tests {
 
     fn told(feed: &Path, options: &str) -> String {
         let mut told = format!("{options}\n");
-        let text = sheet::open(feed).unwrap().text;
+        let charset = options
+            .split_once("encoding=")
+            .map(|(_, label)| label.parse().unwrap());
+        let text = sheet::open(feed, charset).unwrap().text;
         let name = feed.file_name().unwrap().to_str().unwrap();
         let mut rows = match read(text, name, &reading(options)) {
             Ok(rows) => rows,

@@ -2,8 +2,6 @@
 
 use std::str::FromStr;
 
-use encoding_rs::{Encoding, SHIFT_JIS, WINDOWS_1252};
-
 /// How a text is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -37,8 +35,6 @@ impl FromStr for Format {
 pub(super) struct Shape {
     pub(super) layout: Layout,
     pub(super) line_end: u8,
-    /// What bytes that are not UTF-8 are taken for.
-    pub(super) legacy: &'static Encoding,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +64,6 @@ pub(super) fn shape(head: &[u8], name: &str, format: Option<Format>) -> Shape {
     Shape {
         layout: layout(head, name, format, line_end),
         line_end,
-        legacy: legacy(head),
     }
 }
 
@@ -188,21 +183,6 @@ fn count(line: &[u8], sign: u8) -> usize {
     }
 }
 
-/// Windows-1252, unless the text decodes as Shift_JIS without a fault and holds kana, whose lead
-/// bytes are signs that no Western text has in number.
-fn legacy(head: &[u8]) -> &'static Encoding {
-    if std::str::from_utf8(head).is_ok() {
-        return WINDOWS_1252;
-    }
-    // The block may end inside a character.
-    let whole = head.iter().rposition(|b| *b == b'\n').unwrap_or(head.len());
-    let is_kana = |c: &char| ('\u{3041}'..='\u{30ff}').contains(c);
-    match SHIFT_JIS.decode_without_bom_handling_and_without_replacement(&head[..whole]) {
-        Some(text) if text.chars().filter(is_kana).count() >= 2 => SHIFT_JIS,
-        _ => WINDOWS_1252,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,15 +218,5 @@ mod tests {
                 "{head}"
             );
         }
-    }
-
-    #[test]
-    fn bytes_of_old_encodings_are_told_apart() {
-        let shift_jis = SHIFT_JIS.encode("IPアドレス,備考\n192.0.2.1,テスト\n").0;
-        assert_eq!(legacy(&shift_jis), SHIFT_JIS);
-        let western = WINDOWS_1252
-            .encode("ip,holder\n192.0.2.1,Téléphone Ünlü\n")
-            .0;
-        assert_eq!(legacy(&western), WINDOWS_1252);
     }
 }

@@ -7,12 +7,13 @@
 
 use std::io::{Cursor, Read};
 
-use encoding_rs::Encoding;
-
 use crate::model::{Refusal, plain_text};
 
 mod open;
 pub use open::{Opened, Text, open, unwrap};
+
+mod charset;
+pub use charset::Charset;
 
 mod format;
 pub use format::Format;
@@ -72,7 +73,6 @@ pub enum SheetError {
 /// A table being read.
 pub struct Sheet {
     rows: Reader,
-    legacy: &'static Encoding,
     columns: Columns,
     /// The row as it came, undecoded.
     bytes: Vec<u8>,
@@ -164,7 +164,6 @@ impl Sheet {
         };
         Self {
             rows,
-            legacy: shape.legacy,
             columns,
             bytes: Vec::new(),
             text: String::new(),
@@ -252,13 +251,7 @@ impl Sheet {
 
     fn decode(&mut self) {
         self.text.clear();
-        match std::str::from_utf8(&self.bytes) {
-            Ok(text) => self.text.push_str(text),
-            Err(_) => {
-                let (text, _) = self.legacy.decode_without_bom_handling(&self.bytes);
-                self.text.push_str(&text);
-            }
-        }
+        charset::decode(&self.bytes, &mut self.text);
         self.raw_len = self.text.len();
     }
 
