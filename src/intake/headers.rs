@@ -1,7 +1,7 @@
 //! How people name the columns of feeds: IntelMQ, Shadowserver, abuse.ch, DShield, and those who
 //! write tables by hand in their own language.
 
-use super::{moment, place};
+use super::{evidence, moment, place};
 use crate::sheet::{Meaning, Plan};
 
 #[rustfmt::skip]
@@ -51,7 +51,7 @@ pub(super) static PLAN: Plan = Plan {
             "source", "reporter", "feed", "feed.name", "sensor", "reported_by", "trap",
             "情報源", "通報者", "報告者", "Quelle", "Melder", "Herkunft", "fuente", "origen",
             "fonte", "origem", "来源", "來源", "출처"] },
-        Meaning { key: "evidence", looks: None, names: &[
+        Meaning { key: "evidence", looks: Some(evidence::looks), names: &[
             "evidence", "log", "log_line", "helo", "comment", "comments", "note", "notes", "remarks",
             "message", "description", "event_description.text", "備考", "ログ", "根拠", "証拠",
             "Bemerkung", "Bemerkungen", "Kommentar", "Anmerkung", "Notiz", "Nachweis",
@@ -68,6 +68,15 @@ pub(super) static PLAN: Plan = Plan {
         Meaning { key: "terminal", looks: None, names: &[
             "terminal", "device", "device_type", "terminal_type", "端末", "端末種別",
             "Endgerät", "Gerät"] },
+        // What tells something where there is no evidence.
+        Meaning { key: "infection", looks: None, names: &["infection"] },
+        Meaning { key: "tag", looks: None, names: &["tag", "tags"] },
+        Meaning { key: "family", looks: None, names: &["family", "malware_family"] },
+        Meaning { key: "sourcetype", looks: None, names: &["sourcetype", "source_type"] },
+        Meaning { key: "dst_ip", looks: None, names: &[
+            "dst_ip", "destination.ip", "dest_ip", "destination_ip", "cc_ip"] },
+        Meaning { key: "dst_port", looks: None, names: &[
+            "dst_port", "destination.port", "dest_port", "destination_port", "dport", "cc_port"] },
     ],
     required: &[&["ip"], &["first", "last"]],
 };

@@ -1,5 +1,7 @@
 //! Stage 1. Feeds in, suspects out: rows of any shape become suspects, or refusals that say what to do.
 
+mod evidence;
+
 mod headers;
 
 mod moment;

@@ -43,6 +43,19 @@ pub(super) fn read(text: &str, zone: &TimeZone) -> Result<Moment, Wrong> {
     Ok(moment)
 }
 
+/// The time in a line of a web server's log: `[01/Oct/2026:12:00:00 +0000]`.
+pub(super) fn logged(line: &str) -> Option<Moment> {
+    let mut parts = line
+        .split('[')
+        .skip(1)
+        .filter_map(|rest| rest.split_once(']'));
+    let is_time = |text: &str| text.len() < 40 && text.matches('/').count() == 2;
+    let (time, _) = parts.find(|(text, _)| is_time(text))?;
+    read(time, &TimeZone::UTC)
+        .ok()
+        .filter(|time| !time.is_zoneless)
+}
+
 /// Whether a column of such texts holds times.
 pub(super) fn looks(text: &str) -> bool {
     read(text, &TimeZone::UTC).is_ok()

@@ -7,13 +7,12 @@ use jiff::tz::TimeZone;
 use super::headers::PLAN;
 use super::moment::Moment;
 use super::screen::{Limits, screen};
-use super::{Wrong, moment, place};
+use super::{Wrong, evidence, moment, place};
 use crate::model::{AddressRange, Refusal, Span, Suspect, Terminal, Timestamp, plain_text};
 use crate::sheet::{Columns, Format, Mapping, Record, Sheet, SheetError, Text};
 
 const CLASS_LEN: usize = 64;
 const SOURCE_LEN: usize = 128;
-const EVIDENCE_LEN: usize = 1_000;
 
 /// How a feed is read, and what holds for rows that do not say.
 #[derive(Clone, Debug)]
@@ -134,13 +133,21 @@ fn suspect(record: &Record<'_>, reading: &Reading) -> Result<(Suspect, bool), Fa
         "" => default.to_owned(),
         text => plain_text(text, limit),
     };
-    let seen = seen(record, reading)?;
+    let said = seen(record, reading)?;
+    let logged = match said {
+        None => moment::logged(record.as_line().unwrap_or_else(|| record.get("evidence"))),
+        Some(_) => None,
+    };
+    let seen = said.or(logged);
+    if let Some(moment) = logged {
+        not_ahead(moment, reading).map_err(|wrong| ("evidence", wrong))?;
+    }
     let suspect = Suspect {
         range,
         seen_at: seen.map_or(reading.seen_at, |moment| Some(moment.at)),
         class: text("class", CLASS_LEN, &reading.class),
         source: text("source", SOURCE_LEN, &reading.source),
-        evidence: text("evidence", EVIDENCE_LEN, ""),
+        evidence: evidence::of(record, logged.is_some()),
         port: port(record.get("port"))
             .map_err(|wrong| ("port", wrong))?
             .or(beside),
@@ -217,14 +224,22 @@ fn seen(record: &Record<'_>, reading: &Reading) -> Result<Option<Moment>, Fault>
     };
     let mut moment = moment::read(&text, zone).map_err(|wrong| (key, wrong))?;
     moment.is_zoneless &= !is_utc;
-    if moment.at > reading.now.plus(reading.future) {
-        let wrong = Wrong::new(
-            format!("{} lies in the future", moment.at),
-            "see whether the time zone is right (--time-zone), and the clock of the feed",
-        );
-        return Err((key, wrong));
-    }
+    not_ahead(moment, reading).map_err(|wrong| (key, wrong))?;
     Ok(Some(moment))
+}
+
+fn not_ahead(moment: Moment, reading: &Reading) -> Result<(), Wrong> {
+    if moment.at <= reading.now.plus(reading.future) {
+        return Ok(());
+    }
+    Err(Wrong::new(
+        format!("{} lies in the future", moment.at),
+        if moment.is_zoneless {
+            "see whether the time zone is right (--time-zone), and the clock of the feed"
+        } else {
+            "see whether the clock of the feed is right; leave the time out if it is not"
+        },
+    ))
 }
 
 /// A source port; 0 and what means nothing is none.

@@ -95,6 +95,31 @@ impl Columns {
         Ok((columns, is_header))
     }
 
+    /// Of plain lines: the value, and what is said behind it.
+    pub(super) fn of_lines(
+        sample: &[Vec<String>],
+        plan: &'static Plan,
+        map: &[Mapping],
+    ) -> Result<(Self, bool), SheetError> {
+        let mut columns = Self::none(plan);
+        let Some(first) = sample.first() else {
+            return Ok((columns, false));
+        };
+        let values: Vec<Vec<String>> = sample.iter().map(|row| row[..1].to_vec()).collect();
+        let is_header = header::begins(&values, plan, map);
+        columns.names = match is_header {
+            true => vec![first[0].trim().to_owned(), "col2".to_owned()],
+            false => vec!["col1".to_owned(), "col2".to_owned()],
+        };
+        if let Some(at) = plan.bare().filter(|_| is_header) {
+            columns.taken[at] = vec![0];
+        }
+        columns.settle(map)?;
+        columns.guess(&sample[usize::from(is_header)..], true)?;
+        columns.require(sample)?;
+        Ok((columns, is_header))
+    }
+
     /// From the names that the first objects have.
     pub(super) fn of_names(
         names: &[String],
@@ -142,6 +167,11 @@ impl Columns {
             .filter(|n| !self.taken.iter().any(|places| places.contains(n)))
             .map(|n| self.names[n].as_str())
             .collect()
+    }
+
+    /// Whether a text may be what a bare list holds.
+    pub(super) fn is_bare(&self, text: &str) -> bool {
+        self.plan.bare_looks(text)
     }
 
     /// The places of a meaning, the likeliest first.
@@ -242,15 +272,29 @@ impl Columns {
             let Some(looks) = meaning.looks.filter(|_| !self.settled[at]) else {
                 continue;
             };
+            let is_bare = self.plan.bare() == Some(at);
+            // Text that any word fits is taken from wherever nothing else is.
+            let is_text = looks("word");
             let fits = |place: &usize| {
                 let cells = sample.iter().filter_map(|row| row.get(*place));
-                let hits = cells.filter(|cell| looks(cell)).count();
-                hits * 2 >= sample.len() && !self.taken.iter().any(|p| p.contains(place))
+                let said = cells.filter(|cell| is_bare || !cell.trim().is_empty());
+                let (mut all, mut hits) = (0, 0);
+                for cell in said {
+                    all += 1;
+                    hits += usize::from(looks(cell));
+                }
+                let all = if is_bare { sample.len() } else { all };
+                let enough = match (is_list && !is_bare, is_text) {
+                    // Behind the value of a line anything may be said.
+                    (true, true) => true,
+                    (true, false) => hits > 0 && hits == all,
+                    (false, _) => hits > 0 && hits * 2 >= all,
+                };
+                enough && !self.taken.iter().any(|p| p.contains(place))
             };
             let found: Vec<usize> = (0..self.names.len()).filter(fits).collect();
-            let is_bare = self.plan.required[0][0] == meaning.key;
             match found.as_slice() {
-                [] if is_list && is_bare => self.taken[at] = vec![0],
+                _ if is_list && is_bare && self.taken[at].is_empty() => self.taken[at] = vec![0],
                 [] => {}
                 // Which of two addresses is the sender and which the victim, nobody can guess.
                 [_, _, ..] if is_bare && !self.has_required() => {

@@ -30,6 +30,8 @@ impl FromStr for Format {
     }
 }
 
+const DELIMITERS: [u8; 4] = [b'\t', b',', b';', b'|'];
+
 /// What was found out about a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
@@ -95,6 +97,7 @@ fn layout(head: &[u8], name: &str, format: Option<Format>, line_end: u8) -> Layo
             }
             _ if name.ends_with(".tsv") => Some(Format::Tsv),
             _ if name.ends_with(".csv") => Some(Format::Csv),
+            _ if is_list(head, line_end) => Some(Format::Lines),
             _ => None,
         }
     });
@@ -105,6 +108,31 @@ fn layout(head: &[u8], name: &str, format: Option<Format>, line_end: u8) -> Layo
         Some(Format::Json) => objects(head, line_end),
         None => delimiter(head, line_end).map_or(Layout::Lines, Layout::Cells),
     }
+}
+
+/// Whether no sign cuts half of the first lines, or one of them has a remark right behind its value,
+/// so that other signs belong to remarks too.
+fn is_list(head: &[u8], line_end: u8) -> bool {
+    let lines: Vec<&[u8]> = head
+        .split(|byte| *byte == line_end)
+        .map(<[u8]>::trim_ascii)
+        .filter(|line| line.first().is_some_and(|sign| !b"#;".contains(sign)))
+        .take(20)
+        .collect();
+    let cuts = |sign: u8| {
+        let cut = lines.iter().filter(|line| count(line, sign) > 0);
+        cut.count() * 2 >= lines.len()
+    };
+    let has_remark = |line: &&[u8]| {
+        let at = line.iter().position(|byte| *byte == b'#');
+        let value = at.map(|at| line[..at].trim_ascii_end());
+        let is_sign = |byte: &u8| DELIMITERS.contains(byte) || b"\" ".contains(byte);
+        value.is_some_and(|value| !value.iter().any(is_sign))
+    };
+    let first = head.split(|byte| *byte == line_end).next();
+    first.and_then(named_delimiter).is_none()
+        && !lines.is_empty()
+        && (!DELIMITERS.into_iter().any(cuts) || lines.iter().any(has_remark))
 }
 
 /// One object a line, if the first line is one; then a broken line breaks nothing but itself.
@@ -147,7 +175,7 @@ fn delimiter(head: &[u8], line_end: u8) -> Option<u8> {
         lines = content(b"#").collect();
     }
     let first = lines.first()?;
-    [b'\t', b',', b';', b'|']
+    DELIMITERS
         .into_iter()
         .filter_map(|sign| {
             let expected = count(first, sign);

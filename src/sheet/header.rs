@@ -73,6 +73,12 @@ impl Plan {
         meanings.any(|meaning| rank(meaning, &name).is_some())
     }
 
+    /// Which meaning a bare list holds.
+    pub(super) fn bare(&self) -> Option<usize> {
+        let key = self.required[0][0];
+        self.meanings.iter().position(|meaning| meaning.key == key)
+    }
+
     fn requires(&self, key: &str) -> bool {
         let mut keys = self.required.iter().flat_map(|set| set.iter());
         keys.any(|known| plain(known) == plain(key))
@@ -86,9 +92,8 @@ impl Plan {
 
     /// Whether a text may be what a bare list holds.
     pub(super) fn bare_looks(&self, text: &str) -> bool {
-        let key = self.required[0][0];
-        let bare = self.meanings.iter().find(|meaning| meaning.key == key);
-        bare.and_then(|meaning| meaning.looks)
+        self.bare()
+            .and_then(|at| self.meanings[at].looks)
             .is_some_and(|looks| looks(text))
     }
 }

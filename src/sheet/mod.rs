@@ -24,7 +24,12 @@ mod header;
 mod columns;
 pub use columns::{Columns, Mapping, Meaning, Plan};
 
+mod lines;
+
 mod objects;
+
+mod record;
+pub use record::Record;
 
 mod rows;
 use rows::{Piece, Source};
@@ -272,9 +277,8 @@ impl Sheet {
             }
             Reader::Lines(_) if is_comment => return Held::Comment,
             Reader::Lines(_) => {
-                let end = self.text.find('#').unwrap_or(self.raw_len);
-                self.cells.clear();
-                self.cells.push((0, end));
+                let is_value = |word: &str| self.columns.is_bare(word);
+                lines::cells(&self.text, &mut self.cells, is_value);
             }
             Reader::ObjectLines(_) | Reader::Objects(_) => return self.hold_object(),
         }
@@ -334,6 +338,8 @@ impl Sheet {
 
     fn refusal(&self, place: Option<usize>, value: &str, reason: &str, remedy: &str) -> Refusal {
         let raw = &self.text[..self.raw_len];
+        // What is all of the row need not be shown beside it again.
+        let value = if value == raw.trim() { "" } else { value };
         Refusal {
             line: self.line,
             column: place.map_or_else(String::new, |n| plain_text(self.columns.name(n), 64)),
@@ -350,48 +356,4 @@ fn unreadable(error: &std::io::Error) -> Piece {
         format!("the file cannot be read beyond this line: {error}"),
         "get the file again and import it again; what was read before counts once",
     )
-}
-
-/// One row of a table.
-pub struct Record<'a> {
-    sheet: &'a Sheet,
-}
-
-impl Record<'_> {
-    /// Where the row begins: counted from 1, the header included.
-    #[must_use]
-    pub fn line(&self) -> u64 {
-        self.sheet.line
-    }
-
-    /// What the row says about one of the plan's keys, trimmed; empty where it says nothing.
-    #[must_use]
-    pub fn get(&self, key: &str) -> &str {
-        self.place(key).map_or("", |place| self.sheet.cell(place))
-    }
-
-    /// The first value for a key that says something, by the caller's own measure, and the name of
-    /// its column.
-    #[must_use]
-    pub fn get_said(&self, key: &str, says: fn(&str) -> bool) -> Option<(&str, &str)> {
-        let columns = &self.sheet.columns;
-        let places = columns.places(key).iter();
-        let mut cells = places.map(|place| (columns.name(*place), self.sheet.cell(*place)));
-        cells.find(|(_, cell)| !cell.is_empty() && says(cell))
-    }
-
-    /// The row as a refusal, for what it says about `key`.
-    #[must_use]
-    pub fn refuse(&self, key: &str, reason: &str, remedy: &str) -> Refusal {
-        let columns = self.sheet.columns.places(key);
-        let place = self.place(key).or_else(|| columns.first().copied());
-        self.sheet.refusal(place, self.get(key), reason, remedy)
-    }
-
-    fn place(&self, key: &str) -> Option<usize> {
-        let mut places = self.sheet.columns.places(key).iter();
-        places
-            .find(|place| !self.sheet.cell(**place).is_empty())
-            .copied()
-    }
 }
