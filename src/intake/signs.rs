@@ -75,7 +75,7 @@ impl<'a> Signs<'a> {
     pub(super) fn month(&mut self) -> Option<i32> {
         let word = self.word().to_ascii_lowercase();
         let is_month = |month: &&str| word.len() >= 3 && month.starts_with(&word);
-        let month = MONTHS.iter().position(|month| is_month(month))?;
+        let month = MONTHS.iter().position(is_month)?;
         Some(month as i32 + 1)
     }
 
