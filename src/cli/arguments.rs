@@ -135,6 +135,9 @@ pub(super) struct Import {
     /// csv, tsv, jsonl or lines; told from the content when not given
     #[arg(long)]
     pub(super) format: Option<crate::sheet::Format>,
+    /// shift_jis, gb18030, euc-kr, big5, windows-1252 …; told from each line when not given
+    #[arg(long, value_name = "LABEL")]
+    pub(super) encoding: Option<crate::sheet::Charset>,
     /// Zone of times that name none, as Asia/Tokyo
     #[arg(long, value_name = "ZONE")]
     pub(super) time_zone: Option<String>,
@@ -278,6 +281,9 @@ pub(super) enum Table {
         /// range=col1, abuse=Contact …
         #[arg(long, value_name = "WHAT=COLUMN")]
         map: Vec<crate::sheet::Mapping>,
+        /// shift_jis, gb18030, euc-kr, big5, windows-1252 …; told from each line when not given
+        #[arg(long, value_name = "LABEL")]
+        encoding: Option<crate::sheet::Charset>,
     },
     /// What has been loaded
     List,
@@ -309,6 +315,9 @@ pub(super) enum Override {
         file: PathBuf,
         #[arg(long, value_name = "WHAT=COLUMN")]
         map: Vec<crate::sheet::Mapping>,
+        /// shift_jis, gb18030, euc-kr, big5, windows-1252 …; told from each line when not given
+        #[arg(long, value_name = "LABEL")]
+        encoding: Option<crate::sheet::Charset>,
     },
     List,
     Remove {
@@ -323,6 +332,9 @@ pub(super) enum Signatory {
         file: PathBuf,
         #[arg(long, value_name = "WHAT=COLUMN")]
         map: Vec<crate::sheet::Mapping>,
+        /// shift_jis, gb18030, euc-kr, big5, windows-1252 …; told from each line when not given
+        #[arg(long, value_name = "LABEL")]
+        encoding: Option<crate::sheet::Charset>,
     },
     /// The whole roll
     List,

@@ -12,15 +12,19 @@ use crate::model::{
     AddressRange, Override, OverrideSubject, Progress, Refusal, Timestamp, parse_asn,
 };
 use crate::resolve::{self, NewOverride, OverrideRow};
-use crate::sheet::Mapping;
+use crate::sheet::{Charset, Mapping};
 use crate::store::Store;
 
 pub(super) async fn table(context: &Context, action: &Table) -> anyhow::Result<Ended> {
     let store = context.store().await?;
     match action {
-        Table::Load { file, map } => {
+        Table::Load {
+            file,
+            map,
+            encoding,
+        } => {
             let name = feed_name(file);
-            let rows = resolve::read_table(open(file)?.text, &name, None, map)?;
+            let rows = resolve::read_table(open(file, *encoding)?.text, &name, None, map)?;
             let watch = context.watch("networks");
             let now = context.clock.now();
             let into = (!context.dry_run).then_some(&store);
@@ -98,10 +102,14 @@ pub(super) async fn overrides(context: &Context, action: &Overrides) -> anyhow::
             )?;
             Ok(Ended::Well)
         }
-        Overrides::Import { file, map } => {
+        Overrides::Import {
+            file,
+            map,
+            encoding,
+        } => {
             let (mut added, mut refusals) = (0, Vec::new());
             let name = feed_name(file);
-            for row in resolve::read_overrides(open(file)?.text, &name, None, map)? {
+            for row in resolve::read_overrides(open(file, *encoding)?.text, &name, None, map)? {
                 match row {
                     OverrideRow::Override { entry, .. } => {
                         add_override(context, &store, entry, now).await?;
@@ -221,7 +229,11 @@ fn describe(one: &Override) -> String {
 pub(super) async fn signatories(context: &Context, action: &Signatories) -> anyhow::Result<Ended> {
     let store = context.store().await?;
     match action {
-        Signatories::Import { file, map } => import_roll(context, &store, file, map).await,
+        Signatories::Import {
+            file,
+            map,
+            encoding,
+        } => import_roll(context, &store, file, map, *encoding).await,
         Signatories::List => {
             let now = context.clock.now();
             let known = store.signatories().await?;
@@ -257,10 +269,11 @@ async fn import_roll(
     store: &Store,
     file: &Path,
     map: &[Mapping],
+    encoding: Option<Charset>,
 ) -> anyhow::Result<Ended> {
     let name = feed_name(file);
     let (mut roll, mut refusals) = (Vec::new(), Vec::new());
-    for row in compose::read_roll(open(file)?.text, &name, None, map)? {
+    for row in compose::read_roll(open(file, encoding)?.text, &name, None, map)? {
         match row {
             Ok(signatory) => roll.push(signatory),
             Err(refusal) => refusals.push(refusal),

@@ -14,7 +14,7 @@ use super::output::count;
 use crate::intake::{self, Reading};
 use crate::model::{CampaignState, Progress, Refusal, Terminal, Timestamp};
 use crate::report::export;
-use crate::sheet as sheets;
+use crate::sheet::{self as sheets, Charset};
 
 /// Refusals printed at once.
 const SHOWN: usize = 10;
@@ -33,7 +33,7 @@ pub(super) async fn import(context: &Context, options: &Import) -> anyhow::Resul
             campaign.name, campaign.state
         )));
     }
-    let opened = open(&options.file)?;
+    let opened = open(&options.file, options.encoding)?;
     let rows = intake::read(opened.text, &name, &reading)?;
     if !context.out.json {
         say_columns(context, &rows)?;
@@ -69,6 +69,14 @@ pub(super) async fn import(context: &Context, options: &Import) -> anyhow::Resul
         counts.repeated,
         counts.refused
     );
+    if done.zoneless > 0 && options.time_zone.is_none() {
+        text.push_str(&format!(
+            "{} named no zone and {} taken as {}; --time-zone ZONE says otherwise\n",
+            count(done.zoneless as i64, "time"),
+            if done.zoneless == 1 { "was" } else { "were" },
+            context.config().intake.time_zone
+        ));
+    }
     for refusal in done.refusals.iter().take(SHOWN) {
         text.push_str(&format!("  {}\n", one_line(refusal)));
     }
@@ -130,8 +138,8 @@ fn reading(context: &Context, options: &Import) -> anyhow::Result<Reading> {
     })
 }
 
-pub(super) fn open(file: &Path) -> anyhow::Result<sheets::Opened> {
-    sheets::open(file).map_err(|error| {
+pub(super) fn open(file: &Path, charset: Option<Charset>) -> anyhow::Result<sheets::Opened> {
+    sheets::open(file, charset).map_err(|error| {
         anyhow::Error::new(error).context(format!("cannot read {}", file.display()))
     })
 }

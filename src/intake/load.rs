@@ -20,6 +20,8 @@ const SHOWN: usize = 20;
 pub struct Done {
     #[serde(flatten)]
     pub counts: ImportCounts,
+    /// How many times named no zone, and were taken as local in the zone of the reading.
+    pub zoneless: u64,
     /// The first refused rows.
     pub refusals: Vec<Refusal>,
 }
@@ -30,6 +32,8 @@ struct Chunk {
     rows: u64,
     suspects: Vec<(u64, Suspect)>,
     refusals: Vec<Refusal>,
+    /// Of the feed up to here.
+    zoneless: u64,
 }
 
 /// Reads a feed into a campaign. Rows that are no suspects are kept with their reasons and never
@@ -66,6 +70,7 @@ pub async fn run_once(
             .await?;
         let room = SHOWN.saturating_sub(done.refusals.len());
         done.refusals.extend(chunk.refusals.into_iter().take(room));
+        done.zoneless = chunk.zoneless;
         if progress.is_stopped() {
             break;
         }
@@ -94,6 +99,7 @@ pub async fn foresee(rows: Rows) -> Done {
         done.counts.repeated += rows - fresh - refused;
         let room = SHOWN.saturating_sub(done.refusals.len());
         done.refusals.extend(chunk.refusals.into_iter().take(room));
+        done.zoneless = chunk.zoneless;
     }
     // A panic there would have been a bug; what came before it has been counted.
     let _ = reading.await;
@@ -114,6 +120,7 @@ fn read_ahead(mut rows: Rows, sender: &mpsc::Sender<Chunk>) {
         if chunk.rows == 0 {
             return;
         }
+        chunk.zoneless = rows.zoneless();
         let key = |suspect: &Suspect| (suspect.range.first(), suspect.fingerprint());
         chunk
             .suspects

@@ -1,6 +1,12 @@
 //! Stage 1. Feeds in, suspects out: rows of any shape become suspects, or refusals that say what to do.
 
+mod evidence;
+
+mod headers;
+
 mod moment;
+
+mod signs;
 
 mod place;
 

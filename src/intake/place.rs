@@ -9,6 +9,9 @@ use crate::model::{Address, AddressRange, plain_text};
 pub(super) const REMEDY: &str =
     "write 192.0.2.1, 192.0.2.0/24, 192.0.2.1-192.0.2.9 or the same in IPv6";
 
+/// Characters of a cell that are looked at.
+const LONGEST: usize = 1_000;
+
 /// An address or range as feeds write it: also with a port (`192.0.2.1:25`), also defanged
 /// (`192[.]0[.]2[.]1`).
 pub(super) fn read(text: &str) -> Result<(AddressRange, Option<u16>), Wrong> {
@@ -18,7 +21,18 @@ pub(super) fn read(text: &str) -> Result<(AddressRange, Option<u16>), Wrong> {
             None,
         ));
     }
-    let text = refanged(text);
+    // What was copied from a page may bring signs along that nobody sees.
+    let text = plain_text(text, LONGEST);
+    let text = refanged(text.trim_end_matches([',', ';']).trim_end());
+    if let Some(address) = host(&text) {
+        return Ok((AddressRange::single(address), None));
+    }
+    if is_url(&text) {
+        return Err(Wrong::new(
+            format!("\"{}\" names no address", plain_text(&text, 100)),
+            "write the address that its host had when it was seen: names are not looked up",
+        ));
+    }
     let error = match text.parse::<AddressRange>() {
         Ok(range) => return Ok((range, None)),
         Err(error) => error,
@@ -53,9 +67,26 @@ pub(super) fn read(text: &str) -> Result<(AddressRange, Option<u16>), Wrong> {
     Err(Wrong::new(error.reason, error.remedy))
 }
 
-/// Whether a column of such texts holds addresses.
+/// Whether a column of such texts holds addresses. One of URLs stands beside it, and holds them too.
 pub(super) fn looks(text: &str) -> bool {
-    read(text).is_ok()
+    !is_url(text) && read(text).is_ok()
+}
+
+pub(super) fn is_url(text: &str) -> bool {
+    text.contains("://")
+}
+
+/// The host of a URL, where it is an address: `http://192.0.2.4:8080/x`, `hxxp://[2001:db8::4]/`.
+/// The port there is what was asked, not where the asking came from.
+fn host(text: &str) -> Option<Address> {
+    let (_, rest) = text.split_once("://")?;
+    let host = rest.split(['/', '?', '#']).next()?;
+    let host = host.rsplit('@').next()?;
+    let ip = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next()?.parse().ok().map(IpAddr::V6),
+        None => host.split(':').next()?.parse().ok().map(IpAddr::V4),
+    };
+    ip.map(Address::from)
 }
 
 /// An address as it was before somebody made it unclickable; long dashes as short ones.
@@ -102,6 +133,15 @@ mod tests {
             (
                 "192.0.2.1;192.0.2.0/24",
                 "\"192.0.2.1;192.0.2.0/24\" are several addresses",
+            ),
+            ("192.0.2.1,", "192.0.2.1"),
+            ("\u{202e}192.0.2.1\u{200b}", "192.0.2.1"),
+            ("http://192.0.2.4/x", "192.0.2.4"),
+            ("hxxp://192[.]0[.]2[.]4:8080", "192.0.2.4"),
+            ("https://[2001:db8::4]:8443/?q", "2001:db8::4"),
+            (
+                "http://isp.example/192.0.2.4",
+                "\"http://isp.example/192.0.2.4\" names no address",
             ),
             ("192.0.2.1:x", "\"192.0.2.1:x\" is not an address"),
             ("192.0.2.1:70000", "\"192.0.2.1:70000\" is not an address"),

@@ -4,55 +4,15 @@ use std::borrow::Cow;
 
 use jiff::tz::TimeZone;
 
+use super::headers::PLAN;
+use super::moment::Moment;
 use super::screen::{Limits, screen};
-use super::{Wrong, moment, place};
+use super::{Wrong, evidence, moment, place};
 use crate::model::{AddressRange, Refusal, Span, Suspect, Terminal, Timestamp, plain_text};
-use crate::sheet::{Columns, Format, Mapping, Meaning, Plan, Record, Sheet, SheetError, Text};
+use crate::sheet::{Columns, Format, Mapping, Record, Sheet, SheetError, Text};
 
 const CLASS_LEN: usize = 64;
 const SOURCE_LEN: usize = 128;
-const EVIDENCE_LEN: usize = 1_000;
-
-/// How the columns of feeds are named: by IntelMQ, Shadowserver, abuse.ch, DShield, and by hand.
-#[rustfmt::skip]
-static PLAN: Plan = Plan {
-    meanings: &[
-        Meaning { key: "ip", looks: Some(place::looks), names: &[
-            "ip", "source.ip", "src_ip", "ip_address", "ip_addr", "address", "addr", "suspect",
-            "host", "host_ip", "source_address", "src_addr", "client_ip", "remote_ip", "remote_addr",
-            "attacker_ip", "infected_ip", "ipv4", "ipv6", "ip_range", "range", "network", "cidr",
-            "prefix", "subnet", "netblock", "source.network",
-            "IPアドレス", "アドレス", "送信元IPアドレス", "送信元IP", "発信元IPアドレス"] },
-        Meaning { key: "first", looks: None, names: &[
-            "first_ip", "start_ip", "first_address", "start_address", "range_start", "ip_start",
-            "ip_from", "first", "start", "開始アドレス", "開始IPアドレス"] },
-        Meaning { key: "last", looks: None, names: &[
-            "last_ip", "end_ip", "last_address", "end_address", "range_end", "ip_end", "ip_to",
-            "last", "end", "終了アドレス", "終了IPアドレス"] },
-        Meaning { key: "seen", looks: Some(moment::looks), names: &[
-            "last_seen", "last_seen_utc", "time.source", "seen_at", "seen", "timestamp", "datetime",
-            "date_time", "date_and_time", "detected_at", "detected", "observed_at", "event_time",
-            "source_time", "time_utc", "timestamp_utc", "first_seen", "first_seen_utc",
-            "time.observation", "日時", "検知日時", "検出日時", "発生日時", "受信日時", "観測日時"] },
-        Meaning { key: "date", looks: None, names: &["date", "day", "日付", "年月日"] },
-        Meaning { key: "time", looks: None, names: &["time", "time_of_day", "clock", "時刻", "時間"] },
-        Meaning { key: "class", looks: None, names: &[
-            "class", "classification.type", "infection", "category", "malware.name", "malware",
-            "threat", "tag", "type", "classification.taxonomy", "kind", "種別", "分類"] },
-        Meaning { key: "source", looks: None, names: &[
-            "source", "reporter", "feed", "feed.name", "sensor", "reported_by", "trap",
-            "情報源", "通報者", "報告者"] },
-        Meaning { key: "evidence", looks: None, names: &[
-            "evidence", "log", "log_line", "helo", "comment", "comments", "note", "notes", "remarks",
-            "message", "description", "event_description.text", "備考", "ログ", "根拠", "証拠"] },
-        Meaning { key: "port", looks: None, names: &[
-            "source.port", "src_port", "source_port", "sport", "client_port", "port",
-            "ポート", "ポート番号", "送信元ポート"] },
-        Meaning { key: "terminal", looks: None, names: &[
-            "terminal", "device", "device_type", "terminal_type", "端末", "端末種別"] },
-    ],
-    required: &[&["ip"], &["first", "last"]],
-};
 
 /// How a feed is read, and what holds for rows that do not say.
 #[derive(Clone, Debug)]
@@ -97,6 +57,7 @@ pub fn read(input: Text, name: &str, reading: &Reading) -> Result<Rows, SheetErr
     Ok(Rows {
         sheet,
         reading: reading.clone(),
+        zoneless: 0,
     })
 }
 
@@ -104,6 +65,7 @@ pub fn read(input: Text, name: &str, reading: &Reading) -> Result<Rows, SheetErr
 pub struct Rows {
     sheet: Sheet,
     reading: Reading,
+    zoneless: u64,
 }
 
 impl Rows {
@@ -126,6 +88,14 @@ impl Rows {
     }
 }
 
+impl Rows {
+    /// How many suspects so far came with a time that named no zone.
+    #[must_use]
+    pub fn zoneless(&self) -> u64 {
+        self.zoneless
+    }
+}
+
 impl Iterator for Rows {
     type Item = Row;
 
@@ -133,10 +103,13 @@ impl Iterator for Rows {
         Some(match self.sheet.next_row()? {
             Err(refusal) => Row::Refused(refusal),
             Ok(record) => match suspect(&record, &self.reading) {
-                Ok(suspect) => Row::Suspect {
-                    line: record.line(),
-                    suspect,
-                },
+                Ok((suspect, is_zoneless)) => {
+                    self.zoneless += u64::from(is_zoneless);
+                    Row::Suspect {
+                        line: record.line(),
+                        suspect,
+                    }
+                }
                 Err((key, wrong)) => Row::Refused(record.refuse(key, &wrong.reason, wrong.remedy)),
             },
         })
@@ -146,7 +119,8 @@ impl Iterator for Rows {
 /// A cell that is wrong: the key it stands for, and what is wrong with it.
 type Fault = (&'static str, Wrong);
 
-fn suspect(record: &Record<'_>, reading: &Reading) -> Result<Suspect, Fault> {
+/// The suspect of a row, and whether its time named no zone.
+fn suspect(record: &Record<'_>, reading: &Reading) -> Result<(Suspect, bool), Fault> {
     let (range, beside) = place_of(record)?;
     let limits = Limits {
         allow_documentation: reading.allow_documentation,
@@ -159,12 +133,21 @@ fn suspect(record: &Record<'_>, reading: &Reading) -> Result<Suspect, Fault> {
         "" => default.to_owned(),
         text => plain_text(text, limit),
     };
-    Ok(Suspect {
+    let said = seen(record, reading)?;
+    let logged = match said {
+        None => moment::logged(record.as_line().unwrap_or_else(|| record.get("evidence"))),
+        Some(_) => None,
+    };
+    let seen = said.or(logged);
+    if let Some(moment) = logged {
+        not_ahead(moment, reading).map_err(|wrong| ("evidence", wrong))?;
+    }
+    let suspect = Suspect {
         range,
-        seen_at: seen_at(record, reading)?,
+        seen_at: seen.map_or(reading.seen_at, |moment| Some(moment.at)),
         class: text("class", CLASS_LEN, &reading.class),
         source: text("source", SOURCE_LEN, &reading.source),
-        evidence: text("evidence", EVIDENCE_LEN, ""),
+        evidence: evidence::of(record, logged.is_some()),
         port: port(record.get("port"))
             .map_err(|wrong| ("port", wrong))?
             .or(beside),
@@ -172,7 +155,8 @@ fn suspect(record: &Record<'_>, reading: &Reading) -> Result<Suspect, Fault> {
             "" => reading.terminal,
             text => terminal(text),
         },
-    })
+    };
+    Ok((suspect, seen.is_some_and(|moment| moment.is_zoneless)))
 }
 
 /// Whether a row says something: feeds write `-` and `null` for nothing.
@@ -212,29 +196,50 @@ fn place_of(record: &Record<'_>) -> Result<(AddressRange, Option<u16>), Fault> {
     }
 }
 
-fn seen_at(record: &Record<'_>, reading: &Reading) -> Result<Option<Timestamp>, Fault> {
-    let (key, text): (_, Cow<'_, str>) = if has(record, "seen") {
-        ("seen", record.get("seen").into())
-    } else {
-        match (has(record, "date"), has(record, "time")) {
-            (true, true) => {
-                let (date, time) = (record.get("date"), record.get("time"));
-                ("date", format!("{date} {time}").into())
-            }
-            (true, false) => ("date", record.get("date").into()),
-            (false, true) => ("time", record.get("time").into()),
-            (false, false) => return Ok(reading.seen_at),
+fn seen(record: &Record<'_>, reading: &Reading) -> Result<Option<Moment>, Fault> {
+    let said = |key| record.get_said(key, |text| !moment::is_none(text));
+    let mut column = "";
+    let (key, text): (_, Cow<'_, str>) = match (said("seen"), said("date"), said("time")) {
+        (Some((name, seen)), ..) => {
+            column = name;
+            ("seen", seen.into())
         }
+        (None, Some((_, date)), Some((name, time))) => {
+            column = name;
+            ("date", format!("{date} {time}").into())
+        }
+        (None, Some((_, date)), None) => ("date", date.into()),
+        (None, None, Some((_, time))) => ("time", time.into()),
+        (None, None, None) => return Ok(None),
     };
-    let moment = moment::read(&text, &reading.time_zone).map_err(|wrong| (key, wrong))?;
-    if moment > reading.now.plus(reading.future) {
-        let wrong = Wrong::new(
-            format!("{moment} lies in the future"),
-            "see whether the time zone is right (--time-zone), and the clock of the feed",
-        );
-        return Err((key, wrong));
-    }
+    // `last_seen_utc` and `Time (UTC)` name the zone for all their values.
+    let is_utc = column
+        .to_ascii_lowercase()
+        .trim_end_matches(')')
+        .ends_with("utc");
+    let zone = if is_utc {
+        &TimeZone::UTC
+    } else {
+        &reading.time_zone
+    };
+    let mut moment = moment::read(&text, zone).map_err(|wrong| (key, wrong))?;
+    moment.is_zoneless &= !is_utc;
+    not_ahead(moment, reading).map_err(|wrong| (key, wrong))?;
     Ok(Some(moment))
+}
+
+fn not_ahead(moment: Moment, reading: &Reading) -> Result<(), Wrong> {
+    if moment.at <= reading.now.plus(reading.future) {
+        return Ok(());
+    }
+    Err(Wrong::new(
+        format!("{} lies in the future", moment.at),
+        if moment.is_zoneless {
+            "see whether the time zone is right (--time-zone), and the clock of the feed"
+        } else {
+            "see whether the clock of the feed is right; leave the time out if it is not"
+        },
+    ))
 }
 
 /// A source port; 0 and what means nothing is none.
@@ -314,11 +319,12 @@ mod tests {
         };
         for option in options.trim_start_matches('#').split_whitespace() {
             match option.split_once('=').unwrap() {
+                ("encoding", _) => {}
                 ("zone", name) => reading.time_zone = TimeZone::get(name).unwrap(),
                 ("map", mapping) => reading.map.push(mapping.parse().unwrap()),
                 ("format", name) => reading.format = Some(name.parse().unwrap()),
                 ("seen", time) => {
-                    reading.seen_at = Some(moment::read(time, &TimeZone::UTC).unwrap());
+                    reading.seen_at = Some(moment::read(time, &TimeZone::UTC).unwrap().at);
                 }
                 _ => panic!("no such option: {option}"),
             }
@@ -328,7 +334,10 @@ mod tests {
 
     fn told(feed: &Path, options: &str) -> String {
         let mut told = format!("{options}\n");
-        let text = sheet::open(feed).unwrap().text;
+        let charset = options
+            .split_once("encoding=")
+            .map(|(_, label)| label.parse().unwrap());
+        let text = sheet::open(feed, charset).unwrap().text;
         let name = feed.file_name().unwrap().to_str().unwrap();
         let mut rows = match read(text, name, &reading(options)) {
             Ok(rows) => rows,
@@ -359,6 +368,9 @@ mod tests {
                 }
             }
             .unwrap();
+        }
+        if rows.zoneless() > 0 {
+            writeln!(told, "zoneless: {}", rows.zoneless()).unwrap();
         }
         for (key, columns) in rows.columns().taken() {
             writeln!(told, "{key} = {}", columns.join(", ")).unwrap();

@@ -15,30 +15,56 @@ pub fn neutral_cell(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// One line of plain text of at most `limit` characters: control, line-breaking and
-/// direction-changing characters become spaces, so that no feed can write a header, a second line
-/// or text that reads backwards.
+/// One line of plain text of at most `limit` characters: control and line-breaking characters become
+/// spaces and invisible ones go, so that no feed can write a header, a second line, text that reads
+/// backwards, or two names that look alike.
 #[must_use]
 pub fn plain_text(text: &str, limit: usize) -> String {
     let text = text.trim();
     if text.len() <= limit && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
         return text.to_owned();
     }
-    let plain: String = text
-        .chars()
-        .take(limit)
-        .map(|c| if is_unfit(c) { ' ' } else { c })
-        .collect();
+    let mut before = ' ';
+    let mut signs = text.chars().peekable();
+    let mut plain = String::new();
+    let mut room = limit;
+    while let Some(c) = signs.next() {
+        let joins = matches!(c, '\u{200c}' | '\u{200d}')
+            && is_joining(before)
+            && signs.peek().is_some_and(|next| is_joining(*next));
+        before = c;
+        if is_invisible(c) && !joins {
+            continue;
+        }
+        if room == 0 {
+            break;
+        }
+        room -= 1;
+        plain.push(if is_break(c) { ' ' } else { c });
+    }
     plain.trim().to_owned()
 }
 
-/// Controls (C0, DEL, C1), line and paragraph separators, and the bidirectional controls of
-/// Unicode Annex 9.
-fn is_unfit(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}'
-            | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Controls (C0, DEL, C1), line and paragraph separators.
+fn is_break(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+/// The general category Cf of Unicode 16, with the bidirectional controls of Annex 9, but for the
+/// signs in it that are seen (Prepended_Concatenation_Mark).
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0001}' | '\u{e0020}'..='\u{e007f}')
+}
+
+/// Letters of Arabic and its kin and of India's scripts: between them a joiner or a non-joiner makes
+/// another word.
+fn is_joining(c: char) -> bool {
+    matches!(c, '\u{620}'..='\u{6ff}' | '\u{700}'..='\u{8ff}' | '\u{900}'..='\u{dff}'
+        | '\u{fb50}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}')
 }
 
 #[cfg(test)]
@@ -68,7 +94,12 @@ mod tests {
             ("  spam ", 64, "spam"),
             ("a\r\nBcc: b", 64, "a  Bcc: b"),
             ("a\u{2028}b\0c\u{1b}[31m", 64, "a b c [31m"),
-            ("a\u{202e}b\u{2066}c\u{200f}", 64, "a b c"),
+            ("a\u{202e}b\u{2066}c\u{200f}", 64, "abc"),
+            ("pay\u{200b}pal\u{2060}\u{feff}\u{ad}", 64, "paypal"),
+            ("a\u{200d}b\u{200c}c", 64, "abc"),
+            ("می\u{200c}خواهم", 64, "می\u{200c}خواهم"),
+            ("क्\u{200d}ष", 64, "क्\u{200d}ष"),
+            ("\u{200b}\u{200b}abc", 2, "ab"),
             ("日本語", 2, "日本"),
             ("abcdef", 3, "abc"),
             ("\u{202e}", 8, ""),

@@ -110,8 +110,7 @@ impl Iterator for Rows {
     }
 }
 
-/// The row's network, unless its range or all of its mailboxes are bad. Whatever else is bad is
-/// left out and named.
+/// The row's network, unless its range is bad. Whatever else is bad is left out and named.
 fn network(record: &Record<'_>, refusals: &mut Vec<Refusal>) -> Option<Network> {
     let range = match range(record) {
         Ok(range) => range,
@@ -120,7 +119,7 @@ fn network(record: &Record<'_>, refusals: &mut Vec<Refusal>) -> Option<Network> 
             return None;
         }
     };
-    let contacts = contacts(record, refusals)?;
+    let contacts = contacts(record, refusals);
     let text = |key, limit| match record.get(key) {
         text if is_nothing(text) => String::new(),
         text => plain_text(text, limit),
@@ -169,15 +168,34 @@ fn range(record: &Record<'_>) -> Result<AddressRange, Box<Refusal>> {
     range.map_err(|error| refuse("last", &error.reason, error.remedy))
 }
 
-/// The good mailboxes, each once; `None` where all are bad.
-fn contacts(record: &Record<'_>, refusals: &mut Vec<Refusal>) -> Option<Vec<Mailbox>> {
+/// The good mailboxes, each once. A bad one costs the network nothing but itself; a cell that holds
+/// more than mailboxes gives none, for who wrote `a@isp.example Bcc: b@isp.example` meant something
+/// else than two desks.
+fn contacts(record: &Record<'_>, refusals: &mut Vec<Refusal>) -> Vec<Mailbox> {
     let text = record.get("abuse");
     if is_nothing(text) {
-        return Some(Vec::new());
+        return Vec::new();
+    }
+    let shown = plain_text(text, 80);
+    if text.contains(|c: char| c.is_control() && c != '\t') {
+        let reason = format!(
+            "\"{shown}\" holds a line break or a control character; the network was kept without contact"
+        );
+        let remedy = "write the mailboxes in one line: abuse@isp.example; noc@isp.example";
+        refusals.push(record.refuse("abuse", &reason, remedy));
+        return Vec::new();
+    }
+    let is_gap = |c: char| c == ';' || c == ',' || c.is_whitespace();
+    let parts = || text.split(is_gap).filter(|part| !part.is_empty());
+    if let Some(word) = parts().find(|part| !is_like_mailbox(part)) {
+        let word = plain_text(word, 60);
+        let reason = format!("\"{word}\" is no mail address; the network was kept without contact");
+        let remedy = "write nothing but mailboxes: abuse@isp.example; noc@isp.example";
+        refusals.push(record.refuse("abuse", &reason, remedy));
+        return Vec::new();
     }
     let (mut good, mut bad) = (Vec::new(), None);
-    let is_gap = |c: char| c == ';' || c == ',' || c.is_whitespace();
-    for part in text.split(is_gap).filter(|part| !part.is_empty()) {
+    for part in parts() {
         match part.parse::<Mailbox>() {
             Ok(mailbox) if good.contains(&mailbox) || good.len() == MOST_CONTACTS => {}
             Ok(mailbox) => good.push(mailbox),
@@ -185,14 +203,32 @@ fn contacts(record: &Record<'_>, refusals: &mut Vec<Refusal>) -> Option<Vec<Mail
         }
     }
     if let Some(error) = bad {
-        let remedy = if good.is_empty() {
-            "write abuse@isp.example, or nothing"
+        let (kept, remedy) = if good.is_empty() {
+            (
+                "without contact",
+                "write abuse@isp.example, a domain with other letters as xn--…, and load again",
+            )
         } else {
-            "mend it; the row counts with its other mailboxes"
+            (
+                "with its other mailboxes",
+                "mend it, a domain with other letters as xn--…, and load again",
+            )
         };
-        refusals.push(record.refuse("abuse", &error.to_string(), remedy));
+        let reason = format!("{error}; the network was kept {kept}");
+        refusals.push(record.refuse("abuse", &reason, remedy));
     }
-    (!good.is_empty()).then_some(good)
+    good
+}
+
+/// Whether a word was meant as a mailbox, well written or not.
+fn is_like_mailbox(word: &str) -> bool {
+    let word = word.to_ascii_lowercase();
+    let (local, _) = word
+        .split_once('@')
+        .or_else(|| word.split_once("(at)"))
+        .or_else(|| word.split_once("[at]"))
+        .unwrap_or_default();
+    !local.is_empty()
 }
 
 /// Registries write EU and AP for regions, ZZ and others for nowhere (ISO 3166-1 leaves AA, QM–QZ,
@@ -321,20 +357,57 @@ mod tests {
                 "4 end_ip: \"\" is not an address",
                 "5 198.51.100.0/24 name= holder=D cc= as=- handle= by= in= to=",
                 "6 start_ip: \"X: y\" is not an address",
-                "7 email: \"nobody\" is not a mail address",
-                "7 203.0.113.0/24 name= holder=E  =F cc= as=- handle= by= in= to=noc@isp.example",
+                "7 email: \"nobody\" is no mail address; the network was kept without contact",
+                "7 203.0.113.0/24 name= holder=E =F cc= as=- handle= by= in= to=",
                 "9 : there is no range",
             ]
         );
     }
 
     #[test]
-    fn all_bad_mailboxes_refuse_the_row() {
-        let text = "range,abuse\n192.0.2.0/24,abuse(at)isp.example\n";
-        assert_eq!(
-            told(text, &[]),
-            ["2 abuse: \"abuse(at)isp.example\" is not a mail address"]
-        );
+    fn a_bad_mailbox_costs_no_network_and_makes_no_contact() {
+        let kept = "the network was kept";
+        for (cell, reason, contacts) in [
+            (
+                "abuse(at)isp.example",
+                format!("\"abuse(at)isp.example\" is not a mail address; {kept} without contact"),
+                "",
+            ),
+            (
+                "abuse@münchen.test",
+                format!("\"abuse@münchen.test\" is not a mail address; {kept} without contact"),
+                "",
+            ),
+            (
+                "abuse@münchen.test; noc@isp.example",
+                format!(
+                    "\"abuse@münchen.test\" is not a mail address; {kept} with its other mailboxes"
+                ),
+                "noc@isp.example",
+            ),
+            (
+                "a@b.example\r\nBcc: c@d.example",
+                format!(
+                    "\"a@b.example  Bcc: c@d.example\" holds a line break or a control character; {kept} without contact"
+                ),
+                "",
+            ),
+            (
+                "a@b.example Bcc: c@d.example",
+                format!("\"Bcc:\" is no mail address; {kept} without contact"),
+                "",
+            ),
+            (
+                "nobody, noc@isp.example",
+                format!("\"nobody\" is no mail address; {kept} without contact"),
+                "",
+            ),
+        ] {
+            let text = format!("range,abuse\n192.0.2.0/24,\"{cell}\"\n");
+            let network =
+                format!("2 192.0.2.0/24 name= holder= cc= as=- handle= by= in= to={contacts}");
+            assert_eq!(told(&text, &[]), [format!("2 abuse: {reason}"), network]);
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 
 use std::str::FromStr;
 
-use super::SheetError;
+use super::header::{plain, rank};
+use super::{SheetError, header};
 
 /// Columns beyond this many are not looked at.
 const MOST_COLUMNS: usize = 1_000;
@@ -76,12 +77,7 @@ impl Columns {
             return Ok((columns, false));
         };
         let is_list = first.len() == 1;
-        let is_named = |name: &String| map.iter().any(|m| plain(&m.column) == plain(name));
-        let is_header = if is_list {
-            plan.is_header(first) || first.iter().any(is_named)
-        } else {
-            !first.iter().any(|cell| plan.bare_looks(cell))
-        };
+        let is_header = header::begins(sample, plan, map);
         if is_header {
             for name in first {
                 columns.add(name.trim());
@@ -95,6 +91,31 @@ impl Columns {
         if !is_header {
             columns.guess(sample, is_list)?;
         }
+        columns.require(sample)?;
+        Ok((columns, is_header))
+    }
+
+    /// Of plain lines: the value, and what is said behind it.
+    pub(super) fn of_lines(
+        sample: &[Vec<String>],
+        plan: &'static Plan,
+        map: &[Mapping],
+    ) -> Result<(Self, bool), SheetError> {
+        let mut columns = Self::none(plan);
+        let Some(first) = sample.first() else {
+            return Ok((columns, false));
+        };
+        let values: Vec<Vec<String>> = sample.iter().map(|row| row[..1].to_vec()).collect();
+        let is_header = header::begins(&values, plan, map);
+        columns.names = match is_header {
+            true => vec![first[0].trim().to_owned(), "col2".to_owned()],
+            false => vec!["col1".to_owned(), "col2".to_owned()],
+        };
+        if let Some(at) = plan.bare().filter(|_| is_header) {
+            columns.taken[at] = vec![0];
+        }
+        columns.settle(map)?;
+        columns.guess(&sample[usize::from(is_header)..], true)?;
         columns.require(sample)?;
         Ok((columns, is_header))
     }
@@ -146,6 +167,11 @@ impl Columns {
             .filter(|n| !self.taken.iter().any(|places| places.contains(n)))
             .map(|n| self.names[n].as_str())
             .collect()
+    }
+
+    /// Whether a text may be what a bare list holds.
+    pub(super) fn is_bare(&self, text: &str) -> bool {
+        self.plan.bare_looks(text)
     }
 
     /// The places of a meaning, the likeliest first.
@@ -236,14 +262,7 @@ impl Columns {
                 .iter()
                 .position(|name| plain(name) == plain(column))
         };
-        let numbered = || {
-            let number: usize = column
-                .to_ascii_lowercase()
-                .strip_prefix("col")?
-                .parse()
-                .ok()?;
-            (1..=self.names.len()).contains(&number).then(|| number - 1)
-        };
+        let numbered = || header::numbered(column).filter(|place| *place < self.names.len());
         exact.or_else(alike).or_else(numbered)
     }
 
@@ -253,15 +272,29 @@ impl Columns {
             let Some(looks) = meaning.looks.filter(|_| !self.settled[at]) else {
                 continue;
             };
+            let is_bare = self.plan.bare() == Some(at);
+            // Text that any word fits is taken from wherever nothing else is.
+            let is_text = looks("word");
             let fits = |place: &usize| {
                 let cells = sample.iter().filter_map(|row| row.get(*place));
-                let hits = cells.filter(|cell| looks(cell)).count();
-                hits * 2 >= sample.len() && !self.taken.iter().any(|p| p.contains(place))
+                let said = cells.filter(|cell| is_bare || !cell.trim().is_empty());
+                let (mut all, mut hits) = (0, 0);
+                for cell in said {
+                    all += 1;
+                    hits += usize::from(looks(cell));
+                }
+                let all = if is_bare { sample.len() } else { all };
+                let enough = match (is_list && !is_bare, is_text) {
+                    // Behind the value of a line anything may be said.
+                    (true, true) => true,
+                    (true, false) => hits > 0 && hits == all,
+                    (false, _) => hits > 0 && hits * 2 >= all,
+                };
+                enough && !self.taken.iter().any(|p| p.contains(place))
             };
             let found: Vec<usize> = (0..self.names.len()).filter(fits).collect();
-            let is_bare = self.plan.required[0][0] == meaning.key;
             match found.as_slice() {
-                [] if is_list && is_bare => self.taken[at] = vec![0],
+                _ if is_list && is_bare && self.taken[at].is_empty() => self.taken[at] = vec![0],
                 [] => {}
                 // Which of two addresses is the sender and which the victim, nobody can guess.
                 [_, _, ..] if is_bare && !self.has_required() => {
@@ -306,42 +339,4 @@ impl Columns {
         let names: Vec<&str> = self.names.iter().take(50).map(String::as_str).collect();
         names.join(", ")
     }
-}
-
-impl Plan {
-    /// Whether a row holds no values but names, one of them known.
-    pub(super) fn is_header(&self, row: &[String]) -> bool {
-        let is_known = |name: &String| {
-            let name = plain(name);
-            self.meanings
-                .iter()
-                .any(|meaning| rank(meaning, &name).is_some())
-        };
-        !row.iter().any(|cell| self.bare_looks(cell)) && row.iter().any(is_known)
-    }
-
-    /// Whether a text may be what a bare list holds.
-    fn bare_looks(&self, text: &str) -> bool {
-        let key = self.required[0][0];
-        let bare = self.meanings.iter().find(|meaning| meaning.key == key);
-        bare.and_then(|meaning| meaning.looks)
-            .is_some_and(|looks| looks(text))
-    }
-}
-
-fn rank(meaning: &Meaning, name: &str) -> Option<usize> {
-    meaning.names.iter().position(|known| plain(known) == name)
-}
-
-/// A name without case, spaces, dashes, underscores and dots; full-width letters as ASCII.
-fn plain(name: &str) -> String {
-    let narrow = |c: char| match c {
-        '\u{ff01}'..='\u{ff5e}' => char::from_u32(c as u32 - 0xfee0).unwrap_or(c),
-        _ => c,
-    };
-    name.chars()
-        .map(narrow)
-        .filter(|c| !c.is_whitespace() && !"-_.#\"".contains(*c))
-        .flat_map(char::to_lowercase)
-        .collect()
 }

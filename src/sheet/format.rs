@@ -2,8 +2,6 @@
 
 use std::str::FromStr;
 
-use encoding_rs::{Encoding, SHIFT_JIS, WINDOWS_1252};
-
 /// How a text is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -32,13 +30,13 @@ impl FromStr for Format {
     }
 }
 
+const DELIMITERS: [u8; 4] = [b'\t', b',', b';', b'|'];
+
 /// What was found out about a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
     pub(super) layout: Layout,
     pub(super) line_end: u8,
-    /// What bytes that are not UTF-8 are taken for.
-    pub(super) legacy: &'static Encoding,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +66,6 @@ pub(super) fn shape(head: &[u8], name: &str, format: Option<Format>) -> Shape {
     Shape {
         layout: layout(head, name, format, line_end),
         line_end,
-        legacy: legacy(head),
     }
 }
 
@@ -100,6 +97,7 @@ fn layout(head: &[u8], name: &str, format: Option<Format>, line_end: u8) -> Layo
             }
             _ if name.ends_with(".tsv") => Some(Format::Tsv),
             _ if name.ends_with(".csv") => Some(Format::Csv),
+            _ if is_list(head, line_end) => Some(Format::Lines),
             _ => None,
         }
     });
@@ -110,6 +108,31 @@ fn layout(head: &[u8], name: &str, format: Option<Format>, line_end: u8) -> Layo
         Some(Format::Json) => objects(head, line_end),
         None => delimiter(head, line_end).map_or(Layout::Lines, Layout::Cells),
     }
+}
+
+/// Whether no sign cuts half of the first lines, or one of them has a remark right behind its value,
+/// so that other signs belong to remarks too.
+fn is_list(head: &[u8], line_end: u8) -> bool {
+    let lines: Vec<&[u8]> = head
+        .split(|byte| *byte == line_end)
+        .map(<[u8]>::trim_ascii)
+        .filter(|line| line.first().is_some_and(|sign| !b"#;".contains(sign)))
+        .take(20)
+        .collect();
+    let cuts = |sign: u8| {
+        let cut = lines.iter().filter(|line| count(line, sign) > 0);
+        cut.count() * 2 >= lines.len()
+    };
+    let has_remark = |line: &&[u8]| {
+        let at = line.iter().position(|byte| *byte == b'#');
+        let value = at.map(|at| line[..at].trim_ascii_end());
+        let is_sign = |byte: &u8| DELIMITERS.contains(byte) || b"\" ".contains(byte);
+        value.is_some_and(|value| !value.iter().any(is_sign))
+    };
+    let first = head.split(|byte| *byte == line_end).next();
+    first.and_then(named_delimiter).is_none()
+        && !lines.is_empty()
+        && (!DELIMITERS.into_iter().any(cuts) || lines.iter().any(has_remark))
 }
 
 /// One object a line, if the first line is one; then a broken line breaks nothing but itself.
@@ -124,8 +147,23 @@ fn objects(head: &[u8], line_end: u8) -> Layout {
     }
 }
 
-/// The sign that stands equally often in most of the first lines.
+/// The sign that a first line `sep=;` names, as Excel writes and reads it.
+pub(super) fn named_delimiter(line: &[u8]) -> Option<u8> {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let line = line.strip_prefix(b"\"").unwrap_or(line);
+    let (key, sign) = line.split_at_checked(4)?;
+    match sign {
+        [sign] | [sign, b'"'] if key.eq_ignore_ascii_case(b"sep=") => Some(*sign),
+        _ => None,
+    }
+}
+
+/// The sign that the first line names, or that stands equally often in most of the first lines.
 fn delimiter(head: &[u8], line_end: u8) -> Option<u8> {
+    let first = head.split(|byte| *byte == line_end).next();
+    if let Some(sign) = first.and_then(named_delimiter) {
+        return Some(sign);
+    }
     let content = |comments: &'static [u8]| {
         head.split(move |byte| *byte == line_end)
             .map(<[u8]>::trim_ascii)
@@ -137,7 +175,7 @@ fn delimiter(head: &[u8], line_end: u8) -> Option<u8> {
         lines = content(b"#").collect();
     }
     let first = lines.first()?;
-    [b'\t', b',', b';', b'|']
+    DELIMITERS
         .into_iter()
         .filter_map(|sign| {
             let expected = count(first, sign);
@@ -173,21 +211,6 @@ fn count(line: &[u8], sign: u8) -> usize {
     }
 }
 
-/// Windows-1252, unless the text decodes as Shift_JIS without a fault and holds kana, whose lead
-/// bytes are signs that no Western text has in number.
-fn legacy(head: &[u8]) -> &'static Encoding {
-    if std::str::from_utf8(head).is_ok() {
-        return WINDOWS_1252;
-    }
-    // The block may end inside a character.
-    let whole = head.iter().rposition(|b| *b == b'\n').unwrap_or(head.len());
-    let is_kana = |c: &char| ('\u{3041}'..='\u{30ff}').contains(c);
-    match SHIFT_JIS.decode_without_bom_handling_and_without_replacement(&head[..whole]) {
-        Some(text) if text.chars().filter(is_kana).count() >= 2 => SHIFT_JIS,
-        _ => WINDOWS_1252,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,6 +226,8 @@ mod tests {
             ("# a, b\n192.0.2.1\n192.0.2.2 # x, y\n", "a", Layout::Lines),
             ("192.0.2.1\n", "a.txt", Layout::Lines),
             ("ip\n192.0.2.1\n", "a.csv.gz", Layout::Cells(b',')),
+            ("sep=|\nip,a;b|x\n", "a", Layout::Cells(b'|')),
+            ("\"sep=;\"\r\nip;x\r\n", "a.csv", Layout::Cells(b';')),
             (
                 "; Drop list\n192.0.2.0/24 ; SBL1\n",
                 "a",
@@ -221,15 +246,5 @@ mod tests {
                 "{head}"
             );
         }
-    }
-
-    #[test]
-    fn bytes_of_old_encodings_are_told_apart() {
-        let shift_jis = SHIFT_JIS.encode("IPアドレス,備考\n192.0.2.1,テスト\n").0;
-        assert_eq!(legacy(&shift_jis), SHIFT_JIS);
-        let western = WINDOWS_1252
-            .encode("ip,holder\n192.0.2.1,Téléphone Ünlü\n")
-            .0;
-        assert_eq!(legacy(&western), WINDOWS_1252);
     }
 }

@@ -7,21 +7,29 @@
 
 use std::io::{Cursor, Read};
 
-use encoding_rs::Encoding;
-
 use crate::model::{Refusal, plain_text};
 
 mod open;
 pub use open::{Opened, Text, open, unwrap};
 
+mod charset;
+pub use charset::Charset;
+
 mod format;
 pub use format::Format;
 use format::{Layout, Shape};
 
+mod header;
+
 mod columns;
 pub use columns::{Columns, Mapping, Meaning, Plan};
 
+mod lines;
+
 mod objects;
+
+mod record;
+pub use record::Record;
 
 mod rows;
 use rows::{Piece, Source};
@@ -70,7 +78,6 @@ pub enum SheetError {
 /// A table being read.
 pub struct Sheet {
     rows: Reader,
-    legacy: &'static Encoding,
     columns: Columns,
     /// The row as it came, undecoded.
     bytes: Vec<u8>,
@@ -162,7 +169,6 @@ impl Sheet {
         };
         Self {
             rows,
-            legacy: shape.legacy,
             columns,
             bytes: Vec::new(),
             text: String::new(),
@@ -250,13 +256,7 @@ impl Sheet {
 
     fn decode(&mut self) {
         self.text.clear();
-        match std::str::from_utf8(&self.bytes) {
-            Ok(text) => self.text.push_str(text),
-            Err(_) => {
-                let (text, _) = self.legacy.decode_without_bom_handling(&self.bytes);
-                self.text.push_str(&text);
-            }
-        }
+        charset::decode(&self.bytes, &mut self.text);
         self.raw_len = self.text.len();
     }
 
@@ -265,6 +265,10 @@ impl Sheet {
         let is_comment = self.is_comment();
         match &self.rows {
             Reader::Cells(_, sign) => {
+                let named = (self.line == 1).then(|| format::named_delimiter(&self.bytes));
+                if named.flatten() == Some(*sign) {
+                    return Held::Nothing;
+                }
                 rows::cells(&mut self.text, *sign, &mut self.cells);
                 // Behind the first row only a remark without cells: `#7,192.0.2.1` is a row.
                 if is_comment && (!self.begun || self.cells.len() == 1) {
@@ -273,9 +277,8 @@ impl Sheet {
             }
             Reader::Lines(_) if is_comment => return Held::Comment,
             Reader::Lines(_) => {
-                let end = self.text.find('#').unwrap_or(self.raw_len);
-                self.cells.clear();
-                self.cells.push((0, end));
+                let is_value = |word: &str| self.columns.is_bare(word);
+                lines::cells(&self.text, &mut self.cells, is_value);
             }
             Reader::ObjectLines(_) | Reader::Objects(_) => return self.hold_object(),
         }
@@ -335,6 +338,8 @@ impl Sheet {
 
     fn refusal(&self, place: Option<usize>, value: &str, reason: &str, remedy: &str) -> Refusal {
         let raw = &self.text[..self.raw_len];
+        // What is all of the row need not be shown beside it again.
+        let value = if value == raw.trim() { "" } else { value };
         Refusal {
             line: self.line,
             column: place.map_or_else(String::new, |n| plain_text(self.columns.name(n), 64)),
@@ -351,38 +356,4 @@ fn unreadable(error: &std::io::Error) -> Piece {
         format!("the file cannot be read beyond this line: {error}"),
         "get the file again and import it again; what was read before counts once",
     )
-}
-
-/// One row of a table.
-pub struct Record<'a> {
-    sheet: &'a Sheet,
-}
-
-impl Record<'_> {
-    /// Where the row begins: counted from 1, the header included.
-    #[must_use]
-    pub fn line(&self) -> u64 {
-        self.sheet.line
-    }
-
-    /// What the row says about one of the plan's keys, trimmed; empty where it says nothing.
-    #[must_use]
-    pub fn get(&self, key: &str) -> &str {
-        self.place(key).map_or("", |place| self.sheet.cell(place))
-    }
-
-    /// The row as a refusal, for what it says about `key`.
-    #[must_use]
-    pub fn refuse(&self, key: &str, reason: &str, remedy: &str) -> Refusal {
-        let columns = self.sheet.columns.places(key);
-        let place = self.place(key).or_else(|| columns.first().copied());
-        self.sheet.refusal(place, self.get(key), reason, remedy)
-    }
-
-    fn place(&self, key: &str) -> Option<usize> {
-        let mut places = self.sheet.columns.places(key).iter();
-        places
-            .find(|place| !self.sheet.cell(**place).is_empty())
-            .copied()
-    }
 }

@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use encoding_rs::{Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use flate2::bufread::MultiGzDecoder;
 
+use super::Charset;
+
 /// Bytes that are read at once; a row may be as long (see [`super::LONGEST_ROW`]).
 const BLOCK: usize = 64 * 1024;
 
@@ -25,11 +27,12 @@ pub struct Opened {
     pub size: Option<u64>,
 }
 
-/// Opens a file, or standard input for `-`.
+/// Opens a file, or standard input for `-`. Its bytes stand for what `charset` says, where it has no
+/// byte order mark; without one each line is looked at.
 ///
 /// # Errors
 /// When there is no such file, or its first bytes cannot be read.
-pub fn open(path: &Path) -> io::Result<Opened> {
+pub fn open(path: &Path, charset: Option<Charset>) -> io::Result<Opened> {
     let (raw, size): (Box<dyn Read + Send>, _) = if path.as_os_str() == "-" {
         (Box::new(io::stdin()), None)
     } else {
@@ -43,7 +46,7 @@ pub fn open(path: &Path) -> io::Result<Opened> {
         consumed: Arc::clone(&consumed),
     };
     Ok(Opened {
-        text: unwrap(counted)?,
+        text: unwrap_as(counted, charset)?,
         consumed,
         size,
     })
@@ -55,15 +58,22 @@ pub fn open(path: &Path) -> io::Result<Opened> {
 /// # Errors
 /// When the first bytes cannot be read.
 pub fn unwrap(raw: impl Read + Send + 'static) -> io::Result<Text> {
+    unwrap_as(raw, None)
+}
+
+fn unwrap_as(raw: impl Read + Send + 'static, charset: Option<Charset>) -> io::Result<Text> {
     let (head, raw) = peek(BufReader::with_capacity(BLOCK, raw))?;
     if head.starts_with(&[0x1f, 0x8b]) {
-        decode(BufReader::with_capacity(BLOCK, MultiGzDecoder::new(raw)))
+        decode(
+            BufReader::with_capacity(BLOCK, MultiGzDecoder::new(raw)),
+            charset,
+        )
     } else {
-        decode(raw)
+        decode(raw, charset)
     }
 }
 
-fn decode(text: impl BufRead + Send + 'static) -> io::Result<Text> {
+fn decode(text: impl BufRead + Send + 'static, charset: Option<Charset>) -> io::Result<Text> {
     let (head, mut text) = peek(text)?;
     let encoding = match head.as_slice() {
         head if Encoding::for_bom(head).is_some() => {
@@ -72,9 +82,13 @@ fn decode(text: impl BufRead + Send + 'static) -> io::Result<Text> {
         // UTF-16 without a mark: no table begins with any other text that has every second byte 0.
         [a, 0, b, 0] if *a > 0 && *b > 0 => UTF_16LE,
         [0, a, 0, b] if *a > 0 && *b > 0 => UTF_16BE,
-        _ => return Ok(Box::new(text)),
+        _ => match charset {
+            Some(Charset(encoding)) if encoding != UTF_8 => encoding,
+            _ => return Ok(Box::new(text)),
+        },
     };
     if encoding == UTF_8 {
+        // Its mark.
         text.consume(3);
         return Ok(Box::new(text));
     }
@@ -200,9 +214,29 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         let packed = gzip(&"192.0.2.1\n".repeat(5_000));
         file.write_all(&packed).unwrap();
-        let opened = open(file.path()).unwrap();
+        let opened = open(file.path(), None).unwrap();
         assert_eq!(opened.text.lines().count(), 5_000);
         assert_eq!(opened.size, Some(packed.len() as u64));
         assert_eq!(opened.consumed.load(Ordering::Relaxed), packed.len() as u64);
+    }
+
+    #[test]
+    fn a_named_encoding_holds_for_all_lines_but_not_against_a_mark() {
+        let read = |bytes: &[u8], label: &str| {
+            let mut text = String::new();
+            let raw = Cursor::new(bytes.to_vec());
+            let mut unwrapped = unwrap_as(raw, Some(label.parse().unwrap())).unwrap();
+            unwrapped.read_to_string(&mut text).unwrap();
+            text
+        };
+        // Two characters of GBK that are valid UTF-8 as well, the classic of its kind.
+        assert_eq!(read(b"ip\n\xc1\xaa\xcd\xa8\n", "gb18030"), "ip\n联通\n");
+        assert_eq!(read(b"\xc7\xd1\xb1\xb9\n", "euc-kr"), "한국\n");
+        assert_eq!(read(b"\xef\xbb\xbf\xe6\x97\xa5\n", "big5"), "日\n");
+        // A broken character eats no line end.
+        assert_eq!(
+            read(b"\x81\n192.0.2.1\n", "shift_jis"),
+            "\u{fffd}\n192.0.2.1\n"
+        );
     }
 }

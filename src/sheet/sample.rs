@@ -3,7 +3,7 @@
 use std::io::{Cursor, Read};
 
 use super::columns::{Columns, Mapping, Plan};
-use super::format::Shape;
+use super::format::{Layout, Shape};
 use super::{LONGEST_ROW, Reader, Sheet, SheetError, Text, rows};
 
 /// Rows by which columns are guessed.
@@ -16,6 +16,7 @@ pub(super) struct Sample {
     remark: Vec<String>,
     /// The members of the first objects.
     names: Option<Vec<String>>,
+    is_list: bool,
 }
 
 impl Sample {
@@ -36,6 +37,10 @@ impl Sample {
             match sheet.advance() {
                 None => break,
                 Some(Err(_)) => {}
+                // A header of one column may have blanks in it.
+                Some(Ok(())) if rows.is_empty() && sheet.is_name(plan) => {
+                    rows.push(vec![sheet.text[..sheet.raw_len].trim().to_owned()]);
+                }
                 Some(Ok(())) => rows.push(sheet.cells().collect()),
             }
             if remark.is_none() && sheet.begun {
@@ -56,6 +61,7 @@ impl Sample {
             rows,
             remark: sheet.cells().collect(),
             names: shape.is_json().then_some(names),
+            is_list: shape.layout == Layout::Lines,
         }
     }
 
@@ -72,6 +78,9 @@ impl Sample {
         if let Some(names) = self.names {
             return Ok((Columns::of_names(&names, plan, map)?, false));
         }
+        if self.is_list {
+            return Columns::of_lines(&self.rows, plan, map);
+        }
         let is_header = |row: &Vec<String>| {
             row.len() == self.remark.len() && !plan.is_header(row) && plan.is_header(&self.remark)
         };
@@ -80,5 +89,13 @@ impl Sample {
             return Ok((Columns::of_rows(&rows, plan, map)?.0, false));
         }
         Columns::of_rows(&self.rows, plan, map)
+    }
+}
+
+impl Sheet {
+    /// Whether the whole line is the name of a column.
+    fn is_name(&self, plan: &Plan) -> bool {
+        let line = [self.text[..self.raw_len].to_owned()];
+        matches!(self.rows, Reader::Lines(_)) && plan.is_header(&line)
     }
 }
