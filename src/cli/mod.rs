@@ -12,6 +12,7 @@ mod output;
 mod sink;
 mod stages;
 mod start;
+mod worker;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
