@@ -102,7 +102,12 @@ pub(super) async fn compose(context: &Context, options: &OfCampaign) -> anyhow::
         count(done.notices as i64, "contact"),
         count(done.suspects as i64, "suspect")
     );
-    if !context.dry_run {
+    if done.letters == 0 {
+        text.push_str(&format!(
+            "There is nobody to write to.\n\nSee why: lapwing status {}\n",
+            campaign.name
+        ));
+    } else if !context.dry_run {
         text.push_str(&format!(
             "\nNext: lapwing preview {0}\n      lapwing campaign submit {0} --as YOU\n",
             campaign.name
