@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
+
+use crate::model::DeliveryState;
 
 /// Tells every network which of its machines send spam, and follows what happens.
 #[derive(Debug, Parser)]
@@ -243,8 +246,8 @@ pub(super) enum Letter {
     /// The letters of a campaign
     List {
         campaign: String,
-        /// composed, ready, scheduled, leased, accepted, refused, expired, uncertain, failed, cancelled
-        #[arg(long)]
+        /// How its delivery stands; uncertain finds those sent again since, too
+        #[arg(long, value_parser = PossibleValuesParser::new(states()))]
         state: Option<String>,
         /// Two letters: JP
         #[arg(long)]
@@ -351,4 +354,10 @@ pub(super) struct Sink {
     /// Answer badly: "RCPT slow@isp.example 451 4.7.1 later x2", "DOT *@isp.example close"
     #[arg(long, value_name = "RULE")]
     pub(super) answer: Vec<crate::sink::Rule>,
+}
+
+/// `composed` before it is in the queue.
+fn states() -> Vec<&'static str> {
+    let states = DeliveryState::ALL.into_iter().map(DeliveryState::as_str);
+    std::iter::once("composed").chain(states).collect()
 }

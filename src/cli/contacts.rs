@@ -131,7 +131,15 @@ pub(super) async fn overrides(context: &Context, action: &Overrides) -> anyhow::
             Ok(Ended::Well)
         }
         Overrides::Remove { id } => {
-            if !context.dry_run {
+            if context.dry_run {
+                let known = store.overrides(now).await?;
+                if !known.iter().any(|one| one.id == *id) {
+                    anyhow::bail!(crate::store::Error::NotFound {
+                        what: "override",
+                        name: id.to_string()
+                    });
+                }
+            } else {
                 store.remove_override(*id, &context.by, now).await?;
             }
             context.out.say(

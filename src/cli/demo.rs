@@ -9,7 +9,8 @@ use super::contacts::load_demo_tables;
 use super::context::Context;
 use super::output::print;
 use super::sink::wait_for_signal;
-use super::stages::{settle, worker};
+use super::stages::settle;
+use super::worker::worker;
 use crate::config::{Config, Transport};
 use crate::intake::{self, Reading};
 use crate::model::{Clock, Progress, Span, Terminal, Timestamp};
@@ -34,6 +35,15 @@ const ANSWERS: [&str; 3] = [
 ];
 
 pub(super) async fn run(context: &Context, options: &Options) -> anyhow::Result<Ended> {
+    if context.dry_run {
+        let dir = options.dir.display();
+        let told = serde_json::json!({ "dir": options.dir });
+        context.out.say(
+            &told,
+            format!("The demo would make {dir} with its database and its letters."),
+        )?;
+        return Ok(Ended::Well);
+    }
     let outbox = options.dir.join("outbox");
     std::fs::create_dir_all(&outbox)?;
     let url = format!("sqlite:{}", options.dir.join("lapwing.db").display());

@@ -259,7 +259,7 @@ fn say_exported(
 ) -> anyhow::Result<Ended> {
     if options.to.as_os_str() != "-" {
         let told = serde_json::json!({ "rows": rows, "file": options.to });
-        context.out.line(
+        context.out.say(
             &told,
             format!("{} in {}", count(rows, what), options.to.display()),
         )?;

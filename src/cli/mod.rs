@@ -12,13 +12,14 @@ mod output;
 mod sink;
 mod stages;
 mod start;
+mod worker;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::{compose, config, send, sheet, store, templates};
+use crate::{compose, config, report, send, sheet, store, templates};
 use arguments::{Arguments, Command};
 use context::Context;
 
@@ -100,13 +101,37 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
 /// Says what went wrong on standard error, and hands back the exit code for it.
 fn fail(error: &anyhow::Error, json: bool) -> ExitCode {
     let code = code_of(error);
+    let mut said = format!("{error:#}");
+    if let Some(next) = next_step(error) {
+        said.push_str("; ");
+        said.push_str(next);
+    }
     if json {
-        let told = serde_json::json!({ "error": format!("{error:#}"), "code": code });
+        let told = serde_json::json!({ "error": said, "code": code });
         eprintln!("{told}");
     } else {
-        eprintln!("error: {error:#}");
+        eprintln!("error: {said}");
     }
     ExitCode::from(code)
+}
+
+/// Which command helps where something is missing or there already; other errors say it themselves.
+fn next_step(error: &anyhow::Error) -> Option<&'static str> {
+    let error = error.chain().find_map(|cause| cause.downcast_ref())?;
+    Some(match error {
+        store::Error::Taken { .. } => "choose another name, or see how far it is: lapwing status",
+        store::Error::NotFound { what, .. } if what.contains("letter") => {
+            "all there are: lapwing letter list CAMPAIGN"
+        }
+        store::Error::NotFound { what, .. } if what.contains("contact") => {
+            "enter one: lapwing override add, or load a table: lapwing table load"
+        }
+        store::Error::NotFound {
+            what: "override", ..
+        } => "those that hold: lapwing override list",
+        store::Error::NotFound { .. } => "those there are: lapwing campaign list",
+        _ => return None,
+    })
 }
 
 fn code_of(error: &anyhow::Error) -> u8 {
@@ -125,6 +150,9 @@ fn code_of(error: &anyhow::Error) -> u8 {
             Some(send::Error::Store(error)) => return store(error),
             Some(send::Error::Relay(_)) => return 6,
             None => {}
+        }
+        if let Some(report::export::Error::Store(error)) = cause.downcast_ref() {
+            return store(error);
         }
         match cause.downcast_ref::<compose::Error>() {
             Some(compose::Error::Store(error)) => return store(error),

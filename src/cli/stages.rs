@@ -6,6 +6,7 @@ use super::Ended;
 use super::arguments::{OfCampaign, Send, Status};
 use super::context::{Context, Watch};
 use super::output::{count, print_raw};
+use super::worker::{bury_the_dead, worker};
 use crate::model::{Campaign, CampaignState, Clock};
 use crate::report::Report;
 use crate::send::{Courier, Done, Settings};
@@ -101,7 +102,12 @@ pub(super) async fn compose(context: &Context, options: &OfCampaign) -> anyhow::
         count(done.notices as i64, "contact"),
         count(done.suspects as i64, "suspect")
     );
-    if !context.dry_run {
+    if done.letters == 0 {
+        text.push_str(&format!(
+            "There is nobody to write to.\n\nSee why: lapwing status {}\n",
+            campaign.name
+        ));
+    } else if !context.dry_run {
         text.push_str(&format!(
             "\nNext: lapwing preview {0}\n      lapwing campaign submit {0} --as YOU\n",
             campaign.name
@@ -120,7 +126,7 @@ pub(super) async fn send(context: &Context, options: &Send) -> anyhow::Result<En
     if context.dry_run {
         return foresee(context, &store, &campaign, &settings).await;
     }
-    bury_dead_workers(context, &store, &campaign).await?;
+    bury_the_dead(context, &store, &campaign).await?;
     let courier = Courier::new(context.config());
     let watch = context.watch("letters");
     expect_ready(&store, &campaign, &watch).await?;
@@ -237,51 +243,6 @@ async fn foresee(
         format!("{}; what is ready would go {way}", states.join(", ")),
     )?;
     Ok(Ended::Well)
-}
-
-/// Who this worker is: unique among all that ever ran.
-pub(super) fn worker() -> String {
-    use std::hash::{BuildHasher, Hasher};
-    let chance = std::collections::hash_map::RandomState::new()
-        .build_hasher()
-        .finish();
-    format!("{}/{}/{chance:016x}", host(), std::process::id())
-}
-
-fn host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    if name.trim().is_empty() {
-        "localhost".to_owned()
-    } else {
-        name.trim().to_owned()
-    }
-}
-
-/// What a process of this machine held that is no more goes back into the queue at once, instead of
-/// when its lease ends.
-async fn bury_dead_workers(
-    context: &Context,
-    store: &Store,
-    campaign: &Campaign,
-) -> anyhow::Result<()> {
-    for worker in store.holders(campaign.id).await? {
-        let mut parts = worker.split('/');
-        let (Some(host_name), Some(process)) = (parts.next(), parts.next()) else {
-            continue;
-        };
-        let is_dead = host_name == host()
-            && process.parse::<u32>().is_ok()
-            && std::path::Path::new("/proc/self").exists()
-            && !std::path::Path::new("/proc").join(process).exists();
-        if is_dead {
-            let ended = store.end_leases(&worker, context.clock.now()).await?;
-            context.out.remark(&format!(
-                "{} held by process {process}, which is no more; back in the queue",
-                count(ended as i64, "letter")
-            ))?;
-        }
-    }
-    Ok(())
 }
 
 fn describe(done: &Done) -> String {

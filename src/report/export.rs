@@ -15,7 +15,20 @@ pub enum Error {
     #[error("cannot write: {0}")]
     Write(#[from] std::io::Error),
     #[error("cannot write: {0}")]
-    Csv(#[from] csv::Error),
+    Csv(csv::Error),
+}
+
+/// What was wrong with the pipe or the disk is not left inside: somebody acts on it.
+impl From<csv::Error> for Error {
+    fn from(error: csv::Error) -> Self {
+        if !error.is_io_error() {
+            return Self::Csv(error);
+        }
+        match error.into_kind() {
+            csv::ErrorKind::Io(error) => Self::Write(error),
+            other => Self::Write(std::io::Error::other(format!("{other:?}"))),
+        }
+    }
 }
 
 /// How rows are written out.

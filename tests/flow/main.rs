@@ -6,9 +6,11 @@
 )]
 
 mod approve;
+mod cli;
 mod cluster;
 mod compose;
 mod crash;
+mod demo;
 mod desk;
 mod fail_closed;
 mod golden;

@@ -91,6 +91,11 @@ story!(every_answer_has_its_consequence, world, {
             "{answer}: what went wrong is said"
         );
         assert_eq!(outcome.relay, relay, "{answer}");
+        assert_eq!(
+            outcome.sent_to,
+            Some(delivery.recipient.clone()),
+            "{answer}"
+        );
         // The relay's own troubles are not held against the letter, and pass sooner.
         assert_eq!(delivery.attempts, i64::from(*kind != Relay), "{answer}");
         if *state == "scheduled" {

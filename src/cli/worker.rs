@@ -1,0 +1,93 @@
+//! Who a worker is, and whether one that holds letters is still alive.
+
+use std::path::Path;
+
+use super::context::Context;
+use super::output::count;
+use crate::model::Campaign;
+use crate::store::Store;
+
+/// Who this worker is, unique among all that ever ran: host, process, place, chance.
+pub(super) fn worker() -> String {
+    use std::hash::{BuildHasher, Hasher};
+    let chance = std::collections::hash_map::RandomState::new()
+        .build_hasher()
+        .finish();
+    let host = read("/proc/sys/kernel/hostname").unwrap_or_else(|| "localhost".to_owned());
+    let place = place().unwrap_or_default();
+    format!("{host}/{}/{place}/{chance:016x}", std::process::id())
+}
+
+/// What a process of this place held that is no more goes back into the queue at once, instead of
+/// when its lease ends.
+pub(super) async fn bury_the_dead(
+    context: &Context,
+    store: &Store,
+    campaign: &Campaign,
+) -> anyhow::Result<()> {
+    for worker in store.holders(campaign.id).await? {
+        let Some(process) = dead(&worker, place().as_deref()) else {
+            continue;
+        };
+        let ended = store.end_leases(&worker, context.clock.now()).await?;
+        context.out.remark(&format!(
+            "{} held by process {process}, which is no more; back in the queue",
+            count(ended as i64, "letter")
+        ))?;
+    }
+    Ok(())
+}
+
+/// The process of a worker that is certainly no more.
+fn dead(worker: &str, here: Option<&str>) -> Option<u32> {
+    let mut parts = worker.rsplit('/').skip(1);
+    let (place, process) = (parts.next()?, parts.next()?);
+    let process: u32 = process.parse().ok()?;
+    let is_gone = !Path::new("/proc").join(process.to_string()).exists();
+    (Some(place) == here && is_gone).then_some(process)
+}
+
+/// Where the number of a process means that process: one run of one machine's kernel, and one
+/// container on it. The host's name does not say it, for containers on the host's network share
+/// it, and so do machines that were never named.
+fn place() -> Option<String> {
+    let boot = read("/proc/sys/kernel/random/boot_id")?;
+    let namespace = std::fs::read_link("/proc/self/ns/pid").ok()?;
+    let namespace: String = namespace
+        .to_string_lossy()
+        .chars()
+        .filter(char::is_ascii_digit)
+        .collect();
+    Some(format!("{}-{namespace}", boot.get(..8)?))
+}
+
+fn read(path: &str) -> Option<String> {
+    let text = std::fs::read_to_string(path).ok()?;
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_would_be_seen_here_is_taken_for_dead() {
+        let own = std::process::id();
+        // Beyond what Linux numbers: nobody is that process.
+        let nobody = u32::MAX;
+        for (worker, here, is_dead) in [
+            (format!("mail/{own}/b00t-1/abc"), Some("b00t-1"), false),
+            (format!("mail/{nobody}/b00t-1/abc"), Some("b00t-1"), true),
+            (format!("other/{nobody}/b00t-1/abc"), Some("b00t-1"), true),
+            (format!("mail/{nobody}/b00t-2/abc"), Some("b00t-1"), false),
+            (format!("mail/{nobody}/b11t-1/abc"), Some("b00t-1"), false),
+            (format!("mail/{nobody}//abc"), None, false),
+            (format!("mail/{nobody}/abc"), Some("b00t-1"), false),
+            ("worker".to_owned(), Some("b00t-1"), false),
+            (String::new(), Some("b00t-1"), false),
+        ] {
+            assert_eq!(dead(&worker, here).is_some(), is_dead, "{worker}");
+        }
+        assert_eq!(dead(&worker(), place().as_deref()), None);
+    }
+}
