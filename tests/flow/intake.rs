@@ -140,7 +140,7 @@ story!(refused_rows_say_what_to_do_and_stop_nothing, world, {
             "7 seen: \"yesterday\" is not a time",
             "8 port: \"99999\" is no port",
             "9 ip: 2001::/16 is wider than /32, the widest range that one row may name",
-            "10 ip: \"=HYPERLINK(\"http://evil.example\")\" is not a CIDR block",
+            "10 ip: \"=HYPERLINK(\"http://evil.example\")\" names no address",
             "11 ip: there is no address",
         ]
     );
