@@ -40,7 +40,13 @@ pub(super) struct Global {
     )]
     pub(super) database: Option<String>,
     /// Settings to read instead of ./lapwing.toml
-    #[arg(long, global = true, value_name = "FILE", env = "LAPWING_CONFIG")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "LAPWING_CONFIG",
+        hide_env_values = true
+    )]
     pub(super) config: Option<PathBuf>,
     /// Who is acting; without it, the user of the operating system
     #[arg(long = "as", global = true, value_name = "WHO")]
@@ -115,11 +121,13 @@ pub(super) struct Init {}
 
 #[derive(Debug, Args)]
 pub(super) struct OfCampaign {
+    /// Its name
     pub(super) campaign: String,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Export {
+    /// Its name
     pub(super) campaign: String,
     /// Where to write; - is standard output
     #[arg(long, default_value = "-")]
@@ -128,6 +136,7 @@ pub(super) struct Export {
 
 #[derive(Debug, Args)]
 pub(super) struct Import {
+    /// Its name
     pub(super) campaign: String,
     /// The feed; - is standard input
     pub(super) file: PathBuf,
@@ -168,6 +177,7 @@ pub(super) struct Import {
 pub(super) enum Campaign {
     /// Begin a campaign
     New {
+        /// Its name
         name: String,
         /// Which letter it writes
         #[arg(long, default_value = "notice")]
@@ -176,32 +186,49 @@ pub(super) enum Campaign {
     /// All campaigns, the newest first
     List,
     /// One campaign with its history
-    Show { name: String },
+    Show {
+        /// Its name
+        name: String,
+    },
     /// Vouch for the rendered letters and ask a second person
-    Submit { name: String },
+    Submit {
+        /// Its name
+        name: String,
+    },
     /// Agree as the second person; the letters go into the queue
     Approve {
+        /// Its name
         name: String,
+        /// Why; it is kept
         #[arg(long, default_value = "")]
         reason: String,
     },
     /// Send it back to its author
     Return {
+        /// Its name
         name: String,
+        /// What is to be mended
         #[arg(long)]
         reason: String,
     },
     /// Hand out nothing more of it until it is resumed
     Pause {
+        /// Its name
         name: String,
+        /// Why; it is kept
         #[arg(long, default_value = "")]
         reason: String,
     },
     /// Go on with a paused campaign
-    Resume { name: String },
+    Resume {
+        /// Its name
+        name: String,
+    },
     /// Stop it for good; what has left has left
     Cancel {
+        /// Its name
         name: String,
+        /// Why; it is kept
         #[arg(long, default_value = "")]
         reason: String,
         /// Do not ask back
@@ -212,6 +239,7 @@ pub(super) enum Campaign {
 
 #[derive(Debug, Args)]
 pub(super) struct Preview {
+    /// Its name
     pub(super) campaign: String,
     /// Write all of them as .eml files into this folder instead of showing the first
     #[arg(long, value_name = "DIR")]
@@ -226,6 +254,7 @@ pub(super) struct Preview {
 
 #[derive(Debug, Args)]
 pub(super) struct Send {
+    /// Its name
     pub(super) campaign: String,
     /// Stay until every letter has come to its end, retries included
     #[arg(long)]
@@ -245,6 +274,7 @@ pub(super) struct Status {
 pub(super) enum Letter {
     /// The letters of a campaign
     List {
+        /// Its name
         campaign: String,
         /// How its delivery stands; uncertain finds those sent again since, too
         #[arg(long, value_parser = PossibleValuesParser::new(states()))]
@@ -258,6 +288,7 @@ pub(super) enum Letter {
     },
     /// One letter: what it says, and all that happened to it
     Show {
+        /// As in the subject: LW-000042-5
         ticket: String,
         /// Which part, where there are several
         #[arg(long, default_value_t = 1)]
@@ -267,7 +298,10 @@ pub(super) enum Letter {
         html: bool,
     },
     /// Whether a ticket is one of ours, by its check digit and by the database
-    Verify { ticket: String },
+    Verify {
+        /// As in the subject: LW-000042-5
+        ticket: String,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -280,6 +314,7 @@ pub(super) struct Lookup {
 pub(super) enum Table {
     /// Load a CSV of networks and contacts; networks of the same range are renewed
     Load {
+        /// The table; - is standard input
         file: PathBuf,
         /// range=col1, abuse=Contact …
         #[arg(long, value_name = "WHAT=COLUMN")]
@@ -304,6 +339,7 @@ pub(super) enum Override {
         /// Write to nobody about it
         #[arg(long, conflicts_with = "mailbox")]
         never: bool,
+        /// Why; it is kept
         #[arg(long, default_value = "")]
         reason: String,
         /// The language to write in
@@ -315,15 +351,20 @@ pub(super) enum Override {
     },
     /// Add those of a CSV: subject, mailbox (or never), language, reason, owner, until
     Import {
+        /// The table; - is standard input
         file: PathBuf,
+        /// Say which column holds what: subject=col1
         #[arg(long, value_name = "WHAT=COLUMN")]
         map: Vec<crate::sheet::Mapping>,
         /// shift_jis, gb18030, euc-kr, big5, windows-1252 …; told from each line when not given
         #[arg(long, value_name = "LABEL")]
         encoding: Option<crate::sheet::Charset>,
     },
+    /// Those that hold now
     List,
+    /// End one; what it decided stands
     Remove {
+        /// Its number
         id: i64,
     },
 }
@@ -332,7 +373,9 @@ pub(super) enum Override {
 pub(super) enum Signatory {
     /// Add those of a CSV: agency, local_name, country, framework, from, until, position
     Import {
+        /// The table; - is standard input
         file: PathBuf,
+        /// Say which column holds what: agency=col1
         #[arg(long, value_name = "WHAT=COLUMN")]
         map: Vec<crate::sheet::Mapping>,
         /// shift_jis, gb18030, euc-kr, big5, windows-1252 …; told from each line when not given
