@@ -310,19 +310,23 @@ pub(super) struct Lookup {
     pub(super) address: String,
 }
 
+/// A table to read, and how.
+#[derive(Debug, Args)]
+pub(super) struct TableFile {
+    /// The table; - is standard input
+    pub(super) file: PathBuf,
+    /// Say which column holds what: range=col1, agency=Name
+    #[arg(long, value_name = "WHAT=COLUMN")]
+    pub(super) map: Vec<crate::sheet::Mapping>,
+    /// shift_jis, gb18030, euc-kr, big5, windows-1252 …; told from each line when not given
+    #[arg(long, value_name = "LABEL")]
+    pub(super) encoding: Option<crate::sheet::Charset>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Table {
     /// Load a CSV of networks and contacts; networks of the same range are renewed
-    Load {
-        /// The table; - is standard input
-        file: PathBuf,
-        /// range=col1, abuse=Contact …
-        #[arg(long, value_name = "WHAT=COLUMN")]
-        map: Vec<crate::sheet::Mapping>,
-        /// shift_jis, gb18030, euc-kr, big5, windows-1252 …; told from each line when not given
-        #[arg(long, value_name = "LABEL")]
-        encoding: Option<crate::sheet::Charset>,
-    },
+    Load(TableFile),
     /// What has been loaded
     List,
 }
@@ -350,16 +354,7 @@ pub(super) enum Override {
         until: Option<String>,
     },
     /// Add those of a CSV: subject, mailbox (or never), language, reason, owner, until
-    Import {
-        /// The table; - is standard input
-        file: PathBuf,
-        /// Say which column holds what: subject=col1
-        #[arg(long, value_name = "WHAT=COLUMN")]
-        map: Vec<crate::sheet::Mapping>,
-        /// shift_jis, gb18030, euc-kr, big5, windows-1252 …; told from each line when not given
-        #[arg(long, value_name = "LABEL")]
-        encoding: Option<crate::sheet::Charset>,
-    },
+    Import(TableFile),
     /// Those that hold now
     List,
     /// End one; what it decided stands
@@ -372,16 +367,7 @@ pub(super) enum Override {
 #[derive(Debug, Subcommand)]
 pub(super) enum Signatory {
     /// Add those of a CSV: agency, local_name, country, framework, from, until, position
-    Import {
-        /// The table; - is standard input
-        file: PathBuf,
-        /// Say which column holds what: agency=col1
-        #[arg(long, value_name = "WHAT=COLUMN")]
-        map: Vec<crate::sheet::Mapping>,
-        /// shift_jis, gb18030, euc-kr, big5, windows-1252 …; told from each line when not given
-        #[arg(long, value_name = "LABEL")]
-        encoding: Option<crate::sheet::Charset>,
-    },
+    Import(TableFile),
     /// The whole roll
     List,
 }

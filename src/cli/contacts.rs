@@ -1,9 +1,7 @@
 //! Networks, overrides, signatories: what is known about whom to write to, and who signs.
 
-use std::path::Path;
-
 use super::Ended;
-use super::arguments::{Override as Overrides, Signatory as Signatories, Table};
+use super::arguments::{Override as Overrides, Signatory as Signatories, Table, TableFile};
 use super::context::{Context, Usage};
 use super::feed::{feed_name, open, say_refusals};
 use super::output::count;
@@ -12,19 +10,15 @@ use crate::model::{
     AddressRange, Override, OverrideSubject, Progress, Refusal, Timestamp, parse_asn,
 };
 use crate::resolve::{self, NewOverride, OverrideRow};
-use crate::sheet::{Charset, Mapping};
 use crate::store::Store;
 
 pub(super) async fn table(context: &Context, action: &Table) -> anyhow::Result<Ended> {
     let store = context.store().await?;
     match action {
-        Table::Load {
-            file,
-            map,
-            encoding,
-        } => {
-            let name = feed_name(file);
-            let rows = resolve::read_table(open(file, *encoding)?.text, &name, None, map)?;
+        Table::Load(from) => {
+            let name = feed_name(&from.file);
+            let text = open(&from.file, from.encoding)?.text;
+            let rows = resolve::read_table(text, &name, None, &from.map)?;
             let watch = context.watch("networks");
             let now = context.clock.now();
             let into = (!context.dry_run).then_some(&store);
@@ -102,14 +96,11 @@ pub(super) async fn overrides(context: &Context, action: &Overrides) -> anyhow::
             )?;
             Ok(Ended::Well)
         }
-        Overrides::Import {
-            file,
-            map,
-            encoding,
-        } => {
+        Overrides::Import(from) => {
             let (mut added, mut refusals) = (0, Vec::new());
-            let name = feed_name(file);
-            for row in resolve::read_overrides(open(file, *encoding)?.text, &name, None, map)? {
+            let name = feed_name(&from.file);
+            let text = open(&from.file, from.encoding)?.text;
+            for row in resolve::read_overrides(text, &name, None, &from.map)? {
                 match row {
                     OverrideRow::Override { entry, .. } => {
                         add_override(context, &store, entry, now).await?;
@@ -237,11 +228,7 @@ fn describe(one: &Override) -> String {
 pub(super) async fn signatories(context: &Context, action: &Signatories) -> anyhow::Result<Ended> {
     let store = context.store().await?;
     match action {
-        Signatories::Import {
-            file,
-            map,
-            encoding,
-        } => import_roll(context, &store, file, map, *encoding).await,
+        Signatories::Import(from) => import_roll(context, &store, from).await,
         Signatories::List => {
             let now = context.clock.now();
             let known = store.signatories().await?;
@@ -272,16 +259,11 @@ pub(super) async fn signatories(context: &Context, action: &Signatories) -> anyh
     }
 }
 
-async fn import_roll(
-    context: &Context,
-    store: &Store,
-    file: &Path,
-    map: &[Mapping],
-    encoding: Option<Charset>,
-) -> anyhow::Result<Ended> {
-    let name = feed_name(file);
+async fn import_roll(context: &Context, store: &Store, from: &TableFile) -> anyhow::Result<Ended> {
+    let name = feed_name(&from.file);
     let (mut roll, mut refusals) = (Vec::new(), Vec::new());
-    for row in compose::read_roll(open(file, encoding)?.text, &name, None, map)? {
+    let text = open(&from.file, from.encoding)?.text;
+    for row in compose::read_roll(text, &name, None, &from.map)? {
         match row {
             Ok(signatory) => roll.push(signatory),
             Err(refusal) => refusals.push(refusal),
