@@ -27,7 +27,7 @@ pub(super) fn read(text: &str) -> Result<(AddressRange, Option<u16>), Wrong> {
     if let Some(address) = host(&text) {
         return Ok((AddressRange::single(address), None));
     }
-    if is_url(&text) {
+    if text.contains("://") {
         return Err(Wrong::new(
             format!("\"{}\" names no address", plain_text(&text, 100)),
             "write the address that its host had when it was seen: names are not looked up",
@@ -72,14 +72,16 @@ pub(super) fn looks(text: &str) -> bool {
     !is_url(text) && read(text).is_ok()
 }
 
+/// Whether a text begins like a URL; one may stand inside of anything.
 pub(super) fn is_url(text: &str) -> bool {
-    text.contains("://")
+    let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
+    !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// The host of a URL, where it is an address: `http://192.0.2.4:8080/x`, `hxxp://[2001:db8::4]/`.
 /// The port there is what was asked, not where the asking came from.
 fn host(text: &str) -> Option<Address> {
-    let (_, rest) = text.split_once("://")?;
+    let (_, rest) = text.split_once("://").filter(|_| is_url(text))?;
     let host = rest.split(['/', '?', '#']).next()?;
     let host = host.rsplit('@').next()?;
     let ip = match host.strip_prefix('[') {
@@ -142,6 +144,10 @@ mod tests {
             (
                 "http://isp.example/192.0.2.4",
                 "\"http://isp.example/192.0.2.4\" names no address",
+            ),
+            (
+                "=HYPERLINK(\"http://192.0.2.4/x\")",
+                "\"=HYPERLINK(\"http://192.0.2.4/x\")\" names no address",
             ),
             ("192.0.2.1:x", "\"192.0.2.1:x\" is not an address"),
             ("192.0.2.1:70000", "\"192.0.2.1:70000\" is not an address"),
