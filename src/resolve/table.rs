@@ -171,6 +171,18 @@ fn range(record: &Record<'_>) -> Result<AddressRange, Box<Refusal>> {
 /// The good mailboxes, each once. A bad one costs the network nothing but itself; a cell that holds
 /// more than mailboxes gives none, for who wrote `a@isp.example Bcc: b@isp.example` meant something
 /// else than two desks.
+/// `abuse@isp.example` of `Abuse Desk <abuse@isp.example>`.
+fn without_name(piece: &str) -> &str {
+    match piece
+        .trim()
+        .strip_suffix('>')
+        .and_then(|named| named.split_once('<'))
+    {
+        Some((name, mailbox)) if !name.contains(['@', ':', '<']) => mailbox,
+        _ => piece,
+    }
+}
+
 fn contacts(record: &Record<'_>, refusals: &mut Vec<Refusal>) -> Vec<Mailbox> {
     let text = record.get("abuse");
     if is_nothing(text) {
@@ -185,8 +197,10 @@ fn contacts(record: &Record<'_>, refusals: &mut Vec<Refusal>) -> Vec<Mailbox> {
         refusals.push(record.refuse("abuse", &reason, remedy));
         return Vec::new();
     }
-    let is_gap = |c: char| c == ';' || c == ',' || c.is_whitespace();
-    let parts = || text.split(is_gap).filter(|part| !part.is_empty());
+    let parts = || {
+        let pieces = text.split([';', ',']).map(without_name);
+        pieces.flat_map(str::split_whitespace)
+    };
     if let Some(word) = parts().find(|part| !is_like_mailbox(part)) {
         let word = plain_text(word, 60);
         let reason = format!("\"{word}\" is no mail address; the network was kept without contact");
@@ -408,6 +422,14 @@ mod tests {
                 format!("2 192.0.2.0/24 name= holder= cc= as=- handle= by= in= to={contacts}");
             assert_eq!(told(&text, &[]), [format!("2 abuse: {reason}"), network]);
         }
+    }
+
+    #[test]
+    fn a_name_before_a_mailbox_is_no_harm() {
+        let text = "range,abuse\n192.0.2.0/24,Abuse Desk <abuse@isp.example>\n";
+        let told = told(text, &[]);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].ends_with("to=abuse@isp.example"), "{told:?}");
     }
 
     #[test]
