@@ -65,41 +65,41 @@
 
 pub mod model;
 
-/// Settings: defaults, file, environment, flags.
+// Settings: defaults, file, environment, flags.
 pub mod config;
 
-/// Short waits inside one process.
+// Short waits inside one process.
 pub mod retry;
 
-/// Tables of any shape, read by line.
+// Tables of any shape, read by line.
 pub mod sheet;
 
-/// The database, and all SQL.
+// The database, and all SQL.
 pub mod store;
 
-/// The words, rendered strictly.
+// The words, rendered strictly.
 pub mod templates;
 
-/// 1. Feeds in, suspects out.
+// 1. Feeds in, suspects out.
 pub mod intake;
 
-/// 2. Suspects in, networks and contacts out.
+// 2. Suspects in, networks and contacts out.
 pub mod resolve;
 
-/// 3. Contacts in, letters out.
+// 3. Contacts in, letters out.
 pub mod compose;
 
-/// 4. A second person agrees to exactly what was rendered.
+// 4. A second person agrees to exactly what was rendered.
 pub mod approve;
 
-/// 5. Deliveries in, attempts out.
+// 5. Deliveries in, attempts out.
 pub mod send;
 
-/// 8. What happened. (6 and 7, reading what comes back and writing again, are still to be built.)
+// 8. What happened. (6 and 7, reading what comes back and writing again, are still to be built.)
 pub mod report;
 
-/// A mail catcher that answers badly when told to.
+// A mail catcher that answers badly when told to.
 pub mod sink;
 
-/// The command line.
+// The command line.
 pub mod cli;

@@ -2,7 +2,7 @@
 //!
 //! One method is one fact in one transaction, and no transaction leaves the folder. The store
 //! knows neither its callers nor SMTP, HTTP or the command line. Where SQLite and PostgreSQL must
-//! be spoken to differently, [`engine`] does it.
+//! be spoken to differently, `engine` does it.
 
 mod attempts;
 mod campaigns;
