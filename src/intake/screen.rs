@@ -117,8 +117,8 @@ pub(super) fn screen(range: AddressRange, limits: Limits) -> Result<(), Wrong> {
         return Err(Wrong::new(
             format!("{range} is wider than /{widest}, the widest range that one row may name"),
             match family {
-                "ipv4" => "name the addresses that were seen, or lower widest_ipv4",
-                _ => "name the addresses that were seen, or lower widest_ipv6",
+                "ipv4" => "name the addresses that were seen, or say --widest-ipv4 LEN",
+                _ => "name the addresses that were seen, or say --widest-ipv6 LEN",
             },
         ));
     }
@@ -133,7 +133,7 @@ pub(super) fn screen(range: AddressRange, limits: Limits) -> Result<(), Wrong> {
 
 fn inside(range: AddressRange, kind: Use, name: &str) -> Wrong {
     let remedy = match kind {
-        Use::Documentation => "for a test, allow documentation addresses; else see who wrote it",
+        Use::Documentation => "for a test say --allow-documentation; else see who wrote it",
         _ => "give the public address that was seen from outside",
     };
     Wrong::new(format!("{range} is no public address: {name}"), remedy)
