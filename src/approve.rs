@@ -44,7 +44,7 @@ pub async fn preflight(
     };
     let mut digests = Vec::new();
     let mut after = 0;
-    let mut unsigned = 0;
+    let mut empty = 0;
     loop {
         let page = store.letters(campaign.id, after, PAGE).await?;
         let Some(last) = page.last() else {
@@ -53,7 +53,7 @@ pub async fn preflight(
         after = last.id;
         progress.add(page.len() as u64);
         for letter in &page {
-            unsigned += i64::from(letter.text.trim().is_empty() || letter.subject.is_empty());
+            empty += i64::from(letter.text.trim().is_empty() || letter.subject.is_empty());
             digests.push(letter.digest());
         }
     }
@@ -62,10 +62,10 @@ pub async fn preflight(
             .problems
             .push("letters were changed after they were rendered; compose again".to_owned());
     }
-    if unsigned > 0 {
+    if empty > 0 {
         preflight
             .problems
-            .push(format!("{unsigned} letters are empty; compose again"));
+            .push(format!("{empty} letters are empty; compose again"));
     }
     if campaign.composed_at.is_none() {
         preflight.problems.push(format!(

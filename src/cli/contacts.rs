@@ -148,20 +148,7 @@ async fn add_override(
     new: NewOverride,
     now: Timestamp,
 ) -> anyhow::Result<Override> {
-    let mut whole = Override {
-        id: 0,
-        subject: new.subject,
-        mailbox: new.mailbox,
-        locale: new.locale,
-        reason: new.reason,
-        owner: if new.owner.is_empty() {
-            context.by.clone()
-        } else {
-            new.owner
-        },
-        created_at: now,
-        expires_at: new.until,
-    };
+    let mut whole = new.entered(&context.by, now);
     if !context.dry_run {
         whole.id = store.add_override(&whole).await?;
     }
@@ -325,21 +312,7 @@ pub(super) async fn load_demo_tables(
     store.put_signatories(&roll).await?;
     for row in resolve::read_overrides(text(overrides)?, "overrides.csv", None, &[])? {
         if let OverrideRow::Override { entry, .. } = row {
-            let whole = Override {
-                id: 0,
-                subject: entry.subject,
-                mailbox: entry.mailbox,
-                locale: entry.locale,
-                reason: entry.reason,
-                owner: if entry.owner.is_empty() {
-                    by.to_owned()
-                } else {
-                    entry.owner
-                },
-                created_at: now,
-                expires_at: entry.until,
-            };
-            store.add_override(&whole).await?;
+            store.add_override(&entry.entered(by, now)).await?;
         }
     }
     Ok(done.networks)

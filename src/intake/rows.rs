@@ -80,12 +80,6 @@ impl Rows {
     pub fn ignored_columns(&self) -> Vec<&str> {
         self.sheet.columns().ignored()
     }
-
-    /// Whether reading ended before the feed did: the last refusal says why.
-    #[must_use]
-    pub fn was_cut_off(&self) -> bool {
-        self.sheet.was_cut_off()
-    }
 }
 
 impl Rows {

@@ -118,15 +118,6 @@ impl AddressRange {
         self.first <= other.last && other.first <= self.last
     }
 
-    /// What both ranges hold.
-    #[must_use]
-    pub fn intersection(self, other: Self) -> Option<Self> {
-        self.overlaps(other).then(|| Self {
-            first: self.first.max(other.first),
-            last: self.last.min(other.last),
-        })
-    }
-
     /// The shortest prefix length that a CIDR block of this size could have: 24 for 256 IPv4
     /// addresses and for 200.
     #[must_use]

@@ -166,3 +166,31 @@ pub async fn unplaced<W: Write>(
     out.end()?;
     Ok(rows)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_refused_row_is_a_formula() {
+        let mut out = Vec::new();
+        let mut sheet = Sheet::new(&mut out, false);
+        sheet.header(&REFUSED).unwrap();
+        let cells = [
+            "feed.csv",
+            "3",
+            "ip",
+            "=cmd|'/c calc'!A1",
+            "\"=cmd\" is not an address",
+            "write 192.0.2.1",
+            "@x,\"y",
+        ];
+        sheet.row(&REFUSED, &cells).unwrap();
+        sheet.end().unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "feed,line,column,value,reason,remedy,raw\n\
+             feed.csv,3,ip,'=cmd|'/c calc'!A1,\"\"\"=cmd\"\" is not an address\",write 192.0.2.1,\"'@x,\"\"y\"\n"
+        );
+    }
+}

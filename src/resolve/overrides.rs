@@ -6,9 +6,9 @@ use jiff::tz::TimeZone;
 
 use super::table::language_tag;
 use crate::model::{
-    AddressRange, Mailbox, OverrideSubject, Refusal, Timestamp, parse_asn, plain_text,
+    AddressRange, Mailbox, Override, OverrideSubject, Refusal, Timestamp, parse_asn, plain_text,
 };
-use crate::sheet::{Columns, Format, Mapping, Meaning, Plan, Record, Sheet, SheetError, Text};
+use crate::sheet::{Format, Mapping, Meaning, Plan, Record, Sheet, SheetError, Text};
 
 const TEXT_LEN: usize = 256;
 
@@ -42,6 +42,27 @@ pub struct NewOverride {
     pub until: Option<Timestamp>,
 }
 
+impl NewOverride {
+    /// What is kept of it; who enters it answers for it where the table names nobody.
+    #[must_use]
+    pub fn entered(self, by: &str, now: Timestamp) -> Override {
+        Override {
+            id: 0,
+            subject: self.subject,
+            mailbox: self.mailbox,
+            locale: self.locale,
+            reason: self.reason,
+            owner: if self.owner.is_empty() {
+                by.to_owned()
+            } else {
+                self.owner
+            },
+            created_at: now,
+            expires_at: self.until,
+        }
+    }
+}
+
 /// What became of one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Row {
@@ -70,20 +91,6 @@ pub fn read(
 /// The rows of a table of overrides, one after the other.
 pub struct Rows {
     sheet: Sheet,
-}
-
-impl Rows {
-    /// What was taken for what, and what for nothing.
-    #[must_use]
-    pub fn columns(&self) -> &Columns {
-        self.sheet.columns()
-    }
-
-    /// Whether reading ended before the table did: the last refusal says why.
-    #[must_use]
-    pub fn was_cut_off(&self) -> bool {
-        self.sheet.was_cut_off()
-    }
 }
 
 impl Iterator for Rows {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::model::{Address, AddressRange, Mailbox, Network, Refusal, parse_asn, plain_text};
-use crate::sheet::{Columns, Format, Mapping, Meaning, Plan, Record, Sheet, SheetError, Text};
+use crate::sheet::{Format, Mapping, Meaning, Plan, Record, Sheet, SheetError, Text};
 
 const NAME_LEN: usize = 128;
 const HOLDER_LEN: usize = 256;
@@ -72,20 +72,6 @@ pub fn read(
 pub struct Rows {
     sheet: Sheet,
     ready: VecDeque<Row>,
-}
-
-impl Rows {
-    /// What was taken for what, and what for nothing.
-    #[must_use]
-    pub fn columns(&self) -> &Columns {
-        self.sheet.columns()
-    }
-
-    /// Whether reading ended before the table did: the last refusal says why.
-    #[must_use]
-    pub fn was_cut_off(&self) -> bool {
-        self.sheet.was_cut_off()
-    }
 }
 
 impl Iterator for Rows {

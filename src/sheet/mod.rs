@@ -37,9 +37,6 @@ use rows::{Piece, Source};
 mod sample;
 use sample::Sample;
 
-mod refused;
-pub use refused::RefusedRows;
-
 /// Bytes of the longest row that is read.
 pub const LONGEST_ROW: usize = 64 * 1024;
 
@@ -194,12 +191,6 @@ impl Sheet {
     #[must_use]
     pub fn columns(&self) -> &Columns {
         &self.columns
-    }
-
-    /// Whether reading ended before the text did: the last refusal says why.
-    #[must_use]
-    pub fn was_cut_off(&self) -> bool {
-        self.cut_off
     }
 
     fn advance(&mut self) -> Option<Result<(), Refusal>> {

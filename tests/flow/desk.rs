@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lapwing::approve::{self, Preflight};
 use lapwing::compose;
 use lapwing::intake;
-use lapwing::model::{DecisionKind, Letter, Override, Progress};
+use lapwing::model::{DecisionKind, Letter, Progress};
 use lapwing::report::export;
 use lapwing::resolve::{self, Lookup};
 use lapwing::sheet;
@@ -43,16 +43,7 @@ impl World {
             let resolve::OverrideRow::Override { entry, .. } = row else {
                 panic!("{row:?}");
             };
-            let whole = Override {
-                id: 0,
-                subject: entry.subject,
-                mailbox: entry.mailbox,
-                locale: entry.locale,
-                reason: entry.reason,
-                owner: entry.owner,
-                created_at: self.now,
-                expires_at: entry.until,
-            };
+            let whole = entry.entered("", self.now);
             ids.push(self.store.add_override(&whole).await.unwrap());
         }
         ids
