@@ -26,18 +26,22 @@ const LEVELS: [&[&str]; 8] = [
 ];
 
 /// One home per dependency, as the crate's name stands in code. What is not named may live anywhere.
-const HOMES: [(&str, &[&str]); 15] = [
+const HOMES: [(&str, &[&str]); 19] = [
     ("anyhow", &["cli", "service", "main"]),
     ("backoff", &["retry"]),
+    ("chardetng", &["resolve"]),
     ("clap", &["cli"]),
     ("csv", &["sheet", "intake", "compose", "report"]),
-    ("encoding_rs", &["sheet"]),
+    ("encoding_rs", &["sheet", "resolve"]),
     ("flate2", &["sheet"]),
     ("handlebars", &["templates"]),
+    ("hickory_resolver", &["resolve"]),
     ("indicatif", &["cli"]),
     ("ipnetwork", &["model"]),
     ("lettre", &["send"]),
+    ("reqwest", &["resolve"]),
     ("rust_embed", &["templates"]),
+    ("rustls", &["resolve", "send"]),
     ("sqlx", &["store"]),
     ("tokio_rustls", &["send", "sink"]),
     ("tracing_subscriber", &["cli", "service", "main"]),

@@ -124,19 +124,23 @@ fn lay_text(
     origin: &str,
     wrong: &mut Vec<String>,
 ) {
-    let (section, name) = key.split_once('.').unwrap_or(("", key));
-    let (known, onto) = match (section, known.get(section), onto.get_mut(section)) {
-        ("", _, _) => (known, onto),
-        (_, Some(Value::Table(known)), Some(Value::Table(onto))) => (known, onto),
-        _ => return wrong.push(unknown(section, known.keys(), origin)),
-    };
+    let (mut known, mut onto, mut name) = (known, onto, key);
+    while let Some((section, rest)) = name.split_once('.') {
+        (known, onto) = match (known.get(section), onto.get_mut(section)) {
+            (Some(Value::Table(known)), Some(Value::Table(onto))) => (known, onto),
+            _ => return wrong.push(unknown(section, known.keys(), origin)),
+        };
+        name = rest;
+    }
     let value = match known.get(name) {
         None | Some(Value::Table(_)) => return wrong.push(unknown(key, known.keys(), origin)),
         Some(Value::Integer(_)) => text.parse().map(Value::Integer).ok(),
         Some(Value::Boolean(_)) => text.parse().map(Value::Boolean).ok(),
         Some(Value::Array(_)) => Some(Value::Array(
             text.split(',')
-                .map(|one| Value::String(one.trim().to_owned()))
+                .map(str::trim)
+                .filter(|one| !one.is_empty())
+                .map(|one| Value::String(one.to_owned()))
                 .collect(),
         )),
         Some(_) => Some(Value::String(text.to_owned())),
@@ -268,6 +272,12 @@ mod tests {
                     "connect_timeout",
                     "command_timeout",
                     "dot_timeout",
+                    // Told once, above the first registry.
+                    "whois ",
+                    "hosts ",
+                    "at_once",
+                    "every ",
+                    "a_day",
                 ];
                 assert!(
                     commented || alone.iter().any(|name| line.starts_with(name)),

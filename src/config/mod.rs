@@ -3,11 +3,12 @@
 mod load;
 pub use load::{Loaded, load};
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::model::{Mailbox, Span};
+use crate::model::{AddressRange, Mailbox, Span};
 
 /// Every setting with its default and its comment; what `lapwing init` writes down.
 pub const DEFAULT: &str = include_str!("default.toml");
@@ -72,14 +73,72 @@ pub struct Intake {
 #[serde(deny_unknown_fields)]
 pub struct Resolve {
     pub sources: Vec<SourceName>,
+    pub ladder: Vec<RungName>,
+    pub explicit_for: Span,
+    pub none_for: Span,
+    pub fault_for: Span,
+    pub reach: Vec<AddressRange>,
+    pub rdap: Rdap,
+    pub whois: Whois,
+    pub dns: Dns,
+    /// By the registry's short name; `other` is always there.
+    pub registry: BTreeMap<String, Registry>,
 }
 
 /// The sources of contacts that can be put in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SourceName {
     Overrides,
     Table,
+    Rdap,
+    Whois,
+    Dns,
+}
+
+/// Whom to fall back to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RungName {
+    Parent,
+    As,
+    Csirt,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rdap {
+    pub bootstrap: PathBuf,
+    pub timeout: Span,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Whois {
+    pub timeout: Span,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dns {
+    pub resolver: String,
+    pub timeout: Span,
+    pub contacts: String,
+    pub origins: String,
+    pub origins6: String,
+}
+
+/// One registry's servers, and the limits that they share.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registry {
+    /// `HOST` or `HOST:PORT`.
+    pub whois: String,
+    pub hosts: Vec<String>,
+    pub at_once: u32,
+    pub every: Span,
+    /// 0: no end.
+    pub a_day: u32,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -10,7 +10,7 @@ mod suspect;
 pub use suspect::{Refusal, Suspect, Terminal};
 
 mod network;
-pub use network::{Network, parse_asn};
+pub use network::{Network, Tier, parse_asn};
 
 mod contact;
 pub use contact::{Mailbox, MailboxError, Override, OverrideSubject};

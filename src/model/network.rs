@@ -23,6 +23,38 @@ pub struct Network {
     pub contacts: Vec<Mailbox>,
 }
 
+/// How surely a mailbox is the one for abuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// The registry names it as the abuse contact.
+    Explicit,
+    /// A remark says that abuse is to be reported there.
+    Remarks,
+    /// A technical or administrative contact; nothing says abuse.
+    Contact,
+    None,
+}
+
+impl Tier {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Explicit => "explicit",
+            Self::Remarks => "remarks",
+            Self::Contact => "contact",
+            Self::None => "none",
+        }
+    }
+
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        [Self::Explicit, Self::Remarks, Self::Contact, Self::None]
+            .into_iter()
+            .find(|tier| tier.as_str() == text)
+    }
+}
+
 /// AS number in any of its spellings: `64500`, `AS64500`, `as 64500`.
 #[must_use]
 pub fn parse_asn(text: &str) -> Option<u32> {

@@ -89,6 +89,7 @@ impl Sources {
             let answer = match source {
                 SourceName::Overrides => self.overrides.ask(&chain, self.rule(spot)),
                 SourceName::Table => ask_table(&chain),
+                SourceName::Rdap | SourceName::Whois | SourceName::Dns => continue,
             };
             let found = matches!(answer, Answer::Found(..));
             answers.push((*source, answer));

@@ -95,6 +95,8 @@ impl World {
         config.send.transport = Transport::Smtp;
         config.send.folder = dir.path().join("outbox");
         config.smtp.port = sink.address().port();
+        // Nothing in a story leaves this machine.
+        config.resolve.sources = vec![SourceName::Overrides, SourceName::Table];
         let templates = dir.path().join("templates");
         std::fs::create_dir(&templates).unwrap();
         Self {
@@ -310,6 +312,7 @@ impl World {
             .current_dir(self.dir())
             .env("LAPWING_DATABASE_URL", &self.url)
             .env("LAPWING_SMTP__PORT", self.sink.address().port().to_string())
+            .env("LAPWING_RESOLVE__SOURCES", "overrides,table")
             .env("USER", "author")
             .output()
             .unwrap()
