@@ -3,6 +3,9 @@
 mod range;
 pub use range::{Address, AddressRange, RangeError};
 
+mod space;
+pub use space::{SPACES, Use, use_of};
+
 mod time;
 pub use time::{Clock, Span, Timestamp};
 

@@ -4,8 +4,13 @@
 mod answer;
 mod load;
 mod overrides;
+#[allow(dead_code, reason = "filled in the next commits")]
+mod reach;
+#[allow(dead_code, reason = "filled in the next commits")]
+mod registries;
 mod segments;
 mod source;
+mod subject;
 mod table;
 
 use std::collections::{BTreeMap, HashMap};
@@ -20,6 +25,7 @@ use crate::store::{Error, Piece, Store};
 pub use load::{TableDone, load_table};
 pub use overrides::{NewOverride, Row as OverrideRow, read as read_overrides};
 use source::{Answer, Sources, Spot, weigh};
+pub use subject::Subject;
 pub use table::read as read_table;
 
 /// Suspects taken from the store at a time, in address order.
