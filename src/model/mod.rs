@@ -15,6 +15,12 @@ pub use suspect::{Refusal, Suspect, Terminal};
 mod network;
 pub use network::{Network, Tier, parse_asn};
 
+mod subject;
+pub use subject::Subject;
+
+mod registry;
+pub use registry::{Answer, AnswerOutcome, Limits, Permit, block_of};
+
 mod contact;
 pub use contact::{Mailbox, MailboxError, Override, OverrideSubject};
 

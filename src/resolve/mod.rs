@@ -10,7 +10,6 @@ mod reach;
 mod registries;
 mod segments;
 mod source;
-mod subject;
 mod table;
 
 use std::collections::{BTreeMap, HashMap};
@@ -25,7 +24,6 @@ use crate::store::{Error, Piece, Store};
 pub use load::{TableDone, load_table};
 pub use overrides::{NewOverride, Row as OverrideRow, read as read_overrides};
 use source::{Answer, Sources, Spot, weigh};
-pub use subject::Subject;
 pub use table::read as read_table;
 
 /// Suspects taken from the store at a time, in address order.
