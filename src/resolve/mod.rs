@@ -4,6 +4,7 @@
 mod answer;
 mod load;
 mod overrides;
+mod rules;
 mod segments;
 mod source;
 mod table;
