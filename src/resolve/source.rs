@@ -1,10 +1,9 @@
 //! The sources of contacts, asked in order; each says found, none, or later.
 
-use std::collections::HashMap;
-
+use super::rules::Overrides;
 use super::segments::Segments;
 use crate::config::SourceName;
-use crate::model::{AddressRange, Override, OverrideSubject, Timestamp, Verdict, Via};
+use crate::model::{AddressRange, Override, Timestamp, Verdict, Via};
 use crate::store::{Error, Store, StoredNetwork};
 
 /// Networks read from the store at a time.
@@ -189,80 +188,6 @@ pub(super) fn describe(one: &StoredNetwork) -> String {
     match one.network.name.as_str() {
         "" => one.network.range.to_string(),
         name => format!("{} ({name})", one.network.range),
-    }
-}
-
-/// What staff decided, by what it speaks about.
-#[derive(Debug, Default)]
-struct Overrides {
-    rules: Vec<Override>,
-    prefixes: Segments,
-    /// Which rule each prefix belongs to.
-    prefix_rules: Vec<usize>,
-    by_asn: HashMap<u32, usize>,
-    by_handle: HashMap<String, usize>,
-}
-
-impl Overrides {
-    fn new(rules: Vec<Override>) -> Self {
-        let mut overrides = Self::default();
-        let mut prefixes = Vec::new();
-        for (place, rule) in rules.iter().enumerate() {
-            match &rule.subject {
-                OverrideSubject::Prefix(range) => {
-                    prefixes.push(*range);
-                    overrides.prefix_rules.push(place);
-                }
-                OverrideSubject::Asn(asn) => {
-                    overrides.by_asn.insert(*asn, place);
-                }
-                OverrideSubject::Handle(handle) => {
-                    overrides
-                        .by_handle
-                        .insert(handle.to_ascii_lowercase(), place);
-                }
-            }
-        }
-        overrides.prefixes = Segments::build(&prefixes);
-        overrides.rules = rules;
-        overrides
-    }
-
-    /// A prefix goes before a handle, a handle before an AS, and the nearer network before the
-    /// larger one.
-    fn ask(&self, chain: &[&StoredNetwork], prefix: Option<&Override>) -> Answer {
-        let by_handle = || {
-            chain
-                .iter()
-                .find_map(|one| self.by_handle.get(&one.network.handle.to_ascii_lowercase()))
-        };
-        let by_asn = || {
-            chain
-                .iter()
-                .find_map(|one| self.by_asn.get(&one.network.asn?))
-        };
-        let rule = prefix.or_else(|| by_handle().or_else(by_asn).map(|place| &self.rules[*place]));
-        let Some(rule) = rule else {
-            return Answer::None("no override speaks of it".to_owned());
-        };
-        let mut reason = format!(
-            "override {} for {} by {}",
-            rule.id, rule.subject, rule.owner
-        );
-        if !rule.reason.is_empty() {
-            reason = format!("{reason}: {}", rule.reason);
-        }
-        match &rule.mailbox {
-            None => Answer::Found(Verdict::Withheld, reason),
-            Some(mailbox) => Answer::Found(
-                Verdict::Matched {
-                    mailbox: mailbox.clone(),
-                    via: Via::Override,
-                    locale: rule.locale.clone(),
-                },
-                reason,
-            ),
-        }
     }
 }
 
