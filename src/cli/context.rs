@@ -185,7 +185,12 @@ async fn draw(progress: Arc<Progress>, what: &'static str) {
     loop {
         tick.tick().await;
         let (done, total) = (progress.done(), progress.total());
+        let words = progress.words();
+        if !words.is_empty() {
+            clear.0.set_prefix(format!("; {words}"));
+        }
         let template = match (what, total) {
+            (_, _) if !words.is_empty() => "{msg} [{bar:30}] {human_pos} of {human_len}{prefix}",
             (_, 0) => "{msg} {human_pos}",
             (BYTES, _) => "reading [{bar:30}] {bytes} of {total_bytes}, {eta} to go",
             _ => "{msg} [{bar:30}] {human_pos} of {human_len}, {eta} to go",

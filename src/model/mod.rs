@@ -28,7 +28,7 @@ mod campaign;
 pub use campaign::{Campaign, CampaignState, Decision, DecisionKind};
 
 mod finding;
-pub use finding::{Finding, Verdict, Via};
+pub use finding::{Finding, Rung, Verdict, Via};
 
 mod letter;
 pub use letter::{Attachment, Letter, Notice, digest_of_set, hex, is_ticket, ticket};

@@ -70,6 +70,9 @@ pub enum AnswerOutcome {
 }
 
 impl AnswerOutcome {
+    pub const WORDS: [&'static str; 6] =
+        ["explicit", "remarks", "contact", "form", "none", "fault"];
+
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -82,6 +85,8 @@ impl AnswerOutcome {
 }
 
 impl Answer {
+    pub const SOURCES: [&'static str; 3] = ["rdap", "whois", "dns"];
+
     #[must_use]
     pub fn range(&self) -> Option<AddressRange> {
         match self.subject {

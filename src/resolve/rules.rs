@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::segments::Segments;
-use super::source::Answer;
-use crate::model::{Override, OverrideSubject, Verdict, Via};
+use super::source::Says;
+use crate::model::{Override, OverrideSubject, Rung, Via};
 use crate::store::StoredNetwork;
 
 /// What staff decided, by what it speaks about.
@@ -45,7 +45,7 @@ impl Overrides {
 
     /// A prefix goes before a handle, a handle before an AS, and the nearer network before the
     /// larger one.
-    pub(super) fn ask(&self, chain: &[&StoredNetwork], prefix: Option<&Override>) -> Answer {
+    pub(super) fn ask(&self, chain: &[&StoredNetwork], prefix: Option<&Override>) -> Says {
         let by_handle = || {
             chain
                 .iter()
@@ -58,7 +58,7 @@ impl Overrides {
         };
         let rule = prefix.or_else(|| by_handle().or_else(by_asn).map(|place| &self.rules[*place]));
         let Some(rule) = rule else {
-            return Answer::None("no override speaks of it".to_owned());
+            return Says::Silent("no override speaks of it".to_owned());
         };
         let mut reason = format!(
             "override {} for {} by {}",
@@ -68,15 +68,13 @@ impl Overrides {
             reason = format!("{reason}: {}", rule.reason);
         }
         match &rule.mailbox {
-            None => Answer::Found(Verdict::Withheld, reason),
-            Some(mailbox) => Answer::Found(
-                Verdict::Matched {
-                    mailbox: mailbox.clone(),
-                    via: Via::Override,
-                    locale: rule.locale.clone(),
-                },
+            None => Says::Never(reason),
+            Some(mailbox) => Says::Whom(vec![Rung {
+                via: Via::Override,
+                mailbox: mailbox.clone(),
+                locale: rule.locale.clone(),
                 reason,
-            ),
+            }]),
         }
     }
 }

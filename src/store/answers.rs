@@ -5,7 +5,7 @@ use sqlx::Row;
 use super::findings::parse_mailbox;
 use super::suspects::range;
 use super::{Error, Store, Transaction};
-use crate::model::{AddressRange, Answer, AnswerOutcome, Mailbox, Subject, Tier, Timestamp};
+use crate::model::{Address, AddressRange, Answer, AnswerOutcome, Mailbox, Subject, Tier, Timestamp};
 
 /// An answer with its key.
 #[derive(Clone, Debug)]
@@ -104,23 +104,24 @@ impl Store {
         rows.iter().map(stored).collect()
     }
 
-    /// The answers that count at `now` and begin inside `within`.
+    /// The answers around an address that count at `now` and do not begin before `from`.
     ///
     /// # Errors
     /// The database's.
-    pub async fn answers_within(
+    pub async fn answers_around(
         &self,
-        within: AddressRange,
+        address: Address,
+        from: Address,
         now: Timestamp,
     ) -> Result<Vec<StoredAnswer>, Error> {
-        let (first, last) = within.to_bytes();
         let sql = format!(
             "SELECT {COLUMNS} FROM answer
-             WHERE first >= $1 AND first <= $2 AND about_asn = 0 AND counts_until > $3 ORDER BY id"
+             WHERE first >= $1 AND first <= $2 AND last >= $2 AND about_asn = 0 AND counts_until > $3
+             ORDER BY id"
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(first.to_vec())
-            .bind(last.to_vec())
+            .bind(from.0.to_be_bytes().to_vec())
+            .bind(address.0.to_be_bytes().to_vec())
             .bind(now.0)
             .fetch_all(&self.read)
             .await?;

@@ -72,15 +72,18 @@ impl Store {
             .bind(now.0)
             .execute(&mut *tx)
             .await?;
-        let under_way: Vec<(i64, i64)> =
-            sqlx::query_as("SELECT slot, block FROM question WHERE registry = $1")
+        let under_way: Vec<(i64, i64, String)> =
+            sqlx::query_as("SELECT slot, block, worker FROM question WHERE registry = $1")
                 .bind(registry)
                 .fetch_all(&mut *tx)
                 .await?;
+        // A redirect may lead back to where one has a slot already.
+        let own = under_way.iter().find(|(_, _, holder)| holder == worker);
         let free = (0..i64::from(limits.at_once.max(1)))
-            .find(|slot| under_way.iter().all(|(used, _)| used != slot));
-        let is_taken = under_way.iter().any(|(_, asked)| *asked == block);
-        let Some(slot) = free.filter(|_| !is_taken) else {
+            .find(|slot| under_way.iter().all(|(used, ..)| used != slot));
+        let is_taken = under_way.iter().any(|(_, asked, _)| *asked == block);
+        let slot = own.map(|(slot, ..)| *slot).or(free.filter(|_| !is_taken));
+        let Some(slot) = slot else {
             tx.commit().await?;
             return Ok(Permit::Busy);
         };
@@ -92,7 +95,8 @@ impl Store {
             });
         }
         sqlx::query(
-            "INSERT INTO question (registry, slot, block, worker, lease_until) VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO question (registry, slot, block, worker, lease_until) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (registry, slot) DO NOTHING",
         )
         .bind(registry)
         .bind(slot)
@@ -101,6 +105,12 @@ impl Store {
         .bind(lease_until.0)
         .execute(&mut *tx)
         .await?;
+        // What is held on the way here is held on, until the way ends.
+        sqlx::query("UPDATE question SET lease_until = $2 WHERE worker = $1")
+            .bind(worker)
+            .bind(lease_until.0)
+            .execute(&mut *tx)
+            .await?;
         sqlx::query("UPDATE registry SET next_at = $2, day = $3, asked = $4 WHERE name = $1")
             .bind(registry)
             .bind(now.plus(limits.every).0)
