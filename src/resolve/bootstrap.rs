@@ -7,8 +7,7 @@ use std::path::Path;
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::subject::Subject;
-use crate::model::AddressRange;
+use crate::model::{AddressRange, Subject};
 
 /// The lists by file name, as compiled in. Networks and AS numbers that moved between registries
 /// since are not in any such list: the registry they left sends on to the one they went to.
