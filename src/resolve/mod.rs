@@ -2,14 +2,20 @@
 
 #[allow(dead_code, reason = "filled in the next commits")]
 mod answer;
+#[allow(dead_code, reason = "filled in the next commits")]
+mod bootstrap;
 #[allow(dead_code, reason = "the last rung of the ladder asks it")]
 mod csirt;
 mod load;
 mod overrides;
 #[allow(dead_code, reason = "filled in the next commits")]
+mod rdap;
+#[allow(dead_code, reason = "filled in the next commits")]
 mod reach;
 #[allow(dead_code, reason = "filled in the next commits")]
 mod registries;
+#[allow(dead_code, reason = "filled in the next commits")]
+mod retry_after;
 mod rules;
 mod segments;
 mod source;

@@ -13,6 +13,8 @@ mod crash;
 mod demo;
 mod desk;
 mod fail_closed;
+#[allow(dead_code, reason = "not every server misbehaves in every way")]
+mod fake;
 mod golden;
 mod hostile;
 mod intake;

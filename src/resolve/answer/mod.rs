@@ -2,7 +2,16 @@
 
 use serde::Serialize;
 
-use crate::model::{AddressRange, Mailbox, Span, Tier};
+use crate::model::{AddressRange, Mailbox, Span, Subject, Tier};
+
+/// Reads an RDAP answer (RFC 9083) to a question about `subject`.
+pub(super) fn rdap(_bytes: &[u8], subject: Subject) -> Reply {
+    let words = format!("nothing reads an answer about {subject} yet");
+    Reply {
+        status: Status::Broken { words },
+        ..Reply::default()
+    }
+}
 
 /// One answer of one server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

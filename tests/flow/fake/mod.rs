@@ -1,0 +1,3 @@
+//! The outside of the stories: registries that answer, limit and misbehave, on this machine.
+
+pub(crate) mod http;
