@@ -12,6 +12,10 @@ mod segments;
 mod source;
 mod subject;
 mod table;
+#[allow(dead_code, reason = "filled in the next commits")]
+mod walk;
+#[allow(dead_code, reason = "filled in the next commits")]
+mod whois;
 
 use std::collections::{BTreeMap, HashMap};
 
