@@ -77,6 +77,7 @@ pub struct Resolve {
     pub explicit_for: Span,
     pub none_for: Span,
     pub fault_for: Span,
+    pub patience: Span,
     pub reach: Vec<AddressRange>,
     pub rdap: Rdap,
     pub whois: Whois,

@@ -100,7 +100,7 @@ impl Desk {
     ) -> Result<Self, String> {
         let registries = Registries::new(&settings.registry);
         let dns = if settings.sources.contains(&SourceName::Dns) {
-            Some(Dns::new(settings)?)
+            Some(Dns::new(&settings.dns)?)
         } else {
             None
         };
@@ -118,9 +118,9 @@ impl Desk {
         })
     }
 
-    /// Lets nothing count that was answered before now.
-    pub(super) fn ask_anew(&mut self) {
-        self.asks_anew_since = Some(self.clock.now());
+    /// Lets nothing count that was answered before.
+    pub(super) fn ask_anew(&mut self, since: Timestamp) {
+        self.asks_anew_since = Some(since);
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -275,8 +275,9 @@ impl Desk {
         if let Some(end) = self.enter(errand, "dns", subject).await? {
             return Ok(end);
         }
-        let (reply, raw) = dns.ask(subject).await;
-        errand.hear("dns", &subject.to_string(), raw);
+        let told = dns.ask(subject).await;
+        errand.hear("dns", &subject.to_string(), told.raw);
+        let reply = told.reply;
         Ok(End::Reply { reply, server: "dns".to_owned(), registry: "dns".to_owned() })
     }
 

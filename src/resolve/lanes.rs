@@ -17,8 +17,8 @@ use crate::store::Error;
 pub(super) struct Unheard {
     /// Registries that are closed: whole lanes that were given up.
     closed: BTreeMap<String, (Timestamp, String)>,
-    /// Single subjects whose way led to a closed registry.
-    single: BTreeMap<Key, (Timestamp, String)>,
+    /// Single subjects whose way led to a closed registry, each with its lane.
+    single: BTreeMap<Key, (String, (Timestamp, String))>,
     pub(super) questions: u64,
 }
 
@@ -37,7 +37,20 @@ impl Unheard {
     pub(super) fn of(&self, subject: Subject, lane: &str) -> Option<&(Timestamp, String)> {
         self.single
             .get(&key(subject))
+            .map(|(_, reason)| reason)
             .or_else(|| self.closed.get(lane))
+    }
+
+    /// Until when, and why, a lane stays unasked: the lane itself, or the first of its subjects.
+    pub(super) fn in_lane(&self, lane: &str) -> Option<(Timestamp, String)> {
+        let of_lane = |(name, reason): &(String, (Timestamp, String))| (name == lane).then(|| reason.clone());
+        let single = self.single.values().filter_map(of_lane).min_by_key(|(until, _)| *until);
+        self.closed.get(lane).cloned().or(single)
+    }
+
+    pub(super) fn extend(&mut self, later: Self) {
+        self.closed.extend(later.closed);
+        self.single.extend(later.single);
     }
 }
 
@@ -179,7 +192,7 @@ impl Round {
                     }
                     Settled::Later { until, why, .. } => {
                         let mut unheard = self.unheard.lock().unwrap_or_else(PoisonError::into_inner);
-                        unheard.single.insert(key(subject), (until, why));
+                        unheard.single.insert(key(subject), (lane.name.clone(), (until, why)));
                         drop(unheard);
                         self.settled(&lane.name);
                     }

@@ -4,6 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::model::{Address, AddressRange, Use, use_of};
 
+/// WHOIS (RFC 3912) and RWhois (RFC 2167); what else an answer names may be anybody's.
+const WHOIS_PORTS: [u16; 2] = [43, 4321];
+
 /// An answer names the next server, so it must not be able to name one of ours.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reach {
@@ -19,9 +22,30 @@ impl Reach {
     }
 
     pub(super) fn allows(&self, ip: IpAddr) -> bool {
-        let address = Address::from(ip);
-        let single = AddressRange::single(address);
-        use_of(address) == Use::Public || self.besides.iter().any(|space| space.contains(single))
+        use_of(Address::from(ip)) == Use::Public || self.names(ip)
+    }
+
+    /// Whether a referral may be followed, as far as that shows without asking for the name.
+    ///
+    /// # Errors
+    /// In words, why not.
+    pub(super) fn admits(&self, host: &str, port: u16) -> Result<(), String> {
+        let ip = host.parse::<IpAddr>().ok();
+        match ip {
+            Some(ip) if !self.allows(ip) => return Err(format!("{ip} is no public address")),
+            None if !is_name(host) => return Err("the server's name is none".to_owned()),
+            _ => {}
+        }
+        let is_besides = ip.is_some_and(|ip| self.names(ip));
+        if port != 0 && (is_besides || WHOIS_PORTS.contains(&port)) {
+            return Ok(());
+        }
+        Err(format!("{host} has no WHOIS on port {port}"))
+    }
+
+    fn names(&self, ip: IpAddr) -> bool {
+        let single = AddressRange::single(Address::from(ip));
+        self.besides.iter().any(|space| space.contains(single))
     }
 
     /// The addresses of a host that may be spoken to.

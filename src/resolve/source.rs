@@ -1,12 +1,10 @@
 //! What each source says about a spot, out of memory: overrides, table, and the registries' answers.
 
-use std::collections::BTreeMap;
-
 use super::csirt::Csirts;
 use super::rules::Overrides;
 use super::segments::Segments;
 use super::told::{LIVE, Told, is_enough};
-use crate::config::{RungName, SourceName};
+use crate::config::{self, RungName, SourceName};
 use crate::model::{
     AddressRange, Answer, AnswerOutcome, Mailbox, Override, Rung, Tier, Timestamp, Via,
 };
@@ -57,26 +55,28 @@ pub(super) struct Spot {
 }
 
 impl Sources {
+    /// `since`: what registries answered before counts as not asked.
     pub(super) async fn read(
         store: &Store,
-        order: &[SourceName],
-        ladder: &[RungName],
+        settings: &config::Resolve,
         csirts: Csirts,
         now: Timestamp,
+        since: Option<Timestamp>,
     ) -> Result<Self, Error> {
+        let order = &settings.sources;
         let overrides = if order.contains(&SourceName::Overrides) {
             store.overrides(now).await?
         } else {
             Vec::new()
         };
         let told = if order.iter().any(|source| LIVE.contains(source)) {
-            Told::read(store, now).await?
+            Told::read(store, now, since).await?
         } else {
             Told::default()
         };
         Ok(Self {
-            order: order.to_vec(),
-            ladder: ladder.to_vec(),
+            order: order.clone(),
+            ladder: settings.ladder.clone(),
             table: Table::read(store).await?,
             overrides: Overrides::new(overrides),
             told,
@@ -178,13 +178,6 @@ impl Sources {
             }
         }
         says
-    }
-
-    /// The live sources, in order, that have to be asked before a spot can be judged.
-    pub(super) fn unasked(&self, spot: Spot) -> Vec<SourceName> {
-        let says = self.ask(spot).into_iter();
-        let unasked = says.filter(|(_, one)| *one == Says::Unasked);
-        unasked.map(|(source, _)| source).collect()
     }
 
     fn answered(&self, spot: Spot, layer: usize) -> Says {
@@ -289,11 +282,34 @@ impl Sources {
         rungs.collect()
     }
 
-    /// Whether an AS has been asked about, or need not be.
-    pub(super) fn is_as_known(&self, asn: u32, live: SourceName) -> bool {
-        let name = super::desk::name(live);
-        let mut told = self.told.about(asn);
-        told.any(|answer| answer.source == name || is_enough(answer))
+    /// Whether an AS has been asked about: all live sources that can be have answered, or one has
+    /// named who is enough.
+    pub(super) fn is_as_known(&self, asn: u32) -> bool {
+        let told = |source: &SourceName| {
+            self.told
+                .about(asn)
+                .any(|answer| answer.source == super::desk::name(*source))
+        };
+        let asks = [SourceName::Rdap, SourceName::Whois];
+        let mut asked = asks.iter().filter(|source| self.order.contains(source));
+        self.told.about(asn).any(is_enough) || asked.all(told)
+    }
+
+    /// What each source says about an AS itself.
+    pub(super) fn ask_about_as(&self, asn: u32) -> Vec<(SourceName, Says)> {
+        let order = self.order.iter().filter(|source| LIVE.contains(source));
+        let says = order.map(|source| {
+            let name = super::desk::name(*source);
+            let answer = self.told.about(asn).find(|answer| answer.source == name);
+            (*source, answer.map_or(Says::Unasked, super::lookup::about_as))
+        });
+        says.collect()
+    }
+
+    pub(super) fn country_of_as(&self, asn: u32) -> String {
+        let mut countries = self.told.about(asn).map(|answer| answer.country.as_str());
+        let country = countries.find(|country| !country.is_empty());
+        country.unwrap_or_default().to_owned()
     }
 
     pub(super) fn climbs_to_as(&self) -> bool {
@@ -369,6 +385,3 @@ pub(super) fn describe(one: &StoredNetwork) -> String {
         name => format!("{} ({name})", one.network.range),
     }
 }
-
-/// What each live source is asked, by the spots that need it; kept in address order.
-pub(super) type Unanswered = BTreeMap<AddressRange, Vec<SourceName>>;

@@ -30,7 +30,11 @@ struct Layer {
 }
 
 impl Told {
-    pub(super) async fn read(store: &Store, now: Timestamp) -> Result<Self, Error> {
+    pub(super) async fn read(
+        store: &Store,
+        now: Timestamp,
+        since: Option<Timestamp>,
+    ) -> Result<Self, Error> {
         let mut answers: Vec<StoredAnswer> = Vec::new();
         loop {
             let after = answers.last().map_or(0, |last| last.id);
@@ -40,6 +44,7 @@ impl Told {
             }
             answers.extend(page);
         }
+        answers.retain(|one| since.is_none_or(|since| one.answer.asked_at >= since));
         let mut told = Self::default();
         for (layer, source) in told.layers.iter_mut().zip(LIVE) {
             let mut ranges = Vec::new();
