@@ -306,8 +306,17 @@ pub(super) enum Letter {
 
 #[derive(Debug, Args)]
 pub(super) struct Lookup {
-    /// An address, CIDR block or first-last range
-    pub(super) address: String,
+    /// An address, CIDR block, first-last range, or AS64500
+    pub(super) subject: String,
+    /// Ask only these, in this order: overrides,table,rdap,whois,dns
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(super) source: Vec<String>,
+    /// Ask registries even where their answer is remembered
+    #[arg(long)]
+    pub(super) no_cache: bool,
+    /// Show what the servers answered, word for word
+    #[arg(long)]
+    pub(super) raw: bool,
 }
 
 /// A table to read, and how.

@@ -97,6 +97,19 @@ pub enum SourceName {
     Dns,
 }
 
+impl SourceName {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Overrides => "overrides",
+            Self::Table => "table",
+            Self::Rdap => "rdap",
+            Self::Whois => "whois",
+            Self::Dns => "dns",
+        }
+    }
+}
+
 /// Whom to fall back to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -52,7 +52,11 @@ pub(super) struct Desk {
 pub(super) enum Inquiry {
     /// This counts, asked for now or remembered.
     Known(Answer),
-    Later { registry: String, until: Timestamp, why: String },
+    Later {
+        registry: String,
+        until: Timestamp,
+        why: String,
+    },
     /// The source has nobody to ask about this.
     Nobody,
 }
@@ -81,8 +85,16 @@ struct Errand<'a> {
 
 /// How a way over several servers ended.
 enum End {
-    Reply { reply: Reply, server: String, registry: String },
-    Closed { registry: String, until: Timestamp, why: String },
+    Reply {
+        reply: Reply,
+        server: String,
+        registry: String,
+    },
+    Closed {
+        registry: String,
+        until: Timestamp,
+        why: String,
+    },
     /// Somebody else has asked in the meantime.
     Known(Answer),
     Nobody,
@@ -191,17 +203,27 @@ impl Desk {
         };
         let inquiry = match end {
             Ok(End::Known(answer)) => Ok(Inquiry::Known(answer)),
-            Ok(End::Closed { registry, until, why }) => {
-                Ok(Inquiry::Later { registry, until, why })
-            }
+            Ok(End::Closed {
+                registry,
+                until,
+                why,
+            }) => Ok(Inquiry::Later {
+                registry,
+                until,
+                why,
+            }),
             Ok(End::Nobody) => Ok(Inquiry::Nobody),
-            Ok(End::Reply { reply, server, registry }) => {
-                self.keep(source, subject, reply, &server, &registry).await
-            }
+            Ok(End::Reply {
+                reply,
+                server,
+                registry,
+            }) => self.keep(source, subject, reply, &server, &registry).await,
             Err(error) => Err(error),
         };
         for (registry, slot) in &errand.held {
-            self.store.end_question(registry, *slot, &errand.name).await?;
+            self.store
+                .end_question(registry, *slot, &errand.name)
+                .await?;
         }
         inquiry
     }
@@ -213,7 +235,9 @@ impl Desk {
         let mut asked = Vec::new();
         loop {
             let host = url.host_str().unwrap_or_default().to_owned();
-            let registry = self.registries.of(&host, url.port_or_known_default().unwrap_or(443));
+            let registry = self
+                .registries
+                .of(&host, url.port_or_known_default().unwrap_or(443));
             if let Some(end) = self.enter(errand, &registry, subject).await? {
                 return Ok(end);
             }
@@ -228,12 +252,22 @@ impl Desk {
                     }
                     let words = "each server refers to another".to_owned();
                     let status = Status::Broken { words };
-                    (Reply { status, ..Reply::default() }, String::new())
+                    (
+                        Reply {
+                            status,
+                            ..Reply::default()
+                        },
+                        String::new(),
+                    )
                 }
                 Exchange::Told { reply, raw } => (reply, raw),
             };
             errand.hear(&host, url.as_str(), raw);
-            return Ok(End::Reply { reply, server: host, registry });
+            return Ok(End::Reply {
+                reply,
+                server: host,
+                registry,
+            });
         }
     }
 
@@ -248,7 +282,10 @@ impl Desk {
                 Some(End::Closed { until, why, .. }) if last.is_some() => {
                     let wait = Some(until.since(self.now()));
                     let status = Status::Later { wait, words: why };
-                    walk.told(Reply { status, ..Reply::default() });
+                    walk.told(Reply {
+                        status,
+                        ..Reply::default()
+                    });
                     continue;
                 }
                 Some(end) => return Ok(end),
@@ -278,7 +315,11 @@ impl Desk {
         let told = dns.ask(subject).await;
         errand.hear("dns", &subject.to_string(), told.raw);
         let reply = told.reply;
-        Ok(End::Reply { reply, server: "dns".to_owned(), registry: "dns".to_owned() })
+        Ok(End::Reply {
+            reply,
+            server: "dns".to_owned(),
+            registry: "dns".to_owned(),
+        })
     }
 
     /// Waits for leave to ask a registry. `None` is leave; else it ends here. Before each try it looks
@@ -290,8 +331,20 @@ impl Desk {
         subject: Subject,
     ) -> Result<Option<End>, Error> {
         let limits = self.registries.limits(registry);
-        let closed = |until, why| End::Closed { registry: registry.to_owned(), until, why };
-        let lease = Span(2 * self.settings.rdap.timeout.0.max(self.settings.whois.timeout.0) + 5_000);
+        let closed = |until, why| End::Closed {
+            registry: registry.to_owned(),
+            until,
+            why,
+        };
+        let lease = Span(
+            2 * self
+                .settings
+                .rdap
+                .timeout
+                .0
+                .max(self.settings.whois.timeout.0)
+                + 5_000,
+        );
         loop {
             if errand.progress.is_stopped() {
                 let why = "asking was stopped".to_owned();
@@ -329,7 +382,11 @@ impl Desk {
             };
             let until = match permit {
                 Permit::Granted { slot } => {
-                    if !errand.held.iter().any(|held| held.0 == registry && held.1 == slot) {
+                    if !errand
+                        .held
+                        .iter()
+                        .any(|held| held.0 == registry && held.1 == slot)
+                    {
                         errand.held.push((registry.to_owned(), slot));
                     }
                     // It may have come between the look and the leave.
@@ -376,13 +433,17 @@ impl Desk {
         };
         let first = range.map(|range| AddressRange::single(range.first()));
         let counts = |answer: &Answer| {
-            answer.source == name(source)
-                && self.asks_anew_since.is_none_or(|since| answer.asked_at >= since)
+            answer.source == source.as_str()
+                && self
+                    .asks_anew_since
+                    .is_none_or(|since| answer.asked_at >= since)
                 && first.is_none_or(|first| answer.range().is_some_and(|told| told.contains(first)))
         };
         let answers = stored.into_iter().map(|one| one.answer).filter(counts);
         Ok(answers.min_by_key(|answer| {
-            answer.range().map_or(0, |range| range.last().0 - range.first().0)
+            answer
+                .range()
+                .map_or(0, |range| range.last().0 - range.first().0)
         }))
     }
 
@@ -402,13 +463,19 @@ impl Desk {
                 let why = format!("{server}: {words}");
                 let wait = wait.unwrap_or_else(|| time_away(registry, words, faults, now));
                 let until = self.store.close_registry(registry, now, wait, &why).await?;
-                return Ok(Inquiry::Later { registry: registry.to_owned(), until, why });
+                return Ok(Inquiry::Later {
+                    registry: registry.to_owned(),
+                    until,
+                    why,
+                });
             }
             Status::Broken { words } => {
                 let faults = self.store.registry_failed(registry).await?;
                 if faults >= FAULTS {
                     let wait = doubled(faults - FAULTS);
-                    self.store.close_registry(registry, now, wait, words).await?;
+                    self.store
+                        .close_registry(registry, now, wait, words)
+                        .await?;
                 }
             }
             Status::Found | Status::NotFound => self.store.registry_answered(registry).await?,
@@ -434,7 +501,10 @@ impl Desk {
             }
             Subject::As(_) => false,
         };
-        let range = reply.range.filter(is_network).filter(|_| reply.status == Status::Found);
+        let range = reply
+            .range
+            .filter(is_network)
+            .filter(|_| reply.status == Status::Found);
         let subject = match (asked, range) {
             (Subject::As(asn), _) => Subject::As(asn),
             (_, Some(range)) => Subject::Range(range),
@@ -443,7 +513,7 @@ impl Desk {
         let is_told = range.is_some() || matches!(asked, Subject::As(_));
         let (outcome, reason, counts_for) = self.outcome(&reply, server, is_told);
         Answer {
-            source: name(source).to_owned(),
+            source: source.as_str().to_owned(),
             subject,
             server: server.to_owned(),
             outcome,
@@ -465,12 +535,17 @@ impl Desk {
         let tier = |contact: &Contact| contact.tier;
         let tier = reply.contacts.first().map_or(Tier::None, tier);
         match &reply.status {
-            Status::Broken { words } | Status::Later { words, .. } => {
-                (AnswerOutcome::Fault, format!("{server}: {words}"), settings.fault_for)
-            }
+            Status::Broken { words } | Status::Later { words, .. } => (
+                AnswerOutcome::Fault,
+                format!("{server}: {words}"),
+                settings.fault_for,
+            ),
             Status::Found if is_told && tier != Tier::None => {
-                let mailboxes: Vec<Mailbox> =
-                    reply.contacts.iter().map(|contact| contact.mailbox.clone()).collect();
+                let mailboxes: Vec<Mailbox> = reply
+                    .contacts
+                    .iter()
+                    .map(|contact| contact.mailbox.clone())
+                    .collect();
                 let how = match tier {
                     Tier::Explicit => "abuse contact",
                     Tier::Remarks => "address for abuse in a remark",
@@ -481,7 +556,11 @@ impl Desk {
                     false => "",
                 };
                 let reason = format!("{how} by {server}{doubt}");
-                (AnswerOutcome::Contact(tier, mailboxes), reason, settings.explicit_for)
+                (
+                    AnswerOutcome::Contact(tier, mailboxes),
+                    reason,
+                    settings.explicit_for,
+                )
             }
             Status::Found if is_told && reply.form.is_some() => {
                 let form = reply.form.clone().unwrap_or_default();
@@ -522,17 +601,6 @@ impl From<Error> for Wait {
     }
 }
 
-/// The name of a source in the store.
-pub(super) fn name(source: SourceName) -> &'static str {
-    match source {
-        SourceName::Overrides => "overrides",
-        SourceName::Table => "table",
-        SourceName::Rdap => "rdap",
-        SourceName::Whois => "whois",
-        SourceName::Dns => "dns",
-    }
-}
-
 /// Prefix lengths, IPv4's and IPv6's.
 type Lengths = (u32, u32);
 /// As [`block_of`] has it.
@@ -542,7 +610,11 @@ const SMALL: Lengths = (24, 48);
 
 /// The CIDR block of a length around an address.
 fn block_around(address: Address, (ipv4, ipv6): Lengths) -> AddressRange {
-    let host_bits = if address.is_ipv4() { 32 - ipv4 } else { 128 - ipv6 };
+    let host_bits = if address.is_ipv4() {
+        32 - ipv4
+    } else {
+        128 - ipv6
+    };
     let span = (1_u128 << host_bits) - 1;
     let ends = (Address(address.0 & !span), Address(address.0 | span));
     AddressRange::new(ends.0, ends.1).unwrap_or_else(|_| AddressRange::single(address))

@@ -72,7 +72,12 @@ pub(super) fn judge(says: &[(SourceName, Says)], last_resorts: Vec<Rung>) -> Jud
     if has_asked_for_form {
         rungs.clear();
     }
-    Judged { verdict, reason, rungs, form }
+    Judged {
+        verdict,
+        reason,
+        rungs,
+        form,
+    }
 }
 
 impl Judged {
@@ -113,15 +118,27 @@ mod tests {
     }
 
     fn told(says: Vec<Says>, last_resorts: Vec<Rung>) -> String {
-        let says: Vec<_> = says.into_iter().map(|one| (SourceName::Table, one)).collect();
+        let says: Vec<_> = says
+            .into_iter()
+            .map(|one| (SourceName::Table, one))
+            .collect();
         let judged = judge(&says, last_resorts);
-        let rungs: Vec<&str> = judged.rungs.iter().map(|rung| rung.mailbox.as_str()).collect();
+        let rungs: Vec<&str> = judged
+            .rungs
+            .iter()
+            .map(|rung| rung.mailbox.as_str())
+            .collect();
         let until = match judged.verdict {
             Verdict::Deferred { until } => format!(" {}", until.0),
             _ => String::new(),
         };
         let verdict = judged.verdict.as_str();
-        format!("{verdict}{until} [{}] {}{}", rungs.join(" "), judged.reason, judged.form)
+        format!(
+            "{verdict}{until} [{}] {}{}",
+            rungs.join(" "),
+            judged.reason,
+            judged.form
+        )
     }
 
     #[test]
@@ -130,18 +147,48 @@ mod tests {
         let perhaps = || Says::Perhaps(vec![rung("tech@isp.example", Via::Own)]);
         let csirt = || vec![rung("csirt@cert.example", Via::Csirt)];
         let nobody = || Says::Nobody("nobody".to_owned());
-        let later = |at| Says::Later { until: Timestamp(at), why: "limit".to_owned() };
-        let form = || Says::Form { url: " U".to_owned(), reason: "form".to_owned() };
+        let later = |at| Says::Later {
+            until: Timestamp(at),
+            why: "limit".to_owned(),
+        };
+        let form = || Says::Form {
+            url: " U".to_owned(),
+            reason: "form".to_owned(),
+        };
         let never = || Says::Never("never".to_owned());
         for (says, resorts, expected) in [
             (vec![], vec![], "unresolved [] no source is switched on"),
-            (vec![nobody(), nobody()], vec![], "unresolved [] nobody; nobody"),
-            (vec![nobody()], csirt(), "matched [csirt@cert.example] csirt"),
+            (
+                vec![nobody(), nobody()],
+                vec![],
+                "unresolved [] nobody; nobody",
+            ),
+            (
+                vec![nobody()],
+                csirt(),
+                "matched [csirt@cert.example] csirt",
+            ),
             (vec![later(7), nobody()], csirt(), "deferred 7 [] limit"),
-            (vec![nobody(), later(9), later(7)], vec![], "deferred 7 [] limit"),
-            (vec![later(7), own()], csirt(), "matched [own@isp.example csirt@cert.example] own"),
-            (vec![perhaps(), own()], vec![], "matched [own@isp.example tech@isp.example] own"),
-            (vec![perhaps(), later(7)], vec![], "matched [tech@isp.example] own"),
+            (
+                vec![nobody(), later(9), later(7)],
+                vec![],
+                "deferred 7 [] limit",
+            ),
+            (
+                vec![later(7), own()],
+                csirt(),
+                "matched [own@isp.example csirt@cert.example] own",
+            ),
+            (
+                vec![perhaps(), own()],
+                vec![],
+                "matched [own@isp.example tech@isp.example] own",
+            ),
+            (
+                vec![perhaps(), later(7)],
+                vec![],
+                "matched [tech@isp.example] own",
+            ),
             (vec![own(), own()], vec![], "matched [own@isp.example] own"),
             (vec![never(), own()], csirt(), "withheld [] never"),
             (vec![form(), nobody()], csirt(), "unresolved [] form U"),

@@ -43,8 +43,13 @@ impl Unheard {
 
     /// Until when, and why, a lane stays unasked: the lane itself, or the first of its subjects.
     pub(super) fn in_lane(&self, lane: &str) -> Option<(Timestamp, String)> {
-        let of_lane = |(name, reason): &(String, (Timestamp, String))| (name == lane).then(|| reason.clone());
-        let single = self.single.values().filter_map(of_lane).min_by_key(|(until, _)| *until);
+        let of_lane =
+            |(name, reason): &(String, (Timestamp, String))| (name == lane).then(|| reason.clone());
+        let single = self
+            .single
+            .values()
+            .filter_map(of_lane)
+            .min_by_key(|(until, _)| *until);
         self.closed.get(lane).cloned().or(single)
     }
 
@@ -106,7 +111,10 @@ pub(super) async fn ask_all(
         known: Mutex::default(),
         unheard: Mutex::default(),
         progress: Arc::clone(progress),
-        tally: Mutex::new(Tally { waiting: total, ..Tally::default() }),
+        tally: Mutex::new(Tally {
+            waiting: total,
+            ..Tally::default()
+        }),
     });
     let mut tasks = JoinSet::new();
     for (name, blocks) in pending.lanes {
@@ -114,7 +122,11 @@ pub(super) async fn ask_all(
             blocks: Mutex::new(blocks.into_values().collect()),
             name,
         });
-        let blocks = lane.blocks.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let blocks = lane
+            .blocks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len();
         for _ in 0..desk.at_once(&lane.name).min(blocks) {
             let (round, lane) = (Arc::clone(&round), Arc::clone(&lane));
             tasks.spawn(async move { round.work(&lane).await });
@@ -162,13 +174,21 @@ struct Tally {
 enum Settled {
     /// As far as this address, everything is known.
     UpTo(Address),
-    Later { until: Timestamp, why: String, is_lane_closed: bool },
+    Later {
+        until: Timestamp,
+        why: String,
+        is_lane_closed: bool,
+    },
 }
 
 impl Round {
     async fn work(&self, lane: &Lane) -> Result<(), Error> {
         loop {
-            let block = lane.blocks.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let block = lane
+                .blocks
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pop_front();
             let Some(mut block) = block else {
                 return Ok(());
             };
@@ -184,15 +204,26 @@ impl Round {
                             self.settled(&lane.name);
                         }
                     }
-                    Settled::Later { until, why, is_lane_closed: true } => {
-                        lane.blocks.lock().unwrap_or_else(PoisonError::into_inner).clear();
-                        let mut unheard = self.unheard.lock().unwrap_or_else(PoisonError::into_inner);
+                    Settled::Later {
+                        until,
+                        why,
+                        is_lane_closed: true,
+                    } => {
+                        lane.blocks
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .clear();
+                        let mut unheard =
+                            self.unheard.lock().unwrap_or_else(PoisonError::into_inner);
                         unheard.closed.insert(lane.name.clone(), (until, why));
                         return Ok(());
                     }
                     Settled::Later { until, why, .. } => {
-                        let mut unheard = self.unheard.lock().unwrap_or_else(PoisonError::into_inner);
-                        unheard.single.insert(key(subject), (lane.name.clone(), (until, why)));
+                        let mut unheard =
+                            self.unheard.lock().unwrap_or_else(PoisonError::into_inner);
+                        unheard
+                            .single
+                            .insert(key(subject), (lane.name.clone(), (until, why)));
                         drop(unheard);
                         self.settled(&lane.name);
                     }
@@ -207,7 +238,11 @@ impl Round {
         let mut later: Option<(Timestamp, String)> = None;
         let mut is_lane_closed = true;
         for source in &self.sources {
-            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).find(*source, subject);
+            let known = self
+                .known
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .find(*source, subject);
             let answer = match known {
                 Some(answer) => answer,
                 None => match self.ask(*source, subject).await? {
@@ -216,7 +251,11 @@ impl Round {
                         known.add(*source, answer.clone());
                         answer
                     }
-                    Inquiry::Later { registry, until, why } => {
+                    Inquiry::Later {
+                        registry,
+                        until,
+                        why,
+                    } => {
                         is_lane_closed &= registry == lane && until > self.give_up;
                         if later.as_ref().is_none_or(|(earliest, _)| until < *earliest) {
                             later = Some((until, why));
@@ -235,7 +274,11 @@ impl Round {
             }
         }
         Ok(match later {
-            Some((until, why)) => Settled::Later { until, why, is_lane_closed },
+            Some((until, why)) => Settled::Later {
+                until,
+                why,
+                is_lane_closed,
+            },
             None => Settled::UpTo(known_to),
         })
     }
@@ -253,7 +296,10 @@ impl Round {
         let mut unheard = self.unheard.lock().unwrap_or_else(PoisonError::into_inner);
         unheard.questions += heard.len() as u64;
         drop(unheard);
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner).questions += heard.len() as u64;
+        self.tally
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .questions += heard.len() as u64;
         Ok(inquiry)
     }
 
@@ -288,7 +334,10 @@ fn behind(subject: Subject, address: Address) -> Option<Subject> {
 #[derive(Debug, Default)]
 struct Known {
     /// By source, then by first address; inner networks stand behind those around them.
-    answers: Vec<(SourceName, BTreeMap<(u128, std::cmp::Reverse<u128>), Answer>)>,
+    answers: Vec<(
+        SourceName,
+        BTreeMap<(u128, std::cmp::Reverse<u128>), Answer>,
+    )>,
 }
 
 impl Known {
@@ -299,7 +348,9 @@ impl Known {
         let place = (range.first().0, std::cmp::Reverse(range.last().0));
         match self.answers.iter_mut().find(|(one, _)| *one == source) {
             Some((_, answers)) => drop(answers.insert(place, answer)),
-            None => self.answers.push((source, BTreeMap::from([(place, answer)]))),
+            None => self
+                .answers
+                .push((source, BTreeMap::from([(place, answer)]))),
         }
     }
 
@@ -344,7 +395,12 @@ mod tests {
     #[test]
     fn the_innermost_answer_is_found() {
         let mut known = Known::default();
-        for range in ["198.51.0.0/16", "198.51.100.0/24", "198.51.100.64/26", "203.0.113.0/24"] {
+        for range in [
+            "198.51.0.0/16",
+            "198.51.100.0/24",
+            "198.51.100.64/26",
+            "203.0.113.0/24",
+        ] {
             known.add(SourceName::Rdap, answer(range));
         }
         for (asked, found) in [
@@ -357,9 +413,17 @@ mod tests {
             ("2001:db8::1", None),
         ] {
             let answer = known.find(SourceName::Rdap, asked.parse().unwrap());
-            assert_eq!(answer.map(|answer| answer.name).as_deref(), found, "{asked}");
+            assert_eq!(
+                answer.map(|answer| answer.name).as_deref(),
+                found,
+                "{asked}"
+            );
         }
-        assert!(known.find(SourceName::Whois, "198.51.7.1".parse().unwrap()).is_none());
+        assert!(
+            known
+                .find(SourceName::Whois, "198.51.7.1".parse().unwrap())
+                .is_none()
+        );
     }
 
     #[test]
@@ -367,7 +431,10 @@ mod tests {
         let rest = |range: &str, to: &str| {
             behind(range.parse().unwrap(), to.parse().unwrap()).map(|rest| rest.to_string())
         };
-        assert_eq!(rest("192.0.2.0/24", "192.0.2.127").as_deref(), Some("192.0.2.128/25"));
+        assert_eq!(
+            rest("192.0.2.0/24", "192.0.2.127").as_deref(),
+            Some("192.0.2.128/25")
+        );
         assert_eq!(rest("192.0.2.0/24", "192.0.2.255"), None);
         assert_eq!(rest("AS64500", "192.0.2.255"), None);
     }

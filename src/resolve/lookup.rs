@@ -75,7 +75,10 @@ pub async fn lookup(
     if let Some(sources) = &wish.sources {
         settings.sources.clone_from(sources);
     }
-    let work = Work { settings: &settings, ..*work };
+    let work = Work {
+        settings: &settings,
+        ..*work
+    };
     let looking = Looking {
         work: &work,
         settings: &settings,
@@ -169,7 +172,9 @@ impl Looking<'_> {
         let is_over = says
             .iter()
             .any(|(_, one)| !matches!(one, Says::Nobody(_) | Says::Silent(_)));
-        let asn = sources.origin(spot).filter(|_| !is_over && sources.climbs_to_as())?;
+        let asn = sources
+            .origin(spot)
+            .filter(|_| !is_over && sources.climbs_to_as())?;
         (!sources.is_as_known(asn)).then_some(Subject::As(asn))
     }
 
@@ -210,7 +215,10 @@ impl Looking<'_> {
             answer: shown(one),
         });
         let said = said.collect();
-        let says: Vec<_> = says.into_iter().map(|(source, one)| (source, settled(one))).collect();
+        let says: Vec<_> = says
+            .into_iter()
+            .map(|(source, one)| (source, settled(one)))
+            .collect();
         let judged = judge(&says, Vec::new());
         Ok(Lookup {
             subject,
@@ -237,9 +245,10 @@ fn settled(one: Says) -> Says {
 
 fn shown(one: &Says) -> String {
     match one {
-        Says::Whom(rungs) | Says::Perhaps(rungs) => {
-            rungs.first().map(|rung| rung.reason.clone()).unwrap_or_default()
-        }
+        Says::Whom(rungs) | Says::Perhaps(rungs) => rungs
+            .first()
+            .map(|rung| rung.reason.clone())
+            .unwrap_or_default(),
         Says::Never(text) | Says::Nobody(text) | Says::Silent(text) => text.clone(),
         Says::Form { reason, .. } => reason.clone(),
         Says::Later { until, why } => format!("{why}; not before {until}"),

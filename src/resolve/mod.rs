@@ -78,6 +78,9 @@ pub enum Error {
     /// What the settings name cannot be used.
     #[error("{0}")]
     Settings(String),
+    /// A registry cannot be asked now.
+    #[error("{0}")]
+    Later(String),
 }
 
 /// What one run did.
@@ -100,8 +103,14 @@ impl Work<'_> {
     }
 
     fn desk(&self) -> Result<Desk, Error> {
-        Desk::new(self.store, self.settings, self.allow_documentation, *self.clock, self.worker)
-            .map_err(Error::Settings)
+        Desk::new(
+            self.store,
+            self.settings,
+            self.allow_documentation,
+            *self.clock,
+            self.worker,
+        )
+        .map_err(Error::Settings)
     }
 
     /// The sources that are asked live, in their order.
@@ -242,7 +251,9 @@ impl Pass<'_> {
                     ready.push((suspect.id, places));
                 }
             }
-            let places = ready.iter().flat_map(|(_, places)| places.iter().map(|(_, place)| place));
+            let places = ready
+                .iter()
+                .flat_map(|(_, places)| places.iter().map(|(_, place)| place));
             self.learn(places, &mut known).await?;
             let (mut whole, mut cut) = (Vec::new(), Vec::new());
             for (suspect, places) in &ready {
@@ -279,10 +290,14 @@ impl Pass<'_> {
         if says.iter().any(|(_, one)| *one == Says::Unasked) {
             return Wants::Answers;
         }
-        let is_over = says.iter().any(|(_, one)| {
-            !matches!(one, Says::Nobody(_) | Says::Silent(_))
-        });
-        match self.sources.origin(spot).filter(|_| !is_over && self.sources.climbs_to_as()) {
+        let is_over = says
+            .iter()
+            .any(|(_, one)| !matches!(one, Says::Nobody(_) | Says::Silent(_)));
+        match self
+            .sources
+            .origin(spot)
+            .filter(|_| !is_over && self.sources.climbs_to_as())
+        {
             Some(asn) if !self.sources.is_as_known(asn) => Wants::As(asn),
             _ => Wants::Nothing,
         }
@@ -334,7 +349,11 @@ impl Pass<'_> {
                 findings.push((subject, self.finding(*spot, lane.as_deref())));
             }
         }
-        let ids = self.work.store.put_findings(self.campaign, &findings).await?;
+        let ids = self
+            .work
+            .store
+            .put_findings(self.campaign, &findings)
+            .await?;
         for (subject, id) in ids {
             for place in new.remove(&subject).unwrap_or_default() {
                 known.insert(place, id);
@@ -363,7 +382,11 @@ impl Pass<'_> {
             };
         }
         // The AS could not be asked yet, so it is too early for the country's CSIRT.
-        if lane.is_some() && !says.iter().any(|(_, one)| matches!(one, Says::Later { .. })) {
+        if lane.is_some()
+            && !says
+                .iter()
+                .any(|(_, one)| matches!(one, Says::Later { .. }))
+        {
             says.push((SourceName::Rdap, self.not_yet(lane.unwrap_or_default())));
         }
         says

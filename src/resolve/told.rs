@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use super::desk;
 use super::segments::Segments;
 use crate::config::SourceName;
 use crate::model::{Answer, AnswerOutcome, Subject, Tier, Timestamp};
@@ -49,7 +48,7 @@ impl Told {
         for (layer, source) in told.layers.iter_mut().zip(LIVE) {
             let mut ranges = Vec::new();
             for (place, one) in answers.iter().enumerate() {
-                if one.answer.source == desk::name(source)
+                if one.answer.source == source.as_str()
                     && let Some(range) = one.answer.range()
                 {
                     ranges.push(range);
