@@ -103,8 +103,6 @@ impl Via {
 
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|via| via.as_str() == text)
+        Self::ALL.into_iter().find(|via| via.as_str() == text)
     }
 }

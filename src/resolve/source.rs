@@ -90,7 +90,11 @@ impl Sources {
         for (piece, network) in self.table.segments.pieces(range) {
             for (piece, prefix) in self.overrides.prefixes.pieces(piece) {
                 let rule = prefix.map(|prefix| self.overrides.prefix_rules[prefix]);
-                let spot = Spot { network, rule, ..Spot::default() };
+                let spot = Spot {
+                    network,
+                    rule,
+                    ..Spot::default()
+                };
                 spots.push((piece, spot));
             }
         }
@@ -146,7 +150,9 @@ impl Sources {
 
     /// ISO 3166-1 alpha-2 in capitals, or empty.
     pub(super) fn country(&self, spot: Spot) -> String {
-        let answers = self.answers(spot).map(|(_, answer)| answer.country.as_str());
+        let answers = self
+            .answers(spot)
+            .map(|(_, answer)| answer.country.as_str());
         let table = self.chain(spot).into_iter();
         let table = table.map(|one| one.network.country.as_str());
         let mut all = table.chain(answers).filter(|country| !country.is_empty());
@@ -191,7 +197,9 @@ impl Sources {
                 let range = answer.range();
                 let is_own = range.is_none() || inner.is_none_or(|inner| Some(inner) == range);
                 let via = if is_own { Via::Own } else { Via::Parent };
-                let rungs = mailboxes.iter().map(|mailbox| self.rung(via, mailbox, answer));
+                let rungs = mailboxes
+                    .iter()
+                    .map(|mailbox| self.rung(via, mailbox, answer));
                 match tier {
                     Tier::Contact | Tier::None => Says::Perhaps(rungs.collect()),
                     Tier::Explicit | Tier::Remarks => Says::Whom(rungs.collect()),
@@ -263,10 +271,13 @@ impl Sources {
         let Some(asn) = self.origin(spot) else {
             return Vec::new();
         };
-        let told = self.told.about(asn).filter_map(|answer| match &answer.outcome {
-            AnswerOutcome::Contact(_, mailboxes) => Some((answer, mailboxes)),
-            _ => None,
-        });
+        let told = self
+            .told
+            .about(asn)
+            .filter_map(|answer| match &answer.outcome {
+                AnswerOutcome::Contact(_, mailboxes) => Some((answer, mailboxes)),
+                _ => None,
+            });
         let rungs = told.flat_map(|(answer, mailboxes)| {
             mailboxes.iter().map(move |mailbox| Rung {
                 via: Via::As,
@@ -364,11 +375,17 @@ fn table_rungs<'a>(
         let inner = describe(innermost);
         (
             Via::Parent,
-            format!("contact of {}, for {inner} inside it has none", describe(one)),
+            format!(
+                "contact of {}, for {inner} inside it has none",
+                describe(one)
+            ),
         )
     } else {
         let inner = describe(innermost);
-        (Via::Parent, format!("contact of {} around {inner}", describe(one)))
+        (
+            Via::Parent,
+            format!("contact of {} around {inner}", describe(one)),
+        )
     };
     let reason = format!("{whose}, by {} of {}", one.source, one.told_at.date());
     one.network.contacts.iter().map(move |mailbox| Rung {

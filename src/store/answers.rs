@@ -5,7 +5,9 @@ use sqlx::Row;
 use super::findings::parse_mailbox;
 use super::suspects::range;
 use super::{Error, Store, Transaction};
-use crate::model::{Address, AddressRange, Answer, AnswerOutcome, Mailbox, Subject, Tier, Timestamp};
+use crate::model::{
+    Address, AddressRange, Answer, AnswerOutcome, Mailbox, Subject, Tier, Timestamp,
+};
 
 /// An answer with its key.
 #[derive(Clone, Debug)]

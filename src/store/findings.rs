@@ -60,7 +60,8 @@ impl Store {
                     .bind(ask_at)
                     .bind(finding.form.as_str());
             }
-            let written: HashMap<String, i64> = insert.fetch_all(&mut *tx).await?.into_iter().collect();
+            let written: HashMap<String, i64> =
+                insert.fetch_all(&mut *tx).await?.into_iter().collect();
             self.put_rungs(&mut tx, chunk, &written).await?;
             ids.extend(written);
         }

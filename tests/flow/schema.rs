@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use lapwing::model::{
-    Answer, AnswerOutcome, CampaignState, DecisionKind, DeliveryState, OutcomeKind, Terminal, Verdict, Via,
+    Answer, AnswerOutcome, CampaignState, DecisionKind, DeliveryState, OutcomeKind, Terminal,
+    Verdict, Via,
 };
 use lapwing::store::{Error, Store};
 
