@@ -21,6 +21,7 @@ mod intake;
 mod overrides;
 mod parts;
 mod readme;
+mod registry;
 mod resolve;
 mod schema;
 mod send;

@@ -353,8 +353,9 @@ async fn send(socket: &mut TcpStream, answer: &Answer) -> std::io::Result<bool> 
             let size = if answer.how == How::Chunked { 7 } else { PIECE };
             loop {
                 for piece in body.chunks(size) {
-                    let chunk = [format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"];
-                    socket.write_all(&chunk.concat()).await?;
+                    let size = format!("{:x}\r\n", piece.len());
+                    let chunk = [size.as_bytes(), piece, b"\r\n"].concat();
+                    socket.write_all(&chunk).await?;
                 }
                 if answer.how == How::Chunked {
                     break;
