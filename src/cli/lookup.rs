@@ -13,8 +13,10 @@ use crate::model::{RangeError, Subject, Verdict};
 use crate::resolve::{self, Lookup, Wish};
 
 pub(super) async fn lookup(context: &Context, options: &Options) -> anyhow::Result<Ended> {
-    let subject: Subject = options
-        .subject
+    let Some(subject) = &options.subject else {
+        return super::parse::parse(context, &options.parse);
+    };
+    let subject: Subject = subject
         .parse()
         .map_err(|error: RangeError| Usage(format!("{error}; {}", error.remedy)))?;
     let wish = Wish {

@@ -36,6 +36,7 @@ use crate::model::{
 };
 use crate::store::{self, Piece, Store};
 use crate::templates::{self, Templates};
+pub use answer::{Form, Tried, try_answer};
 use csirt::Csirts;
 use desk::Desk;
 pub use desk::Heard;

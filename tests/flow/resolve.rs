@@ -80,7 +80,10 @@ story!(a_lookup_shows_the_chain_and_why, world, {
 
     // A range is answered piece by piece.
     let pieces = world.lookup("192.0.2.60-192.0.2.80").await;
-    let ranges: Vec<String> = pieces.iter().map(|piece| piece.subject.to_string()).collect();
+    let ranges: Vec<String> = pieces
+        .iter()
+        .map(|piece| piece.subject.to_string())
+        .collect();
     assert_eq!(
         ranges,
         [
