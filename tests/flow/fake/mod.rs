@@ -1,0 +1,4 @@
+//! The outside of the stories: registries that answer, limit and misbehave, on this machine.
+
+pub(crate) mod dns;
+pub(crate) mod whois;
