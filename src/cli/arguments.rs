@@ -307,7 +307,21 @@ pub(super) enum Letter {
 #[derive(Debug, Args)]
 pub(super) struct Lookup {
     /// An address, CIDR block or first-last range
-    pub(super) address: String,
+    #[arg(required_unless_present = "parse")]
+    pub(super) address: Option<String>,
+    #[command(flatten)]
+    pub(super) parse: Parse,
+}
+
+/// One answer to try the parser on.
+#[derive(Debug, Args)]
+pub(super) struct Parse {
+    /// Read a registry's answer from a file instead of asking; - is standard input
+    #[arg(long, num_args = 2, value_names = ["whois|rdap", "FILE"], conflicts_with = "address")]
+    pub(super) parse: Option<Vec<String>>,
+    /// What was asked, so that an answer about something else counts as none
+    #[arg(long, value_name = "IP|CIDR|AS", requires = "parse")]
+    pub(super) query: Option<String>,
 }
 
 /// A table to read, and how.

@@ -7,8 +7,10 @@ use crate::model::{AddressRange, Verdict};
 use crate::resolve;
 
 pub(super) async fn lookup(context: &Context, options: &Lookup) -> anyhow::Result<Ended> {
-    let range: AddressRange = options
-        .address
+    let Some(address) = &options.address else {
+        return super::parse::parse(context, &options.parse);
+    };
+    let range: AddressRange = address
         .parse()
         .map_err(|error: crate::model::RangeError| Usage(format!("{error}; {}", error.remedy)))?;
     let store = context.store().await?;

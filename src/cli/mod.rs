@@ -9,6 +9,7 @@ mod feed;
 mod letters;
 mod lookup;
 mod output;
+mod parse;
 mod sink;
 mod stages;
 mod start;

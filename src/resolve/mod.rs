@@ -28,6 +28,7 @@ use crate::model::{
     AddressRange, Campaign, CampaignState, Finding, Network, Progress, Timestamp, Verdict,
 };
 use crate::store::{Error, Piece, Store};
+pub use answer::{Form, Tried, try_answer};
 pub use load::{TableDone, load_table};
 pub use overrides::{NewOverride, Row as OverrideRow, read as read_overrides};
 use source::{Answer, Sources, Spot, weigh};
