@@ -186,7 +186,7 @@ fn read(bytes: &[u8], subject: Subject) -> Reply {
         None => "an empty answer",
         // Limits and maintenance come as pages, and with 200.
         Some(b'<') => "a web page instead of an answer",
-        Some(b'{' | b'[') => return answer::rdap(text, subject),
+        Some(b'{' | b'[') => return answer::rdap(text, Some(subject)),
         Some(_) => "something else than JSON",
     };
     let words = status.to_owned();
