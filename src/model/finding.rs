@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Mailbox, Timestamp};
+use super::{Format, Mailbox, Timestamp};
 
 /// What `resolve` found for all suspects of one network at once, so that a reason or a change
 /// of contact is one row, however many suspects hang on it.
@@ -27,6 +27,13 @@ pub enum Verdict {
         via: Via,
         /// The language the contact asked for, or empty.
         locale: String,
+        /// How staff said that it wants its letters.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        format: Option<Format>,
+        /// What the mailbox is registered for, where that is not the network itself: a larger range,
+        /// `AS64500`, or a country.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        answers_for: String,
     },
     /// No network is known, or none of its ladder has a contact.
     Unresolved,
@@ -51,13 +58,17 @@ impl Verdict {
 }
 
 /// Why it is this mailbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Via {
     /// The network's own contact.
     Own,
     /// The contact of a larger range around it.
     Parent,
+    /// The contact of the AS that announces it.
+    As,
+    /// The national CSIRT, for nobody else was found.
+    Csirt,
     /// Entered by staff.
     Override,
 }
@@ -68,14 +79,22 @@ impl Via {
         match self {
             Self::Own => "own",
             Self::Parent => "parent",
+            Self::As => "as",
+            Self::Csirt => "csirt",
             Self::Override => "override",
         }
     }
 
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
-        [Self::Own, Self::Parent, Self::Override]
-            .into_iter()
-            .find(|via| via.as_str() == text)
+        [
+            Self::Own,
+            Self::Parent,
+            Self::As,
+            Self::Csirt,
+            Self::Override,
+        ]
+        .into_iter()
+        .find(|via| via.as_str() == text)
     }
 }

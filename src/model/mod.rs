@@ -13,7 +13,7 @@ mod network;
 pub use network::{Network, Tier, parse_asn};
 
 mod contact;
-pub use contact::{Mailbox, MailboxError, Override, OverrideSubject};
+pub use contact::{Format, Mailbox, MailboxError, Override, OverrideSubject, SubjectError};
 
 mod campaign;
 pub use campaign::{Campaign, CampaignState, Decision, DecisionKind};

@@ -84,9 +84,15 @@ impl Sources {
     pub(super) fn ask(&self, spot: Spot) -> Vec<(SourceName, Answer)> {
         let chain = self.chain(spot);
         let mut answers = Vec::new();
+        let mut decided = false;
         for source in &self.order {
             let answer = match source {
-                SourceName::Overrides => self.overrides.ask(&chain, self.rule(spot)),
+                SourceName::Overrides => {
+                    decided = true;
+                    self.overrides.ask(&chain, self.rule(spot))
+                }
+                // Staff's word about a domain goes before whoever else names a mailbox there.
+                SourceName::Table if decided => self.overrides.redirect(ask_table(&chain)),
                 SourceName::Table => ask_table(&chain),
                 SourceName::Rdap | SourceName::Whois | SourceName::Dns => continue,
             };
@@ -173,12 +179,17 @@ fn ask_table(chain: &[&StoredNetwork]) -> Answer {
             ),
         ),
     };
-    let locale = one.network.locale.clone();
+    let answers_for = match via {
+        Via::Own => String::new(),
+        _ => one.network.range.to_string(),
+    };
     Answer::Found(
         Verdict::Matched {
             mailbox: mailbox.clone(),
             via,
-            locale,
+            locale: one.network.locale.clone(),
+            format: None,
+            answers_for,
         },
         format!("{reason}, by {} of {}", one.source, one.told_at.date()),
     )

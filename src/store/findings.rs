@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::{Error, Store};
-use crate::model::{Finding, Mailbox, Timestamp, Verdict, Via};
+use crate::model::{Finding, Format, Mailbox, Timestamp, Verdict, Via};
 
 const ROWS: usize = 500;
 
@@ -25,23 +25,32 @@ impl Store {
         for chunk in findings.chunks(ROWS) {
             let sql = format!(
                 "INSERT INTO finding (campaign_id, subject, network_id, country, verdict, mailbox, via, locale,
-                                      reason, ask_at)
+                                      format, answers_for, reason, ask_at)
                  VALUES {}
                  ON CONFLICT (campaign_id, subject) DO UPDATE
                  SET verdict = excluded.verdict, mailbox = excluded.mailbox, via = excluded.via,
-                     locale = excluded.locale, reason = excluded.reason, ask_at = excluded.ask_at
+                     locale = excluded.locale, format = excluded.format, answers_for = excluded.answers_for,
+                     reason = excluded.reason, ask_at = excluded.ask_at
                  RETURNING subject, id",
-                self.engine.rows(&campaign.to_string(), 9, chunk.len())
+                self.engine.rows(&campaign.to_string(), 11, chunk.len())
             );
             let mut insert = sqlx::query_as::<_, (String, i64)>(AssertSqlSafe(sql));
             for (subject, finding) in chunk {
-                let (mailbox, via, locale) = match &finding.verdict {
+                let [mailbox, via, locale, format, answers_for] = match &finding.verdict {
                     Verdict::Matched {
                         mailbox,
                         via,
                         locale,
-                    } => (mailbox.as_str(), via.as_str(), locale.as_str()),
-                    _ => ("", "", ""),
+                        format,
+                        answers_for,
+                    } => [
+                        mailbox.as_str(),
+                        via.as_str(),
+                        locale,
+                        format.map_or("", Format::as_str),
+                        answers_for,
+                    ],
+                    _ => [""; 5],
                 };
                 let ask_at = match finding.verdict {
                     Verdict::Deferred { until } => Some(until.0),
@@ -55,6 +64,8 @@ impl Store {
                     .bind(mailbox)
                     .bind(via)
                     .bind(locale)
+                    .bind(format)
+                    .bind(answers_for)
                     .bind(finding.reason.as_str())
                     .bind(ask_at);
             }
@@ -97,7 +108,7 @@ impl Store {
         mailbox: &Mailbox,
     ) -> Result<Vec<(Finding, i64)>, Error> {
         let rows = sqlx::query(
-            "SELECT finding.id, network_id, country, via, locale, reason,
+            "SELECT finding.id, network_id, country, via, locale, format, answers_for, reason,
                     (SELECT COUNT(*) FROM suspect WHERE finding_id = finding.id) AS suspects
              FROM finding
              WHERE campaign_id = $1 AND mailbox = $2 AND verdict = 'matched'
@@ -110,6 +121,7 @@ impl Store {
         rows.iter()
             .map(|row| {
                 let via: String = row.try_get("via")?;
+                let format: String = row.try_get("format")?;
                 let finding = Finding {
                     id: row.try_get("id")?,
                     network: row.try_get("network_id")?,
@@ -118,6 +130,8 @@ impl Store {
                         mailbox: mailbox.clone(),
                         via: Via::from_text(&via).unwrap_or(Via::Own),
                         locale: row.try_get("locale")?,
+                        format: Format::from_text(&format),
+                        answers_for: row.try_get("answers_for")?,
                     },
                     reason: row.try_get("reason")?,
                 };

@@ -49,6 +49,7 @@ fn the_words_of_the_database_are_those_of_the_program() {
             "outcome",
             OutcomeKind::ALL.map(OutcomeKind::as_str).to_vec(),
         ),
+        ("override_name", vec!["handle", "domain"]),
         ("terminal", terminals.map(Terminal::as_str).to_vec()),
         ("verdict", Verdict::WORDS.to_vec()),
     ]);
