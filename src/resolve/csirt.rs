@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::de::Error as _;
 
-use crate::model::Mailbox;
+use super::source::Answer;
+use crate::model::{Mailbox, Verdict, Via};
 use crate::templates::{Error, Templates};
 
 const FILE: &str = "csirt.toml";
@@ -40,6 +41,24 @@ impl Csirts {
     pub(super) fn of(&self, country: &str) -> Option<(&str, &Mailbox)> {
         let entry = self.by_country.get(country)?;
         Some((&entry.name, entry.mailbox.as_ref()?))
+    }
+
+    /// The last rung of the ladder, for networks of this country; it is the finding's.
+    pub(super) fn ask(&self, country: &str) -> Answer {
+        let Some((name, mailbox)) = self.of(country) else {
+            return Answer::None(match country {
+                "" => "no country is known, so no national CSIRT".to_owned(),
+                country => format!("no national CSIRT of {country} is known"),
+            });
+        };
+        let verdict = Verdict::Matched {
+            mailbox: mailbox.clone(),
+            via: Via::Csirt,
+            locale: String::new(),
+            format: None,
+            answers_for: country.to_owned(),
+        };
+        Answer::Found(verdict, format!("national CSIRT of {country}, {name}"))
     }
 }
 
@@ -127,6 +146,23 @@ mod tests {
         }
         assert_eq!(shipped.of("AQ"), None);
         assert_eq!(shipped.of(""), None);
+    }
+
+    #[test]
+    fn the_country_of_the_networks_picks_the_csirt() {
+        let csirts = laid_over("[KR]\nmailbox = \"\"\n").unwrap();
+        let Answer::Found(Verdict::Matched { mailbox, via, .. }, reason) = csirts.ask("JP") else {
+            panic!("Japan has one");
+        };
+        assert_eq!((mailbox.domain(), via), ("jpcert.or.jp", Via::Csirt));
+        assert_eq!(reason, "national CSIRT of JP, JPCERT/CC");
+        for (country, reason) in [
+            ("KR", "no national CSIRT of KR is known"),
+            ("AQ", "no national CSIRT of AQ is known"),
+            ("", "no country is known, so no national CSIRT"),
+        ] {
+            assert_eq!(csirts.ask(country), Answer::None(reason.to_owned()));
+        }
     }
 
     #[test]
