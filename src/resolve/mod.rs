@@ -19,6 +19,7 @@ use crate::model::{
 use crate::store::{Error, Piece, Store};
 pub use load::{TableDone, load_table};
 pub use overrides::{NewOverride, Row as OverrideRow, read as read_overrides};
+pub use segments::Segments;
 use source::{Answer, Sources, Spot, weigh};
 pub use table::read as read_table;
 

@@ -140,8 +140,7 @@ impl Table {
             }
             networks.extend(page);
         }
-        let ranges: Vec<AddressRange> = networks.iter().map(|one| one.network.range).collect();
-        let segments = Segments::build(&ranges);
+        let segments = Segments::build(networks.iter().map(|one| one.network.range));
         Ok(Self { networks, segments })
     }
 }
@@ -223,7 +222,7 @@ impl Overrides {
                 }
             }
         }
-        overrides.prefixes = Segments::build(&prefixes);
+        overrides.prefixes = Segments::build(prefixes);
         overrides.rules = rules;
         overrides
     }
