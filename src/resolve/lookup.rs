@@ -3,9 +3,10 @@
 use serde::Serialize;
 
 use super::csirt::Csirts;
-use super::desk::Heard;
+use super::desk::{Heard, Inquiry};
 use super::ladder::judge;
 use super::source::{Says, Sources, Spot};
+use super::told::is_enough;
 use super::{Error, Work};
 use crate::config::{self, SourceName};
 use crate::model::{
@@ -106,7 +107,7 @@ impl Looking<'_> {
     }
 
     async fn at_range(&self, range: AddressRange) -> Result<Vec<Lookup>, Error> {
-        let mut heard: Vec<(AddressRange, Vec<Heard>)> = Vec::new();
+        let mut told: Vec<(AddressRange, Told)> = Vec::new();
         let mut sources = self.sources().await?;
         let mut asked: Vec<Subject> = Vec::new();
         let live = self.work.live();
@@ -126,27 +127,22 @@ impl Looking<'_> {
                     break;
                 };
                 asked.push(subject);
-                let told = self.ask_all(&desk, &live, subject).await?;
-                heard.push((piece, told));
+                told.push((piece, self.ask_all(&desk, &live, subject).await?));
                 sources = self.sources().await?;
             }
         }
         let spots = sources.spots(range).into_iter();
         let lookups = spots.map(|(piece, spot)| {
-            let says = sources.ask(spot);
-            let said = says.iter().map(|(source, one)| Said {
-                source: *source,
-                answer: shown(one),
-            });
-            let said = said.collect();
-            let says = says.into_iter().map(|(source, one)| (source, settled(one)));
-            let judged = judge(&says.collect::<Vec<_>>(), sources.last_resorts(spot));
+            let here = told.iter().filter(|(about, _)| about.overlaps(piece));
+            let here: Vec<&Told> = here.map(|(_, told)| told).collect();
+            let says = settled(sources.ask(spot), &here);
+            let said = says.iter().map(Said::from).collect();
+            let judged = judge(&says, sources.last_resorts(spot));
             let chain = sources.chain(spot).into_iter().map(|one| Known {
                 network: one.network.clone(),
                 source: one.source.clone(),
                 told_at: one.told_at,
             });
-            let here = heard.iter().filter(|(about, _)| about.overlaps(piece));
             Lookup {
                 subject: Subject::Range(piece),
                 chain: chain.collect(),
@@ -157,7 +153,7 @@ impl Looking<'_> {
                 reason: judged.reason,
                 rungs: judged.rungs,
                 form: judged.form,
-                heard: here.flat_map(|(_, heard)| heard.clone()).collect(),
+                heard: here.iter().flat_map(|told| told.heard.clone()).collect(),
             }
         });
         Ok(lookups.collect())
@@ -183,42 +179,37 @@ impl Looking<'_> {
         desk: &super::Desk,
         live: &[SourceName],
         subject: Subject,
-    ) -> Result<Vec<Heard>, Error> {
-        let mut heard = Vec::new();
+    ) -> Result<Told, Error> {
+        let mut told = Told::default();
         let give_up = self.work.clock.now().plus(self.settings.patience);
         for source in live {
-            let asked = desk.ask(*source, subject, give_up, &mut heard, self.progress);
-            if let super::desk::Inquiry::Known(answer) = asked.await?
-                && super::told::is_enough(&answer)
-            {
-                break;
+            let asked = desk.ask(*source, subject, give_up, &mut told.heard, self.progress);
+            match asked.await? {
+                Inquiry::Known(answer) if is_enough(&answer) => break,
+                Inquiry::Later { until, why, .. } => {
+                    let later = Says::Later { until, why };
+                    told.later.push((*source, subject, later));
+                }
+                Inquiry::Known(_) | Inquiry::Nobody => {}
             }
         }
-        Ok(heard)
+        Ok(told)
     }
 
     async fn at_as(&self, asn: u32) -> Result<Lookup, Error> {
         let subject = Subject::As(asn);
         let live = self.work.live();
-        let mut heard = Vec::new();
+        let mut told = Told::default();
         if !live.is_empty() {
             let mut desk = self.work.desk()?;
             if let Some(since) = self.since {
                 desk.ask_anew(since);
             }
-            heard = self.ask_all(&desk, &live, subject).await?;
+            told = self.ask_all(&desk, &live, subject).await?;
         }
         let sources = self.sources().await?;
-        let says: Vec<(SourceName, Says)> = sources.ask_about_as(asn);
-        let said = says.iter().map(|(source, one)| Said {
-            source: *source,
-            answer: shown(one),
-        });
-        let said = said.collect();
-        let says: Vec<_> = says
-            .into_iter()
-            .map(|(source, one)| (source, settled(one)))
-            .collect();
+        let says = settled(sources.ask_about_as(asn), &[&told]);
+        let said = says.iter().map(Said::from).collect();
         let judged = judge(&says, Vec::new());
         Ok(Lookup {
             subject,
@@ -230,16 +221,49 @@ impl Looking<'_> {
             reason: judged.reason,
             rungs: judged.rungs,
             form: judged.form,
-            heard,
+            heard: told.heard,
         })
     }
 }
 
-/// What was not asked by now will not be.
-fn settled(one: Says) -> Says {
-    match one {
-        Says::Unasked => Says::Silent(shown(&Says::Unasked)),
-        other => other,
+/// What came of asking just now.
+#[derive(Default)]
+struct Told {
+    heard: Vec<Heard>,
+    /// Who could not be asked, about what, and until when.
+    later: Vec<(SourceName, Subject, Says)>,
+}
+
+/// What was not asked by now will not be; who could not be asked now is asked later, and that is not
+/// the same.
+fn settled(says: Vec<(SourceName, Says)>, told: &[&Told]) -> Vec<(SourceName, Says)> {
+    let later = || told.iter().flat_map(|told| &told.later);
+    let settle = |(source, one)| match one {
+        Says::Unasked => {
+            let put_off = later().find(|(whom, ..)| *whom == source);
+            let silent = || Says::Silent(shown(&Says::Unasked));
+            (source, put_off.map_or_else(silent, |(.., one)| one.clone()))
+        }
+        other => (source, other),
+    };
+    let mut says: Vec<_> = says.into_iter().map(settle).collect();
+    let is_later = says
+        .iter()
+        .any(|(_, one)| matches!(one, Says::Later { .. }));
+    // The AS could not be asked yet, so it is too early for the country's CSIRT.
+    let mut about_as = later().filter(|(_, subject, _)| matches!(subject, Subject::As(_)));
+    if let Some((source, _, one)) = about_as.next().filter(|_| !is_later) {
+        says.push((*source, one.clone()));
+    }
+    says
+}
+
+impl From<&(SourceName, Says)> for Said {
+    fn from((source, one): &(SourceName, Says)) -> Self {
+        Self {
+            source: *source,
+            answer: shown(one),
+        }
     }
 }
 
