@@ -93,7 +93,7 @@ pub(super) enum Command {
     Letter(Letter),
     /// Show the networks around an address or range, the mailbox that answers for it, and why
     Lookup(Lookup),
-    /// Load tables of networks and contacts
+    /// Load registries' dumps and tables of networks and contacts
     #[command(subcommand)]
     Table(Table),
     /// Decide that a prefix, AS or handle has another mailbox, or is never written to
@@ -323,10 +323,31 @@ pub(super) struct TableFile {
     pub(super) encoding: Option<crate::sheet::Charset>,
 }
 
+/// Dumps and tables to read together, and how.
+#[derive(Debug, Args)]
+pub(super) struct TableFiles {
+    /// Dumps and tables; - is standard input, but not for a registry's database
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    /// Say which column of a table holds what: range=col1, country=CC
+    #[arg(long, value_name = "WHAT=COLUMN")]
+    pub(super) map: Vec<crate::sheet::Mapping>,
+    /// shift_jis, gb18030, euc-kr, big5, windows-1252 …; told from each line when not given
+    #[arg(long, value_name = "LABEL")]
+    pub(super) encoding: Option<crate::sheet::Charset>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Table {
-    /// Load a CSV of networks and contacts; networks of the same range are renewed
-    Load(TableFile),
+    /// Load networks, AS numbers and contacts from registries' dumps or a CSV
+    ///
+    /// Each file is known by its content, packed or not: a registry's database in RPSL (RIPE's and
+    /// APNIC's split files, AFRINIC's one), delegated-extended statistics of any registry, or a table
+    /// of ranges. Files that refer to each other are loaded together, in any order: inetnum, inet6num
+    /// and aut-num with organisation, role and irt, else their contacts cannot be found. Networks of
+    /// the same range are renewed; statistics, and rows without contact, take away none that another
+    /// source told.
+    Load(TableFiles),
     /// What has been loaded
     List,
 }

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::{compose, config, report, send, sheet, store, templates};
+use crate::{compose, config, report, resolve, send, sheet, store, templates};
 use arguments::{Arguments, Command};
 use context::Context;
 
@@ -153,6 +153,11 @@ fn code_of(error: &anyhow::Error) -> u8 {
         }
         if let Some(report::export::Error::Store(error)) = cause.downcast_ref() {
             return store(error);
+        }
+        if let Some(resolve::TableError::Piped { .. } | resolve::TableError::Unmapped { .. }) =
+            cause.downcast_ref()
+        {
+            return 2;
         }
         match cause.downcast_ref::<compose::Error>() {
             Some(compose::Error::Store(error)) => return store(error),

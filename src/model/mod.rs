@@ -12,6 +12,9 @@ pub use suspect::{Refusal, Suspect, Terminal};
 mod network;
 pub use network::{Network, Tier, parse_asn};
 
+mod system;
+pub use system::{AutonomousSystem, Registered, Teller};
+
 mod contact;
 pub use contact::{Mailbox, MailboxError, Override, OverrideSubject};
 

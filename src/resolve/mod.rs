@@ -2,6 +2,7 @@
 
 #[allow(dead_code, reason = "filled in the next commits")]
 mod answer;
+mod dump;
 mod load;
 mod overrides;
 mod segments;
@@ -17,6 +18,7 @@ use crate::model::{
     AddressRange, Campaign, CampaignState, Finding, Network, Progress, Timestamp, Verdict,
 };
 use crate::store::{Error, Piece, Store};
+pub use dump::{TableError, TableFiles, load_tables};
 pub use load::{TableDone, load_table};
 pub use overrides::{NewOverride, Row as OverrideRow, read as read_overrides};
 use source::{Answer, Sources, Spot, weigh};

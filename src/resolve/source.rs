@@ -150,12 +150,18 @@ fn ask_table(chain: &[&StoredNetwork]) -> Answer {
     let Some(innermost) = chain.first() else {
         return Answer::None("no network in the table holds this address".to_owned());
     };
-    let found = chain
+    let rungs = rungs(chain);
+    let found = rungs
         .iter()
         .enumerate()
         .find_map(|(rung, one)| Some((rung, one, one.network.contacts.first()?)));
     let Some((rung, one, mailbox)) = found else {
-        return Answer::None(match chain.len() {
+        return Answer::None(match rungs.len() {
+            reach if reach < chain.len() => format!(
+                "{} has no contact, and the ranges around it do not answer for it: \
+                 its maintainer says that it is an end user's own",
+                describe(chain[reach - 1])
+            ),
             1 => format!("{} has no contact", describe(innermost)),
             _ => format!(
                 "neither {} nor the ranges around it have a contact",
@@ -183,6 +189,13 @@ fn ask_table(chain: &[&StoredNetwork]) -> Answer {
         },
         format!("{reason}, by {} of {}", one.source, one.told_at.date()),
     )
+}
+
+/// The networks that may answer for the innermost, itself the first: up to the first one whose
+/// surroundings do not answer for it.
+fn rungs<'a, 'b>(chain: &'a [&'b StoredNetwork]) -> &'a [&'b StoredNetwork] {
+    let reach = chain.iter().position(|one| one.ends_ladder);
+    &chain[..reach.map_or(chain.len(), |last| last + 1)]
 }
 
 pub(super) fn describe(one: &StoredNetwork) -> String {

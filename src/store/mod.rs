@@ -13,9 +13,11 @@ mod letters;
 mod networks;
 mod overrides;
 mod queue;
+mod registered;
 mod signatories;
 mod statistics;
 mod suspects;
+mod systems;
 
 use std::time::Duration;
 
@@ -33,6 +35,7 @@ pub use networks::{StoredNetwork, TableLoad};
 pub use queue::Claimed;
 pub use statistics::{CountryLine, FindingLine, QueueView, Tally, Totals};
 pub use suspects::{Piece, SuspectRow, Waiting};
+pub use systems::StoredSystem;
 
 /// How long a database that is just starting is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
