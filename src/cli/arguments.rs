@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
+use super::tables::Table;
 use crate::model::DeliveryState;
 
 /// Tells every network which of its machines send spam, and follows what happens.
@@ -321,35 +322,6 @@ pub(super) struct TableFile {
     /// shift_jis, gb18030, euc-kr, big5, windows-1252 …; told from each line when not given
     #[arg(long, value_name = "LABEL")]
     pub(super) encoding: Option<crate::sheet::Charset>,
-}
-
-/// Dumps and tables to read together, and how.
-#[derive(Debug, Args)]
-pub(super) struct TableFiles {
-    /// Dumps and tables; - is standard input, but not for a registry's database
-    #[arg(required = true, value_name = "FILE")]
-    pub(super) files: Vec<PathBuf>,
-    /// Say which column of a table holds what: range=col1, country=CC
-    #[arg(long, value_name = "WHAT=COLUMN")]
-    pub(super) map: Vec<crate::sheet::Mapping>,
-    /// shift_jis, gb18030, euc-kr, big5, windows-1252 …; told from each line when not given
-    #[arg(long, value_name = "LABEL")]
-    pub(super) encoding: Option<crate::sheet::Charset>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum Table {
-    /// Load networks, AS numbers and contacts from registries' dumps or a CSV
-    ///
-    /// Each file is known by its content, packed or not: a registry's database in RPSL (RIPE's and
-    /// APNIC's split files, AFRINIC's one), delegated-extended statistics of any registry, or a table
-    /// of ranges. Files that refer to each other are loaded together, in any order: inetnum, inet6num
-    /// and aut-num with organisation, role and irt, else their contacts cannot be found. Networks of
-    /// the same range are renewed; statistics, and rows without contact, take away none that another
-    /// source told.
-    Load(TableFiles),
-    /// What has been loaded
-    List,
 }
 
 #[derive(Debug, Subcommand)]

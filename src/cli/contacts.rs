@@ -1,96 +1,15 @@
-//! Networks, overrides, signatories: what is known about whom to write to, and who signs.
+//! Overrides and signatories: what staff decided about whom to write to, and who signs.
 
 use super::Ended;
-use super::arguments::{
-    Override as Overrides, Signatory as Signatories, Table, TableFile, TableFiles,
-};
-use super::context::{BYTES, Context, Usage};
+use super::arguments::{Override as Overrides, Signatory as Signatories, TableFile};
+use super::context::{Context, Usage};
 use super::feed::{feed_name, open, say_refusals};
-use super::output::count;
 use crate::compose;
 use crate::model::{
     AddressRange, Override, OverrideSubject, Progress, Refusal, Timestamp, parse_asn,
 };
-use crate::resolve::{self, NewOverride, OverrideRow, TableDone};
+use crate::resolve::{self, NewOverride, OverrideRow};
 use crate::store::Store;
-
-pub(super) async fn table(context: &Context, action: &Table) -> anyhow::Result<Ended> {
-    let store = context.store().await?;
-    match action {
-        Table::Load(from) => load(context, &store, from).await,
-        Table::List => {
-            let known = store.table_loads().await?;
-            context.out.none(
-                known.is_empty(),
-                "No table yet: lapwing table load NETWORKS.csv",
-            )?;
-            for load in known {
-                let text = format!(
-                    "{}  {}: {} networks, {} refused, by {}",
-                    load.loaded_at, load.name, load.networks, load.refused, load.loaded_by
-                );
-                context.out.line(&load, text)?;
-            }
-            Ok(Ended::Well)
-        }
-    }
-}
-
-async fn load(context: &Context, store: &Store, from: &TableFiles) -> anyhow::Result<Ended> {
-    let watch = context.watch(BYTES);
-    let files = resolve::TableFiles {
-        files: &from.files,
-        charset: from.encoding,
-        map: &from.map,
-    };
-    let into = (!context.dry_run).then_some(store);
-    let now = context.clock.now();
-    let loaded = resolve::load_tables(into, &files, &context.by, now, &watch.progress).await?;
-    let stopped = watch.stopped_by();
-    drop(watch);
-    let mut is_partly = false;
-    for done in &loaded {
-        say_refusals(context, &done.name, &done.refusals)?;
-        context.out.line(done, told(done))?;
-        if done.lacking > 0 {
-            context.out.remark(&format!(
-                "  {} of them refer to objects that no file held: load them together with those of \
-                 organisation, role and irt",
-                done.lacking
-            ))?;
-        }
-        is_partly |= done.refused > 0;
-    }
-    if context.dry_run {
-        context.out.remark("Nothing was written (--dry-run).")?;
-    }
-    Ok(match stopped {
-        Some(code) => Ended::Stopped(code),
-        None if is_partly => Ended::Partly,
-        None => Ended::Well,
-    })
-}
-
-/// What a file gave; what it cannot hold is not named.
-fn told(done: &TableDone) -> String {
-    let mut parts = vec![
-        count(done.networks as i64, "network"),
-        format!("{} with a contact of their own", done.with_contact),
-    ];
-    if done.systems > 0 {
-        parts.push(count(done.systems as i64, "AS number"));
-    }
-    if done.references > 0 {
-        let objects = count(done.references as i64, "object");
-        parts.push(format!("{objects} to refer to"));
-    }
-    if done.passed > 0 {
-        let passed = done.passed;
-        parts.push(format!("{passed} given to nobody or held elsewhere"));
-    }
-    parts.push(format!("{} refused", done.refused));
-    format!("{}: {}", done.name, parts.join(", "))
-}
 
 pub(super) async fn overrides(context: &Context, action: &Overrides) -> anyhow::Result<Ended> {
     let store = context.store().await?;

@@ -12,6 +12,7 @@ mod output;
 mod sink;
 mod stages;
 mod start;
+mod tables;
 mod worker;
 
 use std::ffi::OsString;
@@ -83,7 +84,7 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Import(options) => feed::import(&context, &options).await,
         Command::Refused(options) => feed::refused(&context, &options).await,
         Command::Unplaced(options) => feed::unplaced(&context, &options).await,
-        Command::Table(action) => contacts::table(&context, &action).await,
+        Command::Table(action) => tables::run(&context, &action).await,
         Command::Override(action) => contacts::overrides(&context, &action).await,
         Command::Signatory(action) => contacts::signatories(&context, &action).await,
         Command::Lookup(options) => lookup::lookup(&context, &options).await,

@@ -136,6 +136,8 @@ impl<'a> Batch<'a> {
     /// The database's.
     pub(super) async fn finish(mut self) -> Result<TableDone, Error> {
         self.store().await?;
+        // A database is read twice.
+        self.done.refusals.sort_by_key(|refusal| refusal.line);
         if let Some(store) = self.to.store {
             let load = TableLoad {
                 name: self.done.name.clone(),

@@ -12,6 +12,7 @@ mod compose;
 mod crash;
 mod demo;
 mod desk;
+mod dump;
 mod fail_closed;
 mod golden;
 mod hostile;
