@@ -11,6 +11,14 @@ use super::output::count;
 use crate::resolve::{self, TableDone};
 use crate::store::Store;
 
+const TOGETHER: &str = "\
+Each file is known by its content, packed or not: a registry's database in RPSL (RIPE's and
+APNIC's split files, AFRINIC's one), delegated-extended statistics of any registry, or a table
+of ranges. Files that refer to each other are loaded together, in any order: inetnum, inet6num
+and aut-num with organisation, role and irt, else their contacts cannot be found. Networks of
+the same range are renewed; statistics, and rows without contact, take away nothing that
+another source told.";
+
 /// Dumps and tables to read together, and how.
 #[derive(Debug, Args)]
 pub(super) struct TableFiles {
@@ -28,13 +36,7 @@ pub(super) struct TableFiles {
 #[derive(Debug, Subcommand)]
 pub(super) enum Table {
     /// Load networks, AS numbers and contacts from registries' dumps or a CSV
-    ///
-    /// Each file is known by its content, packed or not: a registry's database in RPSL (RIPE's and
-    /// APNIC's split files, AFRINIC's one), delegated-extended statistics of any registry, or a table
-    /// of ranges. Files that refer to each other are loaded together, in any order: inetnum, inet6num
-    /// and aut-num with organisation, role and irt, else their contacts cannot be found. Networks of
-    /// the same range are renewed; statistics, and rows without contact, take away none that another
-    /// source told.
+    #[command(after_help = TOGETHER)]
     Load(TableFiles),
     /// What has been loaded
     List,

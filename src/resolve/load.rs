@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
+use super::held::Held;
 use super::table::{Row, Rows};
 use crate::model::{AutonomousSystem, Network, Progress, Refusal, Registered, Teller, Timestamp};
 use crate::store::{Error, Store, TableLoad};
 
-/// Networks held and sorted together. Files come in the order of their making: sorted by range, so
-/// many at once reach the index of millions several times as fast as in small pieces. Some 80 MB.
-const BATCH: usize = 250_000;
+/// Systems held at once; there are some 120,000 in the world.
+const SYSTEMS: usize = 200_000;
 
 /// Networks stored in one transaction.
 const CHUNK: usize = 5_000;
@@ -65,7 +65,7 @@ pub(super) struct Destination<'a> {
 pub(super) struct Batch<'a> {
     to: Destination<'a>,
     teller: Teller,
-    networks: Vec<Registered>,
+    networks: Held,
     systems: Vec<AutonomousSystem>,
     pub(super) done: TableDone,
 }
@@ -75,7 +75,7 @@ impl<'a> Batch<'a> {
         Self {
             to,
             teller,
-            networks: Vec::new(),
+            networks: Held::default(),
             systems: Vec::new(),
             done,
         }
@@ -85,7 +85,7 @@ impl<'a> Batch<'a> {
         self.done.networks += 1;
         self.done.with_contact += u64::from(!one.network.contacts.is_empty());
         if self.to.store.is_some() {
-            self.networks.push(one);
+            self.networks.push(&one);
         }
     }
 
@@ -97,7 +97,7 @@ impl<'a> Batch<'a> {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.networks.len() + self.systems.len() >= BATCH
+        self.networks.is_full() || self.systems.len() >= SYSTEMS
     }
 
     /// Stores what it holds; of what was told twice, the last counts.
@@ -108,16 +108,14 @@ impl<'a> Batch<'a> {
         let Some(store) = self.to.store else {
             return Ok(());
         };
-        // A stable sort keeps the last behind; turned round, it is the one that is kept.
-        self.networks.reverse();
-        self.networks.sort_by_key(|one| one.network.range);
-        self.networks.dedup_by_key(|one| one.network.range);
-        for chunk in self.networks.chunks(CHUNK) {
+        self.networks.sort();
+        for chunk in self.networks.pieces(CHUNK) {
             store
-                .put_registered(chunk, self.teller, &self.done.name, self.to.now)
+                .put_registered(&chunk, self.teller, &self.done.name, self.to.now)
                 .await?;
         }
         self.networks.clear();
+        // A stable sort keeps the last behind; turned round, it is the one that is kept.
         self.systems.reverse();
         self.systems.sort_by_key(|one| one.asn);
         self.systems.dedup_by_key(|one| one.asn);

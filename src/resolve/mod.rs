@@ -3,6 +3,7 @@
 #[allow(dead_code, reason = "filled in the next commits")]
 mod answer;
 mod dump;
+mod held;
 mod load;
 mod overrides;
 mod segments;
