@@ -12,6 +12,7 @@ mod compose;
 mod crash;
 mod demo;
 mod desk;
+mod dump;
 mod fail_closed;
 #[allow(dead_code, reason = "not every server misbehaves in every way")]
 mod fake;
