@@ -320,18 +320,7 @@ pub(super) struct Lookup {
     #[arg(long)]
     pub(super) raw: bool,
     #[command(flatten)]
-    pub(super) parse: Parse,
-}
-
-/// One answer to try the parser on.
-#[derive(Debug, Args)]
-pub(super) struct Parse {
-    /// Read a registry's answer from a file instead of asking; - is standard input
-    #[arg(long, num_args = 2, value_names = ["whois|rdap", "FILE"], conflicts_with = "subject")]
-    pub(super) parse: Option<Vec<String>>,
-    /// What was asked, so that an answer about something else counts as none
-    #[arg(long, value_name = "IP|CIDR|AS", requires = "parse")]
-    pub(super) query: Option<String>,
+    pub(super) parse: super::parse::Parse,
 }
 
 /// A table to read, and how.

@@ -5,6 +5,7 @@
     reason = "a story that cannot go on has failed, and the place says where"
 )]
 
+mod answers;
 mod approve;
 mod cli;
 mod cluster;
