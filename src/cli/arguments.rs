@@ -306,9 +306,18 @@ pub(super) enum Letter {
 
 #[derive(Debug, Args)]
 pub(super) struct Lookup {
-    /// An address, CIDR block or first-last range
+    /// An address, CIDR block, first-last range, or AS64500
     #[arg(required_unless_present = "parse")]
-    pub(super) address: Option<String>,
+    pub(super) subject: Option<String>,
+    /// Ask only these, in this order: overrides,table,rdap,whois,dns
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(super) source: Vec<String>,
+    /// Ask registries even where their answer is remembered
+    #[arg(long)]
+    pub(super) no_cache: bool,
+    /// Show what the servers answered, word for word
+    #[arg(long)]
+    pub(super) raw: bool,
     #[command(flatten)]
     pub(super) parse: Parse,
 }
@@ -317,7 +326,7 @@ pub(super) struct Lookup {
 #[derive(Debug, Args)]
 pub(super) struct Parse {
     /// Read a registry's answer from a file instead of asking; - is standard input
-    #[arg(long, num_args = 2, value_names = ["whois|rdap", "FILE"], conflicts_with = "address")]
+    #[arg(long, num_args = 2, value_names = ["whois|rdap", "FILE"], conflicts_with = "subject")]
     pub(super) parse: Option<Vec<String>>,
     /// What was asked, so that an answer about something else counts as none
     #[arg(long, value_name = "IP|CIDR|AS", requires = "parse")]

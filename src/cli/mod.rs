@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::{compose, config, report, send, sheet, store, templates};
+use crate::{compose, config, report, resolve, send, sheet, store, templates};
 use arguments::{Arguments, Command};
 use context::Context;
 
@@ -158,6 +158,12 @@ fn code_of(error: &anyhow::Error) -> u8 {
         match cause.downcast_ref::<compose::Error>() {
             Some(compose::Error::Store(error)) => return store(error),
             Some(compose::Error::Letter { .. }) => return 5,
+            None => {}
+        }
+        match cause.downcast_ref::<resolve::Error>() {
+            Some(resolve::Error::Store(error)) => return store(error),
+            Some(resolve::Error::Templates(_) | resolve::Error::Settings(_)) => return 2,
+            Some(resolve::Error::Later(_)) => return 6,
             None => {}
         }
         let is_usage = cause.is::<config::Error>()

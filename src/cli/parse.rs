@@ -7,7 +7,8 @@ use anyhow::Context as _;
 use super::Ended;
 use super::arguments::Parse;
 use super::context::{Context, Usage};
-use crate::resolve::{Form, Subject, Tried, try_answer};
+use crate::model::Subject;
+use crate::resolve::{Form, Tried, try_answer};
 
 pub(super) fn parse(context: &Context, options: &Parse) -> anyhow::Result<Ended> {
     let Some([form, file]) = options.parse.as_deref() else {

@@ -16,6 +16,21 @@ pub struct Finding {
     pub verdict: Verdict,
     /// In words, for staff: which source said so, and over which rungs of the ladder.
     pub reason: String,
+    /// Whom it may be written to, best first; the first is the one that the verdict names. The next
+    /// serves when that one is dead.
+    pub rungs: Vec<Rung>,
+    /// The web form that the network wants instead of mail, or empty.
+    pub form: String,
+}
+
+/// One who may be written to about a network, and why it would be him.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rung {
+    pub via: Via,
+    pub mailbox: Mailbox,
+    /// The language the contact asked for, or empty.
+    pub locale: String,
+    pub reason: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -60,22 +75,34 @@ pub enum Via {
     Parent,
     /// Entered by staff.
     Override,
+    /// The contact of the AS that the network is reached by.
+    As,
+    /// The national CSIRT of its country.
+    Csirt,
 }
 
 impl Via {
+    pub const ALL: [Self; 5] = [
+        Self::Override,
+        Self::Own,
+        Self::Parent,
+        Self::As,
+        Self::Csirt,
+    ];
+
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Own => "own",
             Self::Parent => "parent",
             Self::Override => "override",
+            Self::As => "as",
+            Self::Csirt => "csirt",
         }
     }
 
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
-        [Self::Own, Self::Parent, Self::Override]
-            .into_iter()
-            .find(|via| via.as_str() == text)
+        Self::ALL.into_iter().find(|via| via.as_str() == text)
     }
 }

@@ -15,6 +15,12 @@ pub use suspect::{Refusal, Suspect, Terminal};
 mod network;
 pub use network::{Network, Tier, parse_asn};
 
+mod subject;
+pub use subject::Subject;
+
+mod registry;
+pub use registry::{Answer, AnswerOutcome, Limits, Permit, block_of};
+
 mod contact;
 pub use contact::{Mailbox, MailboxError, Override, OverrideSubject};
 
@@ -22,7 +28,7 @@ mod campaign;
 pub use campaign::{Campaign, CampaignState, Decision, DecisionKind};
 
 mod finding;
-pub use finding::{Finding, Verdict, Via};
+pub use finding::{Finding, Rung, Verdict, Via};
 
 mod letter;
 pub use letter::{Attachment, Letter, Notice, digest_of_set, hex, is_ticket, ticket};

@@ -12,9 +12,8 @@ use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 
 use super::answer::{Contact, Reply, Status};
-use super::subject::Subject;
 use crate::config;
-use crate::model::{Address, AddressRange, Mailbox, Span, Tier, parse_asn};
+use crate::model::{Address, AddressRange, Mailbox, Span, Subject, Tier, parse_asn};
 
 /// Mailboxes taken from one answer.
 const MAILBOXES: usize = 8;

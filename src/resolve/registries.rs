@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::config::Registry;
-use crate::model::Span;
+use crate::model::{Limits, Span};
 
 pub(super) const WHOIS_PORT: u16 = 43;
 
@@ -12,15 +12,6 @@ pub(super) const WHOIS_PORT: u16 = 43;
 pub(super) struct Server {
     pub(super) host: String,
     pub(super) port: u16,
-}
-
-/// How hard one registry may be asked, over all of its servers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Limits {
-    pub(super) at_once: u32,
-    pub(super) every: Span,
-    /// 0: no end.
-    pub(super) a_day: u32,
 }
 
 #[derive(Clone, Debug)]

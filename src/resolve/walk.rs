@@ -5,9 +5,8 @@ use std::collections::VecDeque;
 use super::answer::{Contact, Lead, Reply, Status};
 use super::reach::Reach;
 use super::registries::{Registries, Server};
-use super::subject::Subject;
 use super::whois::{Ask, is_handle, line};
-use crate::model::{AddressRange, Tier};
+use crate::model::{AddressRange, Subject, Tier};
 
 /// Questions about one subject after the first. Real chains have two.
 const HOPS: usize = 5;

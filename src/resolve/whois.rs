@@ -9,8 +9,8 @@ use whois_rust::{WhoIs, WhoIsError, WhoIsLookupOptions, WhoIsServerValue};
 use super::answer::{self, Reply, Status};
 use super::reach::Reach;
 use super::registries::{Registries, Server};
-use super::subject::Subject;
 use crate::config;
+use crate::model::Subject;
 
 /// No registry's answer about one network comes near it.
 const LONGEST_ANSWER: usize = 1 << 20;

@@ -17,7 +17,7 @@ pub(super) enum Engine {
 }
 
 /// The numbered texts of `migrations/`, compiled in.
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+const MIGRATIONS: [(i64, &str, &str); 6] = [
     (
         1,
         "campaigns",
@@ -39,6 +39,11 @@ const MIGRATIONS: [(i64, &str, &str); 5] = [
         include_str!("../../migrations/0004_letters.sql"),
     ),
     (5, "queue", include_str!("../../migrations/0005_queue.sql")),
+    (
+        6,
+        "answers",
+        include_str!("../../migrations/0006_answers.sql"),
+    ),
 ];
 
 impl Engine {

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{Any, AssertSqlSafe, Row, Transaction};
 
 use super::{Error, Store};
-use crate::model::{Finding, Mailbox, Timestamp, Verdict, Via};
+use crate::model::{Finding, Mailbox, Rung, Timestamp, Verdict, Via};
 
 const ROWS: usize = 500;
 
@@ -25,13 +25,14 @@ impl Store {
         for chunk in findings.chunks(ROWS) {
             let sql = format!(
                 "INSERT INTO finding (campaign_id, subject, network_id, country, verdict, mailbox, via, locale,
-                                      reason, ask_at)
+                                      reason, ask_at, form)
                  VALUES {}
                  ON CONFLICT (campaign_id, subject) DO UPDATE
                  SET verdict = excluded.verdict, mailbox = excluded.mailbox, via = excluded.via,
-                     locale = excluded.locale, reason = excluded.reason, ask_at = excluded.ask_at
+                     locale = excluded.locale, reason = excluded.reason, ask_at = excluded.ask_at,
+                     form = excluded.form
                  RETURNING subject, id",
-                self.engine.rows(&campaign.to_string(), 9, chunk.len())
+                self.engine.rows(&campaign.to_string(), 10, chunk.len())
             );
             let mut insert = sqlx::query_as::<_, (String, i64)>(AssertSqlSafe(sql));
             for (subject, finding) in chunk {
@@ -56,12 +57,80 @@ impl Store {
                     .bind(via)
                     .bind(locale)
                     .bind(finding.reason.as_str())
-                    .bind(ask_at);
+                    .bind(ask_at)
+                    .bind(finding.form.as_str());
             }
-            ids.extend(insert.fetch_all(&mut *tx).await?);
+            let written: HashMap<String, i64> =
+                insert.fetch_all(&mut *tx).await?.into_iter().collect();
+            self.put_rungs(&mut tx, chunk, &written).await?;
+            ids.extend(written);
         }
         tx.commit().await?;
         Ok(ids)
+    }
+
+    async fn put_rungs(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        findings: &[(String, Finding)],
+        ids: &HashMap<String, i64>,
+    ) -> Result<(), Error> {
+        let sql = format!(
+            "DELETE FROM rung WHERE finding_id IN (VALUES {})",
+            self.engine.rows("", 1, ids.len())
+        );
+        let mut delete = sqlx::query(AssertSqlSafe(sql));
+        for id in ids.values() {
+            delete = delete.bind(*id);
+        }
+        delete.execute(&mut **tx).await?;
+        let rungs = findings.iter().filter_map(|(subject, finding)| {
+            let id = ids.get(subject)?;
+            let rungs = finding.rungs.iter().enumerate();
+            Some(rungs.map(|(position, rung)| (*id, position as i64, rung)))
+        });
+        let rungs: Vec<_> = rungs.flatten().collect();
+        for chunk in rungs.chunks(ROWS) {
+            let sql = format!(
+                "INSERT INTO rung (finding_id, position, via, mailbox, locale, reason) VALUES {}",
+                self.engine.rows("", 6, chunk.len())
+            );
+            let mut insert = sqlx::query(AssertSqlSafe(sql));
+            for (id, position, rung) in chunk {
+                insert = insert
+                    .bind(*id)
+                    .bind(*position)
+                    .bind(rung.via.as_str())
+                    .bind(rung.mailbox.as_str())
+                    .bind(rung.locale.as_str())
+                    .bind(rung.reason.as_str());
+            }
+            insert.execute(&mut **tx).await?;
+        }
+        Ok(())
+    }
+
+    /// Whom a finding may be written to, best first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn rungs(&self, finding: i64) -> Result<Vec<Rung>, Error> {
+        let rows: Vec<(String, String, String, String)> = sqlx::query_as(
+            "SELECT via, mailbox, locale, reason FROM rung WHERE finding_id = $1 ORDER BY position",
+        )
+        .bind(finding)
+        .fetch_all(&self.read)
+        .await?;
+        rows.into_iter()
+            .map(|(via, mailbox, locale, reason)| {
+                Ok(Rung {
+                    via: Via::from_text(&via).unwrap_or(Via::Own),
+                    mailbox: parse_mailbox(&mailbox)?,
+                    locale,
+                    reason,
+                })
+            })
+            .collect()
     }
 
     /// A page of the mailboxes that get a notice, in their order, behind `after`.
@@ -120,6 +189,8 @@ impl Store {
                         locale: row.try_get("locale")?,
                     },
                     reason: row.try_get("reason")?,
+                    rungs: Vec::new(),
+                    form: String::new(),
                 };
                 Ok((finding, row.try_get("suspects")?))
             })

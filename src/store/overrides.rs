@@ -117,7 +117,8 @@ impl Store {
     }
 
     /// When the answers of table and overrides last changed, expiry included. A loading that broke
-    /// off changed them as well, so the networks themselves are asked.
+    /// off changed them as well, so the networks themselves are asked; those that registries told of
+    /// are left out, for each campaign asks what it needs.
     ///
     /// # Errors
     /// The database's.
@@ -125,7 +126,7 @@ impl Store {
         let at: Option<i64> = sqlx::query_scalar(
             "SELECT MAX(at) FROM (
                  SELECT MAX(loaded_at) AS at FROM table_load
-                 UNION ALL SELECT MAX(told_at) FROM network
+                 UNION ALL SELECT MAX(told_at) FROM network WHERE source NOT IN ('rdap', 'whois', 'dns')
                  UNION ALL SELECT MAX(created_at) FROM contact_override
                  UNION ALL SELECT MAX(removed_at) FROM contact_override
                  UNION ALL SELECT MAX(expires_at) FROM contact_override WHERE expires_at <= $1) AS changes",

@@ -13,7 +13,7 @@ mod crash;
 mod demo;
 mod desk;
 mod fail_closed;
-#[allow(dead_code, reason = "its stories come with the command that asks")]
+#[allow(dead_code, reason = "not every server misbehaves in every way")]
 mod fake;
 mod golden;
 mod hostile;
@@ -21,6 +21,7 @@ mod intake;
 mod overrides;
 mod parts;
 mod readme;
+mod registry;
 mod resolve;
 mod schema;
 mod send;

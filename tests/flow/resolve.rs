@@ -60,7 +60,7 @@ story!(a_lookup_shows_the_chain_and_why, world, {
     let said: Vec<String> = found[0]
         .said
         .iter()
-        .map(|said| format!("{}: {}", said.source, said.answer))
+        .map(|said| format!("{}: {}", said.source.as_str(), said.answer))
         .collect();
     assert_eq!(said[0], "overrides: no override speaks of it");
     assert!(said[1].starts_with("table: contact of 192.0.2.64/26"));
@@ -80,7 +80,10 @@ story!(a_lookup_shows_the_chain_and_why, world, {
 
     // A range is answered piece by piece.
     let pieces = world.lookup("192.0.2.60-192.0.2.80").await;
-    let ranges: Vec<String> = pieces.iter().map(|piece| piece.range.to_string()).collect();
+    let ranges: Vec<String> = pieces
+        .iter()
+        .map(|piece| piece.subject.to_string())
+        .collect();
     assert_eq!(
         ranges,
         [

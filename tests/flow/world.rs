@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Arc;
 
 use lapwing::approve;
 use lapwing::compose;
@@ -119,7 +120,7 @@ impl World {
         self.now = self.now.plus(span.parse::<Span>().unwrap());
     }
 
-    fn clock(&self) -> Clock {
+    pub(crate) fn clock(&self) -> Clock {
         Clock::starting_at(self.now)
     }
 
@@ -189,22 +190,8 @@ impl World {
         .unwrap()
     }
 
-    pub(crate) fn sources(&self) -> Vec<SourceName> {
-        self.config.resolve.sources.clone()
-    }
-
     pub(crate) async fn resolve(&self) -> resolve::Done {
-        let campaign = self.campaign().await;
-        resolve::run_once(
-            &self.store,
-            &self.sources(),
-            &campaign,
-            "author",
-            self.now,
-            &Progress::default(),
-        )
-        .await
-        .unwrap()
+        self.resolve_with(&Arc::default()).await
     }
 
     pub(crate) async fn try_compose(&self) -> Result<compose::Done, compose::Error> {

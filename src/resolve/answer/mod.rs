@@ -17,8 +17,7 @@ mod vcard;
 
 use serde::Serialize;
 
-use super::Subject;
-use crate::model::{AddressRange, Mailbox, Span, Tier};
+use crate::model::{AddressRange, Mailbox, Span, Subject, Tier};
 pub(super) use charset::decode;
 pub(super) use deny::is_placeholder;
 pub(super) use rdap::read as rdap;
