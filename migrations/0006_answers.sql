@@ -62,6 +62,8 @@ CREATE TABLE rung (
                      'override', 'own', 'parent', 'as', 'csirt')),
     mailbox      TEXT   NOT NULL,
     locale       TEXT   NOT NULL,
+    format       TEXT   NOT NULL,
+    answers_for  TEXT   NOT NULL,
     reason       TEXT   NOT NULL,
     PRIMARY KEY (finding_id, position)
 );

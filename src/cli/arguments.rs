@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
-use crate::model::DeliveryState;
+use crate::model::{DeliveryState, Format};
 
 /// Tells every network which of its machines send spam, and follows what happens.
 #[derive(Debug, Parser)]
@@ -358,7 +358,7 @@ pub(super) enum Table {
 pub(super) enum Override {
     /// Add one; an earlier one of the same subject ends
     Add {
-        /// A prefix or range, AS64500, or a registry handle
+        /// A prefix or range, AS64500, a registry handle, or the domain of a mailbox (isp.example)
         subject: String,
         /// The mailbox to write to
         #[arg(long, required_unless_present = "never")]
@@ -372,11 +372,14 @@ pub(super) enum Override {
         /// The language to write in
         #[arg(long, default_value = "")]
         language: String,
+        /// How it wants its letters: with all observations attached, or in the text
+        #[arg(long, value_parser = Format::ALL.map(Format::as_str))]
+        format: Option<String>,
         /// The day it ends: YYYY-MM-DD
         #[arg(long)]
         until: Option<String>,
     },
-    /// Add those of a CSV: subject, mailbox (or never), language, reason, owner, until
+    /// Add those of a CSV: subject, mailbox (or never), language, format, reason, owner, until
     Import(TableFile),
     /// Those that hold now
     List,

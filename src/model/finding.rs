@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Mailbox, Timestamp};
+use super::{Format, Mailbox, Timestamp};
 
 /// What `resolve` found for all suspects of one network at once, so that a reason or a change
 /// of contact is one row, however many suspects hang on it.
@@ -30,7 +30,24 @@ pub struct Rung {
     pub mailbox: Mailbox,
     /// The language the contact asked for, or empty.
     pub locale: String,
+    pub format: Option<Format>,
+    /// What it is registered for, where that is not the network itself: the larger range, the AS, the
+    /// country.
+    pub answers_for: String,
     pub reason: String,
+}
+
+impl Rung {
+    #[must_use]
+    pub fn matched(&self) -> Verdict {
+        Verdict::Matched {
+            mailbox: self.mailbox.clone(),
+            via: self.via,
+            locale: self.locale.clone(),
+            format: self.format,
+            answers_for: self.answers_for.clone(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -42,6 +59,13 @@ pub enum Verdict {
         via: Via,
         /// The language the contact asked for, or empty.
         locale: String,
+        /// How staff said that it wants its letters.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        format: Option<Format>,
+        /// What the mailbox is registered for, where that is not the network itself: a larger range,
+        /// `AS64500`, or a country.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        answers_for: String,
     },
     /// No network is known, or none of its ladder has a contact.
     Unresolved,
@@ -66,19 +90,19 @@ impl Verdict {
 }
 
 /// Why it is this mailbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Via {
     /// The network's own contact.
     Own,
     /// The contact of a larger range around it.
     Parent,
+    /// The contact of the AS that announces it.
+    As,
+    /// The national CSIRT, for nobody else was found.
+    Csirt,
     /// Entered by staff.
     Override,
-    /// The contact of the AS that the network is reached by.
-    As,
-    /// The national CSIRT of its country.
-    Csirt,
 }
 
 impl Via {
@@ -95,9 +119,9 @@ impl Via {
         match self {
             Self::Own => "own",
             Self::Parent => "parent",
-            Self::Override => "override",
             Self::As => "as",
             Self::Csirt => "csirt",
+            Self::Override => "override",
         }
     }
 

@@ -22,7 +22,7 @@ mod registry;
 pub use registry::{Answer, AnswerOutcome, Limits, Permit, block_of};
 
 mod contact;
-pub use contact::{Mailbox, MailboxError, Override, OverrideSubject};
+pub use contact::{Format, Mailbox, MailboxError, Override, OverrideSubject, SubjectError};
 
 mod campaign;
 pub use campaign::{Campaign, CampaignState, Decision, DecisionKind};

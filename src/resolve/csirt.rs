@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::de::Error as _;
 
-use crate::model::Mailbox;
+use crate::model::{Mailbox, Rung, Via};
 use crate::templates::{Error, Templates};
 
 const FILE: &str = "csirt.toml";
@@ -40,6 +40,19 @@ impl Csirts {
     pub(super) fn of(&self, country: &str) -> Option<(&str, &Mailbox)> {
         let entry = self.by_country.get(country)?;
         Some((&entry.name, entry.mailbox.as_ref()?))
+    }
+
+    /// The last rung of the ladder, for networks of this country.
+    pub(super) fn rung(&self, country: &str) -> Option<Rung> {
+        let (name, mailbox) = self.of(country)?;
+        Some(Rung {
+            via: Via::Csirt,
+            mailbox: mailbox.clone(),
+            locale: String::new(),
+            format: None,
+            answers_for: country.to_owned(),
+            reason: format!("national CSIRT of {country}, {name}, for nobody else answers"),
+        })
     }
 }
 
@@ -127,6 +140,22 @@ mod tests {
         }
         assert_eq!(shipped.of("AQ"), None);
         assert_eq!(shipped.of(""), None);
+    }
+
+    #[test]
+    fn the_country_of_the_networks_picks_the_csirt() {
+        let csirts = laid_over("[KR]\nmailbox = \"\"\n").unwrap();
+        let rung = csirts.rung("JP").unwrap();
+        assert_eq!(rung.via, Via::Csirt);
+        assert_eq!(rung.answers_for, "JP");
+        assert!(
+            rung.reason.starts_with("national CSIRT of JP, JPCERT/CC"),
+            "{}",
+            rung.reason
+        );
+        for country in ["", "KR", "XX"] {
+            assert!(csirts.rung(country).is_none(), "{country}");
+        }
     }
 
     #[test]

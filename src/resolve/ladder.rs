@@ -54,14 +54,7 @@ pub(super) fn judge(says: &[(SourceName, Says)], last_resorts: Vec<Rung>) -> Jud
     without_repeats(&mut rungs);
     let (form, form_reason) = form.filter(|_| has_asked_for_form).unwrap_or_default();
     let (verdict, reason) = match (rungs.first().filter(|_| !has_asked_for_form), later) {
-        (Some(rung), _) => (
-            Verdict::Matched {
-                mailbox: rung.mailbox.clone(),
-                via: rung.via,
-                locale: rung.locale.clone(),
-            },
-            rung.reason.clone(),
-        ),
+        (Some(rung), _) => (rung.matched(), rung.reason.clone()),
         (None, _) if has_asked_for_form => (Verdict::Unresolved, form_reason),
         (None, Some((until, why))) => (Verdict::Deferred { until }, why),
         (None, None) if none.is_empty() => {
@@ -113,6 +106,8 @@ mod tests {
             via,
             mailbox: mailbox.parse().unwrap(),
             locale: String::new(),
+            format: None,
+            answers_for: String::new(),
             reason: via.as_str().to_owned(),
         }
     }

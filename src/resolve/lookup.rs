@@ -263,6 +263,11 @@ pub(super) fn about_as(answer: &Answer) -> Says {
             via: crate::model::Via::As,
             mailbox: mailbox.clone(),
             locale: String::new(),
+            format: None,
+            answers_for: match answer.subject {
+                Subject::As(asn) => format!("AS{asn}"),
+                Subject::Range(range) => range.to_string(),
+            },
             reason: format!("{} of {}", answer.reason, answer.asked_at.date()),
         };
         mailboxes.iter().map(rung).collect()

@@ -148,6 +148,18 @@ impl Sources {
         })
     }
 
+    /// All handles that a network carries, the nearest first.
+    fn handles(&self, spot: Spot) -> impl Iterator<Item = &str> {
+        let mut table = self
+            .chain(spot)
+            .into_iter()
+            .map(|one| one.network.handle.as_str());
+        let answers = self.answers(spot);
+        let answers = answers.flat_map(|(_, answer)| answer.handles.iter().map(String::as_str));
+        let inner = table.next();
+        inner.into_iter().chain(answers).chain(table)
+    }
+
     /// ISO 3166-1 alpha-2 in capitals, or empty.
     pub(super) fn country(&self, spot: Spot) -> String {
         let answers = self
@@ -169,13 +181,22 @@ impl Sources {
     pub(super) fn ask(&self, spot: Spot) -> Vec<(SourceName, Says)> {
         let chain = self.chain(spot);
         let mut says = Vec::new();
+        let mut decided = false;
         for source in &self.order {
             let one = match LIVE.iter().position(|live| live == source) {
                 Some(layer) => self.answered(spot, layer),
                 None if *source == SourceName::Overrides => {
-                    self.overrides.ask(&chain, self.rule(spot))
+                    decided = true;
+                    let handles = self.handles(spot);
+                    self.overrides.ask(&chain, handles, self.rule(spot))
                 }
                 None => self.table_says(&chain),
+            };
+            // Staff's word about a domain goes before whoever else names a mailbox there.
+            let one = if decided && *source != SourceName::Overrides {
+                self.overrides.redirect(one)
+            } else {
+                one
             };
             let is_enough = matches!(one, Says::Whom(_) | Says::Never(_) | Says::Form { .. });
             says.push((*source, one));
@@ -227,6 +248,11 @@ impl Sources {
             via,
             mailbox: mailbox.clone(),
             locale: String::new(),
+            format: None,
+            answers_for: match (via, answer.range()) {
+                (Via::Parent, Some(range)) => range.to_string(),
+                _ => String::new(),
+            },
             reason: format!("{} of {}, for {of}", answer.reason, answer.asked_at.date()),
         }
     }
@@ -261,8 +287,11 @@ impl Sources {
             match name {
                 RungName::Parent => {}
                 RungName::As => rungs.extend(self.of_as(spot)),
-                RungName::Csirt => rungs.extend(self.of_country(spot)),
+                RungName::Csirt => rungs.extend(self.csirts.rung(&self.country(spot))),
             }
+        }
+        if self.order.contains(&SourceName::Overrides) {
+            rungs = self.overrides.redirected(rungs);
         }
         rungs
     }
@@ -283,6 +312,8 @@ impl Sources {
                 via: Via::As,
                 mailbox: mailbox.clone(),
                 locale: String::new(),
+                format: None,
+                answers_for: format!("AS{asn}"),
                 reason: format!(
                     "contact of AS{asn}, for its network names none; {} of {}",
                     answer.reason,
@@ -328,17 +359,6 @@ impl Sources {
 
     pub(super) fn climbs_to_as(&self) -> bool {
         self.ladder.contains(&RungName::As)
-    }
-
-    fn of_country(&self, spot: Spot) -> Option<Rung> {
-        let country = self.country(spot);
-        let (name, mailbox) = self.csirts.of(&country)?;
-        Some(Rung {
-            via: Via::Csirt,
-            mailbox: mailbox.clone(),
-            locale: String::new(),
-            reason: format!("{name}, the national CSIRT of {country}, for nobody else answers"),
-        })
     }
 }
 
@@ -395,6 +415,12 @@ fn table_rungs<'a>(
         via,
         mailbox: mailbox.clone(),
         locale: one.network.locale.clone(),
+        format: None,
+        answers_for: if is_own {
+            String::new()
+        } else {
+            one.network.range.to_string()
+        },
         reason: reason.clone(),
     })
 }

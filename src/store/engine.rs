@@ -17,7 +17,7 @@ pub(super) enum Engine {
 }
 
 /// The numbered texts of `migrations/`, compiled in.
-const MIGRATIONS: [(i64, &str, &str); 6] = [
+const MIGRATIONS: [(i64, &str, &str); 7] = [
     (
         1,
         "campaigns",
@@ -43,6 +43,11 @@ const MIGRATIONS: [(i64, &str, &str); 6] = [
         6,
         "answers",
         include_str!("../../migrations/0006_answers.sql"),
+    ),
+    (
+        8,
+        "override_subjects",
+        include_str!("../../migrations/0008_override_subjects.sql"),
     ),
 ];
 

@@ -1,5 +1,7 @@
 //! Suspects find who answers for them, by the table of networks alone.
 
+use std::sync::Arc;
+
 use std::fmt::Write;
 
 use lapwing::model::{Network, Progress};
@@ -319,7 +321,7 @@ story!(stopped_in_the_middle_it_goes_on_and_loses_nothing, world, {
     world.table(&table("old")).await;
     world.feed(&many_ranges()).await;
     world.later("1m");
-    let progress = Progress::default();
+    let progress = Arc::new(Progress::default());
     let stop = async {
         while progress.done() == 0 {
             tokio::task::yield_now().await;

@@ -55,6 +55,7 @@ fn the_words_of_the_database_are_those_of_the_program() {
         ("answer", AnswerOutcome::WORDS.to_vec()),
         ("source", Answer::SOURCES.to_vec()),
         ("via", Via::ALL.map(Via::as_str).to_vec()),
+        ("override_name", vec!["handle", "domain"]),
         ("terminal", terminals.map(Terminal::as_str).to_vec()),
         ("verdict", Verdict::WORDS.to_vec()),
     ]);
