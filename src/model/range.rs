@@ -67,6 +67,12 @@ pub struct AddressRange {
 }
 
 impl AddressRange {
+    /// All of IPv4.
+    pub const IPV4: Self = Self {
+        first: Address(MAPPED),
+        last: Address(MAPPED | 0xffff_ffff),
+    };
+
     /// # Errors
     /// When `first` lies behind `last`, or the two are of different families.
     pub fn new(first: Address, last: Address) -> Result<Self, RangeError> {
@@ -94,12 +100,12 @@ impl AddressRange {
     }
 
     #[must_use]
-    pub fn first(self) -> Address {
+    pub const fn first(self) -> Address {
         self.first
     }
 
     #[must_use]
-    pub fn last(self) -> Address {
+    pub const fn last(self) -> Address {
         self.last
     }
 

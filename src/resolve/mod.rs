@@ -45,6 +45,7 @@ use lanes::{Pending, Unheard, ask_all};
 pub use load::{TableDone, load_table};
 pub use lookup::{Lookup, Wish, lookup};
 pub use overrides::{NewOverride, Row as OverrideRow, read as read_overrides};
+pub use segments::Segments;
 use source::{Says, Sources, Spot};
 pub use table::read as read_table;
 use told::LIVE;

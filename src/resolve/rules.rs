@@ -42,7 +42,7 @@ impl Overrides {
                 }
             }
         }
-        overrides.prefixes = Segments::build(&prefixes);
+        overrides.prefixes = Segments::build(prefixes);
         overrides.rules = rules;
         overrides
     }

@@ -1,76 +1,227 @@
 //! Nested ranges flattened into disjoint segments, so that the most specific one is found by one
-//! search and a suspect range is cut at every border it crosses.
+//! short search and a suspect range is cut at every border it crosses.
 
 use std::cmp::Reverse;
-use std::net::{IpAddr, Ipv4Addr};
 
 use crate::model::{Address, AddressRange};
 
 const NONE: u32 = u32::MAX;
 
-/// Built once over ranges that may nest and need not be CIDR blocks; a range is named by its
-/// place in the slice it was built from. Ranges that cross without nesting are bad data: between
-/// the two, the one that starts later wins.
+/// Buckets of a family's index: about one for each segment, at most a million (4 MB).
+const MOST_BUCKET_BITS: u32 = 20;
+
+/// Which of many ranges is the innermost one over an address.
+///
+/// Built once over ranges that may nest and need not be CIDR blocks; a range is named by its place
+/// in the order it was handed over. Of equal ranges the first counts as the innermost. Ranges that
+/// cross without nesting are bad data: between the two, the one that starts later wins.
+///
+/// An IPv4 range costs 4 bytes and up to two segments of 8 bytes each.
+///
+/// ```
+/// use lapwing::model::{AddressRange, RangeError};
+/// use lapwing::resolve::Segments;
+///
+/// let ranges: [AddressRange; 2] = ["192.0.2.0/24".parse()?, "192.0.2.64/26".parse()?];
+/// let segments = Segments::build(ranges);
+/// assert_eq!(segments.find("192.0.2.70".parse()?), Some(1));
+/// assert_eq!(segments.find("192.0.2.7".parse()?), Some(0));
+/// assert_eq!(segments.find("198.51.100.7".parse()?), None);
+/// assert_eq!(segments.chain(1).collect::<Vec<_>>(), [1, 0]);
+/// # Ok::<(), RangeError>(())
+/// ```
 #[derive(Debug, Default)]
-pub(super) struct Segments {
-    /// Where each segment starts; it ends before the next one.
-    starts: Vec<u128>,
-    /// The innermost range over each segment.
-    owners: Vec<u32>,
+pub struct Segments {
+    ipv4: Flat<u32>,
+    ipv6: Flat<u128>,
     /// The range around each range.
     parents: Vec<u32>,
 }
 
 impl Segments {
-    pub(super) fn build(ranges: &[AddressRange]) -> Self {
-        // Registries list ::/0. As a number it lies around IPv4's mapped block, too, but answers for
-        // nothing in it: a range of nobody's keeps the two families apart.
-        let nobody = ranges.len() as u32;
-        let ranges: Vec<AddressRange> = ranges.iter().copied().chain(all_of_ipv4()).collect();
-        let range = |id: u32| ranges[id as usize];
-        // The sort is stable: 0.0.0.0/0 in a table comes behind nobody's, so lies inside it.
-        let mut order: Vec<u32> = (0..ranges.len() as u32).rev().collect();
-        order.sort_by_key(|id| (range(*id).first(), Reverse(range(*id).last())));
-        let mut built = Self {
-            starts: Vec::with_capacity(ranges.len() * 2),
-            owners: Vec::with_capacity(ranges.len() * 2),
-            parents: vec![NONE; ranges.len()],
-        };
-        let mut open: Vec<u32> = Vec::new();
-        for id in order {
-            built.close_before(&ranges, &mut open, range(id).first().0);
-            built.parents[id as usize] = open.last().copied().unwrap_or(NONE);
-            built.start(range(id).first().0, id);
-            open.push(id);
-        }
-        built.close_before(&ranges, &mut open, u128::MAX);
-        for id in built.owners.iter_mut().chain(&mut built.parents) {
-            if *id == nobody {
-                *id = NONE;
+    #[must_use]
+    pub fn build(ranges: impl IntoIterator<Item = AddressRange>) -> Self {
+        let (mut ipv4, mut ipv6) = (Vec::new(), Vec::new());
+        for (range, id) in ranges.into_iter().zip(0..NONE) {
+            if range.first().is_ipv4() {
+                ipv4.push(Span::of(range, id));
+            } else {
+                ipv6.push(Span::of(range, id));
             }
         }
+        let mut parents = vec![NONE; ipv4.len() + ipv6.len()];
+        // Registries list ::/0. As a number it lies around IPv4's mapped block, too, but answers for
+        // nothing in it: a range of nobody's keeps the two families apart.
+        ipv6.push(Span::of(AddressRange::IPV4, NONE));
+        Self {
+            ipv4: Flat::build(ipv4, &mut parents),
+            ipv6: Flat::build(ipv6, &mut parents),
+            parents,
+        }
+    }
+
+    /// The innermost range over an address.
+    #[must_use]
+    pub fn find(&self, address: Address) -> Option<usize> {
+        let owner = if address.is_ipv4() {
+            self.ipv4.owner(address)
+        } else {
+            self.ipv6.owner(address)
+        };
+        (owner != NONE).then_some(owner as usize)
+    }
+
+    /// The pieces of a range, in order and without gaps, each with the innermost range over it.
+    pub fn pieces(&self, of: AddressRange) -> impl Iterator<Item = (AddressRange, Option<usize>)> {
+        let mut from = Some(of.first());
+        std::iter::from_fn(move || {
+            let first = from?;
+            let end = if first.is_ipv4() {
+                self.ipv4.end(first)
+            } else {
+                self.ipv6.end(first)
+            };
+            let last = end.min(of.last());
+            from = (last < of.last()).then(|| Address(last.0 + 1));
+            Some((AddressRange::new(first, last).ok()?, self.find(first)))
+        })
+    }
+
+    /// A range and those around it, from the inside out.
+    pub fn chain(&self, innermost: usize) -> impl Iterator<Item = usize> {
+        std::iter::successors(Some(innermost), |id| {
+            let parent = *self.parents.get(*id)?;
+            (parent != NONE).then_some(parent as usize)
+        })
+    }
+}
+
+/// One family's addresses, in as few bytes as it needs.
+trait Family: Copy + Ord {
+    const LAST: Address;
+
+    fn of(address: Address) -> Self;
+    fn address(self) -> Address;
+    fn successor(self) -> Option<Self>;
+    /// Its place among 2^`bits` equal parts of the family's space; never falls as addresses rise.
+    fn bucket(self, bits: u32) -> usize;
+}
+
+impl Family for u32 {
+    const LAST: Address = AddressRange::IPV4.last();
+
+    fn of(address: Address) -> Self {
+        address.0 as Self
+    }
+
+    fn address(self) -> Address {
+        Address(AddressRange::IPV4.first().0 | u128::from(self))
+    }
+
+    fn successor(self) -> Option<Self> {
+        self.checked_add(1)
+    }
+
+    fn bucket(self, bits: u32) -> usize {
+        (u64::from(self) >> (32 - bits)) as usize
+    }
+}
+
+/// 2000::/3, all that is given out of IPv6 (RFC 4291 2.4).
+const GLOBAL: (u128, u128) = (0x2000 << 112, (0x4000 << 112) - 1);
+
+impl Family for u128 {
+    const LAST: Address = Address(Self::MAX);
+
+    fn of(address: Address) -> Self {
+        address.0
+    }
+
+    fn address(self) -> Address {
+        Address(self)
+    }
+
+    fn successor(self) -> Option<Self> {
+        self.checked_add(1)
+    }
+
+    fn bucket(self, bits: u32) -> usize {
+        let (first, last) = GLOBAL;
+        ((self.clamp(first, last) - first) >> (125 - bits)) as usize
+    }
+}
+
+/// A range with its number.
+#[derive(Clone, Copy)]
+struct Span<A> {
+    first: A,
+    last: A,
+    id: u32,
+}
+
+impl<A: Family> Span<A> {
+    fn of(range: AddressRange, id: u32) -> Self {
+        Self {
+            first: A::of(range.first()),
+            last: A::of(range.last()),
+            id,
+        }
+    }
+}
+
+/// The disjoint segments of one family.
+#[derive(Debug, Default)]
+struct Flat<A> {
+    /// Where each segment starts; it ends before the next one.
+    starts: Vec<A>,
+    /// The innermost range over each segment.
+    owners: Vec<u32>,
+    /// Of each bucket, and of one behind the last: how many segments start before it.
+    before: Vec<u32>,
+    bucket_bits: u32,
+}
+
+impl<A: Family> Flat<A> {
+    /// Sets the parents of the spans' ranges on the way.
+    fn build(mut spans: Vec<Span<A>>, parents: &mut [u32]) -> Self {
+        spans.sort_unstable_by_key(|span| (span.first, Reverse(span.last), Reverse(span.id)));
+        let mut built = Self {
+            starts: Vec::with_capacity(spans.len() * 2),
+            owners: Vec::with_capacity(spans.len() * 2),
+            before: Vec::new(),
+            bucket_bits: 0,
+        };
+        let mut open: Vec<Span<A>> = Vec::new();
+        for span in spans {
+            built.close_before(&mut open, Some(span.first));
+            if let Some(parent) = parents.get_mut(span.id as usize) {
+                *parent = open.last().map_or(NONE, |around| around.id);
+            }
+            built.start(span.first, span.id);
+            open.push(span);
+        }
+        built.close_before(&mut open, None);
+        built.starts.shrink_to_fit();
+        built.owners.shrink_to_fit();
+        built.index();
         built
     }
 
-    /// Ends all open ranges that lie wholly before `next`, handing each end over to what is
-    /// around it.
-    fn close_before(&mut self, ranges: &[AddressRange], open: &mut Vec<u32>, next: u128) {
-        while let Some(last) = open
-            .last()
-            .map(|id| ranges[*id as usize].last().0)
-            .filter(|last| *last < next)
-        {
-            while open
-                .last()
-                .is_some_and(|id| ranges[*id as usize].last().0 <= last)
-            {
+    /// Ends all open ranges that lie wholly before `next`, or all there are, handing each end over
+    /// to what is around it.
+    fn close_before(&mut self, open: &mut Vec<Span<A>>, next: Option<A>) {
+        let is_over = |span: &Span<A>| next.is_none_or(|next| span.last < next);
+        while let Some(last) = open.last().filter(|span| is_over(span)).map(|s| s.last) {
+            while open.last().is_some_and(|span| span.last <= last) {
                 open.pop();
             }
-            self.start(last + 1, open.last().copied().unwrap_or(NONE));
+            if let Some(behind) = last.successor() {
+                self.start(behind, open.last().map_or(NONE, |around| around.id));
+            }
         }
     }
 
-    fn start(&mut self, at: u128, owner: u32) {
+    fn start(&mut self, at: A, owner: u32) {
         if self.starts.last() == Some(&at) {
             self.starts.pop();
             self.owners.pop();
@@ -79,38 +230,39 @@ impl Segments {
         self.owners.push(owner);
     }
 
-    /// The pieces of a range, in order and without gaps, each with the innermost range over it.
-    pub(super) fn pieces(
-        &self,
-        of: AddressRange,
-    ) -> impl Iterator<Item = (AddressRange, Option<usize>)> {
-        let behind = self.starts.partition_point(|start| *start <= of.first().0);
-        let mut place = behind.checked_sub(1);
-        let mut from = Some(of.first().0);
-        std::iter::from_fn(move || {
-            let first = from?;
-            let next = self.starts.get(place.map_or(0, |place| place + 1)).copied();
-            let last = next.map_or(of.last().0, |next| (next - 1).min(of.last().0));
-            let owner = place.map_or(NONE, |place| self.owners[place]);
-            from = (last < of.last().0).then(|| last + 1);
-            place = Some(place.map_or(0, |place| place + 1));
-            let piece = AddressRange::new(Address(first), Address(last)).ok()?;
-            Some((piece, (owner != NONE).then_some(owner as usize)))
-        })
+    fn index(&mut self) {
+        let bits = self.starts.len().max(1).ilog2().min(MOST_BUCKET_BITS);
+        self.bucket_bits = bits;
+        self.before = Vec::with_capacity((1 << bits) + 1);
+        for (start, place) in self.starts.iter().zip(0..) {
+            while self.before.len() <= start.bucket(bits) {
+                self.before.push(place);
+            }
+        }
+        self.before
+            .resize((1 << bits) + 1, self.starts.len() as u32);
     }
 
-    /// A range and those around it, from the inside out.
-    pub(super) fn chain(&self, innermost: usize) -> impl Iterator<Item = usize> {
-        std::iter::successors(Some(innermost), |id| {
-            let parent = *self.parents.get(*id)?;
-            (parent != NONE).then_some(parent as usize)
-        })
+    /// How many segments start at an address or before it: the last of them lies around it.
+    fn reached(&self, address: A) -> usize {
+        let bucket = address.bucket(self.bucket_bits);
+        let Some([from, to]) = self.before.get(bucket..bucket + 2) else {
+            return 0;
+        };
+        let bucket = &self.starts[*from as usize..*to as usize];
+        *from as usize + bucket.partition_point(|start| *start <= address)
     }
-}
 
-fn all_of_ipv4() -> Option<AddressRange> {
-    let end = |ip: Ipv4Addr| Address::from(IpAddr::V4(ip));
-    AddressRange::new(end(Ipv4Addr::UNSPECIFIED), end(Ipv4Addr::BROADCAST)).ok()
+    fn owner(&self, address: Address) -> u32 {
+        let place = self.reached(A::of(address)).checked_sub(1);
+        place.map_or(NONE, |place| self.owners[place])
+    }
+
+    /// Where the segment around an address ends.
+    fn end(&self, address: Address) -> Address {
+        let next = self.starts.get(self.reached(A::of(address)));
+        next.map_or(A::LAST, |next| Address(next.address().0 - 1))
+    }
 }
 
 #[cfg(test)]
@@ -122,7 +274,7 @@ mod tests {
     }
 
     fn cut(texts: &[&str], of: &str) -> String {
-        let built = Segments::build(&ranges(texts));
+        let built = Segments::build(ranges(texts));
         let pieces: Vec<String> = built
             .pieces(of.parse().unwrap())
             .map(|(piece, owner)| format!("{piece}={}", owner.map_or("-", |id| texts[id])))
@@ -183,7 +335,7 @@ mod tests {
         ] {
             assert_eq!(cut(&table, of), expected);
         }
-        let built = Segments::build(&ranges(&table));
+        let built = Segments::build(ranges(&table));
         assert_eq!(built.chain(2).collect::<Vec<_>>(), [2, 1]);
         assert_eq!(built.chain(3).collect::<Vec<_>>(), [3, 0]);
         assert_eq!(cut(&["::/0"], "192.0.2.1"), "192.0.2.1=-");
@@ -197,7 +349,7 @@ mod tests {
             "192.0.2.70-192.0.2.75",
             "198.51.100.0/24",
         ]);
-        let built = Segments::build(&table);
+        let built = Segments::build(table.iter().copied());
         assert_eq!(built.chain(2).collect::<Vec<_>>(), [2, 1, 0]);
         assert_eq!(built.chain(3).collect::<Vec<_>>(), [3]);
     }
@@ -229,7 +381,7 @@ mod tests {
                     table.push(range);
                 }
             }
-            let built = Segments::build(&table);
+            let built = Segments::build(table.iter().copied());
             for host in 0..256 {
                 let address = AddressRange::single(Address(base + host));
                 let smallest = (0..table.len())

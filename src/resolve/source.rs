@@ -381,8 +381,7 @@ impl Table {
             }
             networks.extend(page);
         }
-        let ranges: Vec<AddressRange> = networks.iter().map(|one| one.network.range).collect();
-        let segments = Segments::build(&ranges);
+        let segments = Segments::build(networks.iter().map(|one| one.network.range));
         Ok(Self { networks, segments })
     }
 }

@@ -55,7 +55,7 @@ impl Told {
                     layer.places.push(place);
                 }
             }
-            layer.segments = Segments::build(&ranges);
+            layer.segments = Segments::build(ranges);
         }
         for (place, one) in answers.iter().enumerate() {
             if let Subject::As(asn) = one.answer.subject {
