@@ -21,7 +21,7 @@ pub(super) fn judge(says: &[(SourceName, Says)], last_resorts: Vec<Rung>) -> Jud
     let mut second: Vec<Rung> = Vec::new();
     let mut later: Option<(Timestamp, String)> = None;
     let mut form = None;
-    let mut none = Vec::new();
+    let (mut none, mut silent) = (Vec::new(), Vec::new());
     for (_, one) in says {
         match one {
             Says::Never(reason) if rungs.is_empty() => {
@@ -32,7 +32,8 @@ pub(super) fn judge(says: &[(SourceName, Says)], last_resorts: Vec<Rung>) -> Jud
                     form: String::new(),
                 };
             }
-            Says::Never(_) | Says::Silent(_) | Says::Unasked => {}
+            Says::Never(_) | Says::Unasked => {}
+            Says::Silent(reason) => silent.push(reason.clone()),
             Says::Whom(found) => rungs.extend(found.iter().cloned()),
             Says::Perhaps(found) => second.extend(found.iter().cloned()),
             Says::Form { url, reason } => {
@@ -57,9 +58,10 @@ pub(super) fn judge(says: &[(SourceName, Says)], last_resorts: Vec<Rung>) -> Jud
         (Some(rung), _) => (rung.matched(), rung.reason.clone()),
         (None, _) if has_asked_for_form => (Verdict::Unresolved, form_reason),
         (None, Some((until, why))) => (Verdict::Deferred { until }, why),
-        (None, None) if none.is_empty() => {
+        (None, None) if says.is_empty() => {
             (Verdict::Unresolved, "no source is switched on".to_owned())
         }
+        (None, None) if none.is_empty() => (Verdict::Unresolved, silent.join("; ")),
         (None, None) => (Verdict::Unresolved, none.join("; ")),
     };
     if has_asked_for_form {

@@ -3,9 +3,10 @@
 use serde::Serialize;
 
 use super::csirt::Csirts;
-use super::desk::Heard;
+use super::desk::{Heard, Inquiry};
 use super::ladder::judge;
 use super::source::{Says, Sources, Spot};
+use super::told::is_enough;
 use super::{Error, Work};
 use crate::config::{self, SourceName};
 use crate::model::{
@@ -106,7 +107,7 @@ impl Looking<'_> {
     }
 
     async fn at_range(&self, range: AddressRange) -> Result<Vec<Lookup>, Error> {
-        let mut heard: Vec<(AddressRange, Vec<Heard>)> = Vec::new();
+        let mut heard: Vec<(AddressRange, Told)> = Vec::new();
         let mut sources = self.sources().await?;
         let mut asked: Vec<Subject> = Vec::new();
         let live = self.work.live();
@@ -133,20 +134,15 @@ impl Looking<'_> {
         }
         let spots = sources.spots(range).into_iter();
         let lookups = spots.map(|(piece, spot)| {
-            let says = sources.ask(spot);
-            let said = says.iter().map(|(source, one)| Said {
-                source: *source,
-                answer: shown(one),
-            });
-            let said = said.collect();
-            let says = says.into_iter().map(|(source, one)| (source, settled(one)));
-            let judged = judge(&says.collect::<Vec<_>>(), sources.last_resorts(spot));
+            let here = || heard.iter().filter(|(about, _)| about.overlaps(piece));
+            let later = || here().flat_map(|(_, told)| &told.later);
+            let (said, says) = settled(sources.ask(spot), later);
+            let judged = judge(&says, sources.last_resorts(spot));
             let chain = sources.chain(spot).into_iter().map(|one| Known {
                 network: one.network.clone(),
                 source: one.source.clone(),
                 told_at: one.told_at,
             });
-            let here = heard.iter().filter(|(about, _)| about.overlaps(piece));
             Lookup {
                 subject: Subject::Range(piece),
                 chain: chain.collect(),
@@ -157,7 +153,7 @@ impl Looking<'_> {
                 reason: judged.reason,
                 rungs: judged.rungs,
                 form: judged.form,
-                heard: here.flat_map(|(_, heard)| heard.clone()).collect(),
+                heard: here().flat_map(|(_, told)| told.heard.clone()).collect(),
             }
         });
         Ok(lookups.collect())
@@ -183,42 +179,35 @@ impl Looking<'_> {
         desk: &super::Desk,
         live: &[SourceName],
         subject: Subject,
-    ) -> Result<Vec<Heard>, Error> {
-        let mut heard = Vec::new();
+    ) -> Result<Told, Error> {
+        let mut told = Told::default();
         let give_up = self.work.clock.now().plus(self.settings.patience);
         for source in live {
-            let asked = desk.ask(*source, subject, give_up, &mut heard, self.progress);
-            if let super::desk::Inquiry::Known(answer) = asked.await?
-                && super::told::is_enough(&answer)
-            {
-                break;
+            let asked = desk.ask(*source, subject, give_up, &mut told.heard, self.progress);
+            match asked.await? {
+                Inquiry::Known(answer) if is_enough(&answer) => break,
+                Inquiry::Known(_) | Inquiry::Nobody => {}
+                Inquiry::Later { until, why, .. } => {
+                    told.later.push((*source, Says::Later { until, why }));
+                }
             }
         }
-        Ok(heard)
+        Ok(told)
     }
 
     async fn at_as(&self, asn: u32) -> Result<Lookup, Error> {
         let subject = Subject::As(asn);
         let live = self.work.live();
-        let mut heard = Vec::new();
+        let mut told = Told::default();
         if !live.is_empty() {
             let mut desk = self.work.desk()?;
             if let Some(since) = self.since {
                 desk.ask_anew(since);
             }
-            heard = self.ask_all(&desk, &live, subject).await?;
+            told = self.ask_all(&desk, &live, subject).await?;
         }
         let sources = self.sources().await?;
-        let says: Vec<(SourceName, Says)> = sources.ask_about_as(asn);
-        let said = says.iter().map(|(source, one)| Said {
-            source: *source,
-            answer: shown(one),
-        });
-        let said = said.collect();
-        let says: Vec<_> = says
-            .into_iter()
-            .map(|(source, one)| (source, settled(one)))
-            .collect();
+        let (said, says) = settled(sources.ask_about_as(asn), || told.later.iter());
         let judged = judge(&says, Vec::new());
         Ok(Lookup {
             subject,
@@ -230,17 +219,39 @@ impl Looking<'_> {
             reason: judged.reason,
             rungs: judged.rungs,
             form: judged.form,
-            heard,
+            heard: told.heard,
         })
     }
 }
 
-/// What was not asked by now will not be.
-fn settled(one: Says) -> Says {
-    match one {
-        Says::Unasked => Says::Silent(shown(&Says::Unasked)),
-        other => other,
-    }
+/// What was heard in this lookup, and which sources could not be asked.
+#[derive(Debug, Default)]
+struct Told {
+    heard: Vec<Heard>,
+    later: Vec<(SourceName, Says)>,
+}
+
+/// What was not asked by now will not be: it is said why.
+fn settled<'t, I: Iterator<Item = &'t (SourceName, Says)>>(
+    says: Vec<(SourceName, Says)>,
+    later: impl Fn() -> I,
+) -> (Vec<Said>, Vec<(SourceName, Says)>) {
+    let settle = |(source, one)| {
+        let one = match one {
+            Says::Unasked => later().find(|(asked, _)| *asked == source).map_or_else(
+                || Says::Silent(shown(&Says::Unasked)),
+                |(_, why)| why.clone(),
+            ),
+            other => other,
+        };
+        (source, one)
+    };
+    let says: Vec<(SourceName, Says)> = says.into_iter().map(settle).collect();
+    let said = says.iter().map(|(source, one)| Said {
+        source: *source,
+        answer: shown(one),
+    });
+    (said.collect(), says)
 }
 
 fn shown(one: &Says) -> String {

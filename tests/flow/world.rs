@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use lapwing::approve;
 use lapwing::compose;
-use lapwing::config::{self, Config, SourceName, Transport};
+use lapwing::config::{self, Config, RungName, SourceName, Transport};
 use lapwing::intake::{self, Reading};
 use lapwing::model::{Campaign, Clock, Progress, Span, Terminal, Timestamp};
 use lapwing::report::Report;
@@ -98,6 +98,8 @@ impl World {
         config.smtp.port = sink.address().port();
         // Nothing in a story leaves this machine.
         config.resolve.sources = vec![SourceName::Overrides, SourceName::Table];
+        // And no made-up network's letter goes to a true CSIRT, unless the story is about that.
+        config.resolve.ladder = vec![RungName::Parent, RungName::As];
         let templates = dir.path().join("templates");
         std::fs::create_dir(&templates).unwrap();
         Self {
@@ -300,6 +302,7 @@ impl World {
             .env("LAPWING_DATABASE_URL", &self.url)
             .env("LAPWING_SMTP__PORT", self.sink.address().port().to_string())
             .env("LAPWING_RESOLVE__SOURCES", "overrides,table")
+            .env("LAPWING_RESOLVE__LADDER", "parent,as")
             .env("USER", "author")
             .output()
             .unwrap()

@@ -33,15 +33,15 @@ fn desk() -> String {
     )
 }
 
-/// The world's folder as IANA's lists, which send 203.0.113.0/24 and AS 64496 to a registry, and
-/// 203.0.113.128/25 to another.
+/// The world's folder as IANA's lists, which send 203.0.113.0/24, 198.51.0.0/16 and AS 64500 to a
+/// registry, and 198.51.100.0/24, 192.0.2.0/24 and AS 64497 to another.
 fn bootstrap(world: &World, registry: &Registry, other: &Registry) {
     for (name, services) in [
         (
             "ipv4.json",
             [
-                ["203.0.113.0/24", "198.51.100.0/24"],
-                ["203.0.113.128/25", "192.0.2.0/24"],
+                ["203.0.113.0/24", "198.51.0.0/16"],
+                ["198.51.100.0/24", "192.0.2.0/24"],
             ],
         ),
         (
@@ -189,13 +189,19 @@ async fn nothing_is_there_only_when_the_registry_says_so() {
     let none = "names no contact";
     check(&[
         ("a number for a mailbox", number, "unresolved", none),
+        (
+            "deeper than anybody",
+            Answer::rdap(nested(500)),
+            "unresolved",
+            none,
+        ),
         ("null for a mailbox", null, "unresolved", none),
         ("a card of wrong shape", odd, "unresolved", none),
         (
             "roles that are null",
             Answer::rdap(no_roles),
-            "unresolved",
-            "203.0.113.0/24",
+            "matched",
+            "technical contact by",
         ),
     ])
     .await;
@@ -315,7 +321,6 @@ async fn a_faulty_answer_is_later_and_never_nothing() {
         ),
         ("half an object", Answer::rdap(&desk()[..99]), ""),
         ("an array", Answer::rdap("[]"), ""),
-        ("500 deep", Answer::rdap(nested(500)), ""),
         (
             "bytes",
             Answer::rdap([0, 159, 146, 150]),
@@ -414,12 +419,12 @@ async fn the_longest_match_of_the_lists_is_asked() {
     for subject in ["203.0.113.5", "2001:db8::5", "AS64500"] {
         look(&world, subject);
     }
-    for subject in ["203.0.113.130", "2001:db8:1::5", "AS64497"] {
+    for subject in ["198.51.100.5", "2001:db8:1::5", "AS64497"] {
         look(&world, subject);
     }
     let asked = ["/ip/203.0.113.5", "/ip/2001:db8::5", "/autnum/64500"];
     assert_eq!(registry.paths(), asked);
-    let asked = ["/ip/203.0.113.130", "/ip/2001:db8:1::5", "/autnum/64497"];
+    let asked = ["/ip/198.51.100.5", "/ip/2001:db8:1::5", "/autnum/64497"];
     assert_eq!(other.paths(), asked);
     let head = &registry.asked()[0].head.to_ascii_lowercase();
     assert!(head.contains("accept: application/rdap+json"), "{head}");
@@ -435,8 +440,8 @@ async fn who_has_named_a_limit_is_left_alone() {
     registry.limit_after(2, slow);
     for (asked, verdict) in [
         ("203.0.113.5", "unresolved"),
-        ("198.51.100.5", "unresolved"),
-        ("2001:db8:5::1", "deferred"),
+        ("2001:db8:5::1", "unresolved"),
+        ("AS64500", "deferred"),
         ("2001:db8:6::1", "deferred"),
         ("2001:db8:7::1", "deferred"),
     ] {
@@ -453,7 +458,7 @@ async fn connections_are_few_and_used_again() {
     let (registry, other) = (Registry::start(2).await, Registry::start(3).await);
     bootstrap(&world, &registry, &other);
     // Sixteen networks of sixteen addresses.
-    registry.otherwise(|path| {
+    other.otherwise(|path| {
         let last: u8 = path.split('/').nth(2)?.rsplit('.').next()?.parse().ok()?;
         let (first, last) = (last & 0xf0, last | 0x0f);
         let ends = [first, last].map(|last| format!("198.51.100.{last}"));
@@ -467,10 +472,10 @@ async fn connections_are_few_and_used_again() {
     world.feed(&feed.join("\n")).await;
     let ran = run(&world, &["resolve", "trial"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    let connections = registry.connections();
-    assert_eq!(registry.asked().len(), 16, "{:?}", registry.paths());
+    let connections = other.connections();
+    assert_eq!(other.asked().len(), 16, "{:?}", other.paths());
     assert!(connections.total <= 2, "{connections:?}");
-    assert!(registry.most_within(Duration::from_millis(1)) <= 2);
+    assert!(other.most_within(Duration::from_millis(1)) <= 2);
     let places = world.places().await;
     assert_eq!(places.len(), 64);
     assert_eq!(places[5], "198.51.100.20 abuse@net16.example");
