@@ -13,8 +13,7 @@ use hickory_resolver::proto::rr::{Name, RData, RecordType};
 
 use super::answer::{Contact, Reply, Status};
 use crate::config;
-use crate::model::Subject;
-use crate::model::{Address, AddressRange, Mailbox, Span, Tier, parse_asn};
+use crate::model::{Address, AddressRange, Mailbox, Span, Subject, Tier, parse_asn};
 
 /// Mailboxes taken from one answer.
 const MAILBOXES: usize = 8;

@@ -6,8 +6,7 @@ use super::answer::{Contact, Lead, Reply, Status};
 use super::reach::Reach;
 use super::registries::{Registries, Server};
 use super::whois::{Ask, is_handle, line};
-use crate::model::Subject;
-use crate::model::{AddressRange, Tier};
+use crate::model::{AddressRange, Subject, Tier};
 
 /// Questions about one subject after the first. Real chains have two.
 const HOPS: usize = 5;
@@ -151,6 +150,11 @@ impl<'a> Walk<'a> {
     }
 
     fn failed(&mut self, hop: &Hop, is_authority: bool, status: Status) {
+        // What JPNIC says of a technician has no network in it, and is not read.
+        let is_unread = matches!(status, Status::Broken { .. }) && hop.registry == "jpnic";
+        if hop.kind == Kind::Handle && is_unread {
+            return;
+        }
         // The server answered a moment ago, so it will again; what it left out names the right
         // desk. A technical contact meanwhile would be the wrong one.
         if hop.kind == Kind::Handle
@@ -222,11 +226,17 @@ impl<'a> Walk<'a> {
         let stands_there = |contact: &Contact| contact.handle.eq_ignore_ascii_case(handle);
         let all = !reply.contacts.iter().any(stands_there);
         let contacts = reply.contacts.into_iter();
-        // The network's own entry names it as its abuse contact, whatever the person's says.
+        // The network's own entry names it as its abuse contact, whatever the person's says; JPNIC
+        // has only handles of technicians.
+        let is_for_abuse = hop.registry != "jpnic";
         let mut contacts: Vec<Contact> = contacts
             .filter(|contact| all || stands_there(contact))
             .map(|contact| Contact {
-                tier: Tier::Explicit,
+                tier: if is_for_abuse {
+                    Tier::Explicit
+                } else {
+                    contact.tier
+                },
                 ..contact
             })
             .collect();
@@ -359,7 +369,7 @@ mod tests {
     const SUBJECT: &str = "203.0.113.5";
 
     /// `arin` is at `whois.arin.example`, and so on; a server not named here is unknown.
-    const KNOWN: [&str; 5] = ["arin", "ripe", "apnic", "lacnic", "iana"];
+    const KNOWN: [&str; 6] = ["arin", "ripe", "apnic", "lacnic", "jpnic", "iana"];
 
     fn registries() -> Registries {
         let known = KNOWN.iter().map(|name| {
@@ -415,6 +425,9 @@ mod tests {
         for word in text.split_whitespace() {
             if word == "none" {
                 reply.status = Status::NotFound;
+            } else if word == "broken" {
+                let words = "no network in it".to_owned();
+                reply.status = Status::Broken { words };
             } else if word == "dead" {
                 return dead();
             } else if let Some(lead) = word.strip_prefix('>') {
@@ -612,11 +625,20 @@ mod tests {
             // not to know yet is no reason to write to somebody else
             ("contact:t@x.example >!ABC", "dead", 2, "later 203.0.113.0/24"),
             ("remarks:t@x.example >!ABC", "dead", 1, "found 203.0.113.0/24 remarks:t@x.example"),
+            (">!ABC", "broken", 2, "broken 203.0.113.0/24"),
             (">!A_B >!-B", "dead", 1, "found 203.0.113.0/24"),
         ] {
             let world = format!("lacnic: 203.0.113.0/24 {network} | lacnic ABC: {person}");
             let (went, told) = walk("lacnic", &world);
             assert_eq!((went.len(), told.as_str()), (asked, result), "{world}");
+        }
+        for (technician, result) in [
+            ("203.0.113.0/24 contact:t@x.example", "found 203.0.113.0/24 contact:t@x.example"),
+            ("contact:t@x.example", "found 203.0.113.0/24 contact:t@x.example"),
+            ("broken", "found 203.0.113.0/24"),
+        ] {
+            let world = format!("jpnic: 203.0.113.0/24 >!AB1JP | jpnic AB1JP/e: {technician}");
+            assert_eq!(walk("jpnic", &world).1, result, "{world}");
         }
         let list = "arin: none >!NET-203-0-113-0-1 >!NET-203-0-112-0-1";
         for (network, result) in [

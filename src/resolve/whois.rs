@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use whois_rust::{WhoIs, WhoIsError, WhoIsLookupOptions, WhoIsServerValue};
 
-use super::answer::{Reply, Status};
+use super::answer::{self, Reply, Status};
 use super::reach::Reach;
 use super::registries::{Registries, Server};
 use crate::config;
@@ -77,7 +77,7 @@ impl Whois {
                 later(server, "closed the connection without a word"),
                 String::new(),
             ),
-            Ok(bytes) => read(&bytes, &registry, subject),
+            Ok(bytes) => (answer::whois(&bytes, Some(subject)), answer::decode(&bytes)),
             Err(words) => (later(server, &words), String::new()),
         };
         if told.0.registry.is_empty() && self.registries.is_known(&registry) {
@@ -181,14 +181,6 @@ fn later(server: &Server, words: &str) -> Reply {
         },
         ..Reply::default()
     }
-}
-
-/// Stands in for the reader of WHOIS text.
-fn read(bytes: &[u8], _registry: &str, _subject: Subject) -> (Reply, String) {
-    (
-        Reply::default(),
-        String::from_utf8_lossy(bytes).into_owned(),
-    )
 }
 
 #[cfg(test)]
@@ -304,7 +296,7 @@ mod tests {
         assert!(words.contains("without a word"), "{words}");
         // What came in is left unread: the connection is reset.
         let words = later_of(async |stream| {
-            stream.readable().await.unwrap();
+            stream.peek(&mut [0; 16]).await.unwrap();
         })
         .await;
         assert!(words.contains("broke off"), "{words}");

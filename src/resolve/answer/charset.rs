@@ -16,7 +16,7 @@ const LETTERS: [(&[u8], &[u8]); 6] = [
 ];
 
 /// Text with `\n` between its lines, whatever stood there, and without NUL.
-pub(super) fn decode(bytes: &[u8]) -> String {
+pub(in crate::resolve) fn decode(bytes: &[u8]) -> String {
     let bytes = bytes.strip_prefix(BOM).unwrap_or(bytes);
     let text = match std::str::from_utf8(bytes) {
         Ok(text) if !text.contains('\u{1b}') => text.into(),

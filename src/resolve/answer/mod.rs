@@ -19,6 +19,7 @@ mod vcard;
 use serde::Serialize;
 
 use crate::model::{AddressRange, Mailbox, Span, Subject, Tier};
+pub(super) use charset::decode;
 pub(super) use deny::is_placeholder;
 pub(super) use rdap::read as rdap;
 pub use tried::{Form, Tried, read as try_answer};
