@@ -50,17 +50,13 @@ impl Whois {
         })
     }
 
-    pub(super) fn registries(&self) -> &Registries {
-        &self.registries
-    }
-
     pub(super) fn reach(&self) -> &Reach {
         &self.reach
     }
 
     /// Asks one server one line over one connection. Beside the reply stands the answer as text, for
     /// people to read. What is no answer (nobody there, cut off by a reset, too slow, too big, empty)
-    /// comes back as [`Status::Later`], for it says nothing about the network.
+    /// comes back as [`Status::Broken`], for it says nothing about the network.
     pub(super) async fn exchange(
         &self,
         server: &Server,
@@ -74,11 +70,11 @@ impl Whois {
             .unwrap_or_else(|_| Err(self.too_slow()));
         let mut told = match told {
             Ok(bytes) if bytes.trim_ascii().is_empty() => (
-                later(server, "closed the connection without a word"),
+                broken(server, "closed the connection without a word"),
                 String::new(),
             ),
             Ok(bytes) => (answer::whois(&bytes, Some(subject)), answer::decode(&bytes)),
-            Err(words) => (later(server, &words), String::new()),
+            Err(words) => (broken(server, &words), String::new()),
         };
         if told.0.registry.is_empty() && self.registries.is_known(&registry) {
             told.0.registry = registry;
@@ -173,10 +169,9 @@ fn is_nobody_there(kind: ErrorKind) -> bool {
     )
 }
 
-fn later(server: &Server, words: &str) -> Reply {
+fn broken(server: &Server, words: &str) -> Reply {
     Reply {
-        status: Status::Later {
-            wait: None,
+        status: Status::Broken {
             words: format!("{} {words}", server.host),
         },
         ..Reply::default()
