@@ -125,11 +125,6 @@ impl Desk {
         self.clock.now()
     }
 
-    /// What is wrong with the files that the settings name.
-    pub(super) fn complaints(&self) -> &[String] {
-        self.rdap.complaints()
-    }
-
     /// Whether somebody can answer for an address at all.
     pub(super) fn may_ask(&self, address: Address) -> bool {
         match use_of(address) {

@@ -2,18 +2,15 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::atlas::{self, Table};
 use super::csirt::Csirts;
 use super::rules::Overrides;
-use super::segments::Segments;
 use super::told::{LIVE, Told, is_enough};
 use crate::config::{self, RungName, SourceName};
 use crate::model::{
     AddressRange, Answer, AnswerOutcome, Mailbox, Override, Rung, Tier, Timestamp, Via,
 };
 use crate::store::{Error, Store, StoredNetwork, StoredSystem};
-
-/// Networks read from the store at a time.
-const PAGE: i64 = 5_000;
 
 /// AS numbers asked for at a time.
 const SYSTEMS: usize = 500;
@@ -281,12 +278,12 @@ impl Sources {
             return Says::Nobody("no network in the table holds this address".to_owned());
         };
         let may_climb = self.ladder.contains(&RungName::Parent);
-        let reach = reach(chain);
+        let reach = atlas::reach(chain);
         let rungs: Vec<Rung> = reach
             .iter()
             .enumerate()
             .filter(|(rung, _)| *rung == 0 || may_climb)
-            .flat_map(|(_, one)| table_rungs(one, innermost))
+            .flat_map(|(_, one)| atlas::rungs(one, innermost))
             .collect();
         if !rungs.is_empty() {
             return Says::Whom(rungs);
@@ -295,12 +292,12 @@ impl Sources {
             within if within < chain.len() => format!(
                 "{} has no contact, and the ranges around it do not answer for it: \
                  its maintainer says that it is an end user's own",
-                describe(chain[within - 1])
+                atlas::describe(chain[within - 1])
             ),
-            1 => format!("{} has no contact", describe(innermost)),
+            1 => format!("{} has no contact", atlas::describe(innermost)),
             _ => format!(
                 "neither {} nor the ranges around it have a contact",
-                describe(innermost)
+                atlas::describe(innermost)
             ),
         })
     }
@@ -402,81 +399,5 @@ impl Sources {
 
     pub(super) fn climbs_to_as(&self) -> bool {
         self.ladder.contains(&RungName::As)
-    }
-}
-
-/// The local table in memory.
-#[derive(Debug)]
-struct Table {
-    networks: Vec<StoredNetwork>,
-    segments: Segments,
-}
-
-impl Table {
-    async fn read(store: &Store) -> Result<Self, Error> {
-        let mut networks: Vec<StoredNetwork> = Vec::new();
-        loop {
-            let page = store
-                .networks(networks.last().map_or(0, |last| last.id), PAGE)
-                .await?;
-            if page.is_empty() {
-                break;
-            }
-            networks.extend(page);
-        }
-        let segments = Segments::build(networks.iter().map(|one| one.network.range));
-        Ok(Self { networks, segments })
-    }
-}
-
-fn table_rungs<'a>(
-    one: &'a StoredNetwork,
-    innermost: &'a StoredNetwork,
-) -> impl Iterator<Item = Rung> + 'a {
-    let is_own = one.id == innermost.id;
-    let (via, whose) = if is_own {
-        (Via::Own, format!("contact of {}", describe(one)))
-    } else if innermost.network.contacts.is_empty() {
-        let inner = describe(innermost);
-        (
-            Via::Parent,
-            format!(
-                "contact of {}, for {inner} inside it has none",
-                describe(one)
-            ),
-        )
-    } else {
-        let inner = describe(innermost);
-        (
-            Via::Parent,
-            format!("contact of {} around {inner}", describe(one)),
-        )
-    };
-    let reason = format!("{whose}, by {} of {}", one.source, one.told_at.date());
-    one.network.contacts.iter().map(move |mailbox| Rung {
-        via,
-        mailbox: mailbox.clone(),
-        locale: one.network.locale.clone(),
-        format: None,
-        answers_for: if is_own {
-            String::new()
-        } else {
-            one.network.range.to_string()
-        },
-        reason: reason.clone(),
-    })
-}
-
-/// The networks that may answer for the innermost, itself the first: up to the first one whose
-/// surroundings do not answer for it.
-fn reach<'a, 'b>(chain: &'a [&'b StoredNetwork]) -> &'a [&'b StoredNetwork] {
-    let reach = chain.iter().position(|one| one.ends_ladder);
-    &chain[..reach.map_or(chain.len(), |last| last + 1)]
-}
-
-pub(super) fn describe(one: &StoredNetwork) -> String {
-    match one.network.name.as_str() {
-        "" => one.network.range.to_string(),
-        name => format!("{} ({name})", one.network.range),
     }
 }
