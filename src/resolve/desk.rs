@@ -510,8 +510,13 @@ impl Desk {
             (_, Some(range)) => Subject::Range(range),
             (Subject::Range(asked), None) => Subject::Range(block_around(asked.first(), SMALL)),
         };
-        let is_told = range.is_some() || matches!(asked, Subject::As(_));
+        // A zone has contacts for an address and names no network: they count for what is around it.
+        let is_told =
+            range.is_some() || source == SourceName::Dns || matches!(asked, Subject::As(_));
         let (outcome, reason, counts_for) = self.outcome(&reply, server, is_told);
+        // Not shorter than after a fault, or a run would ask again what it has just been told.
+        let kept_for = reply.keep.map(|keep| keep.max(self.settings.fault_for));
+        let counts_for = kept_for.map_or(counts_for, |keep| keep.min(counts_for));
         Answer {
             source: source.as_str().to_owned(),
             subject,
@@ -623,7 +628,7 @@ fn block_around(address: Address, (ipv4, ipv6): Lengths) -> AddressRange {
 /// How long to stay away from a registry that has said so without saying how long.
 fn time_away(registry: &str, words: &str, faults: i64, now: Timestamp) -> Span {
     // RIPE's family counts by the day: 201 lasts until it is over.
-    if words.contains("ERROR:201") {
+    if words.to_ascii_lowercase().contains("error:201") {
         let midnight = (now.0.div_euclid(DAY) + 1) * DAY;
         return Span(midnight - now.0 + 60_000 * (1 + now.0 % 10));
     }
@@ -653,6 +658,7 @@ mod tests {
             ("lacnic", "rate limit", 1, "6 min"),
             ("lacnic", "rate limit", 4, "16 min"),
             ("ripe", "%ERROR:201: access denied", 1, "15 h"),
+            ("ripe", "error:201: access denied", 1, "15 h"),
         ] {
             assert_eq!(time_away(registry, words, faults, now).to_string(), away);
         }

@@ -36,8 +36,6 @@ pub(super) struct Told {
     pub(super) reply: Reply,
     /// The records as they came, for people to read.
     pub(super) raw: String,
-    /// How long the zones themselves let it be remembered, where they say so.
-    pub(super) keep: Option<Span>,
 }
 
 impl Dns {
@@ -90,7 +88,6 @@ impl Dns {
             return Told {
                 reply: Reply::default(),
                 raw: String::new(),
-                keep: None,
             };
         };
         let address = range.first();
@@ -109,11 +106,9 @@ impl Dns {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
-        Told {
-            reply: weigh(address, contacts.result, origins.result),
-            raw,
-            keep,
-        }
+        let mut reply = weigh(address, contacts.result, origins.result);
+        reply.keep = keep;
+        Told { reply, raw }
     }
 
     async fn look_up(&self, zone: Option<&Name>, address: Address) -> Records {
@@ -421,10 +416,10 @@ mod tests {
         );
         let first = told(&server, "203.0.113.5").await;
         let (reply, range) = (first.reply, "203.0.113.0/24".parse().ok());
+        assert_eq!(reply.keep, Some(Span::seconds(0)));
         assert_eq!((reply.status, reply.range), (Status::Found, range));
         assert_eq!((reply.asn, reply.country.as_str()), (Some(64500), "JP"));
         assert!(reply.contacts.is_empty());
-        assert_eq!(first.keep, Some(Span::seconds(0)));
 
         // With a contact but no answer about the origin it is found all the same.
         server
@@ -436,14 +431,14 @@ mod tests {
             "asked for its first address"
         );
         assert_eq!(
-            told.keep,
+            told.reply.keep,
             Some(Span::seconds(900)),
             "as long as *none* may be kept"
         );
         let told = self::told(&server, "203.0.113.5").await;
         assert_eq!(mailboxes_of(&told.reply), "a@isp.example");
         assert_eq!(
-            (told.reply.range, told.keep),
+            (told.reply.range, told.reply.keep),
             (None, Some(Span::seconds(3600)))
         );
         assert!(told.raw.contains("TXT \"a@isp.example\""), "{}", told.raw);

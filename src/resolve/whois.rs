@@ -50,10 +50,6 @@ impl Whois {
         })
     }
 
-    pub(super) fn registries(&self) -> &Registries {
-        &self.registries
-    }
-
     pub(super) fn reach(&self) -> &Reach {
         &self.reach
     }

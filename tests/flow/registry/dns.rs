@@ -16,6 +16,7 @@ fn lookup(world: &World, server: &Dns, subject: &str) -> Ran {
         .env("LAPWING_DATABASE_URL", &world.url)
         .env("LAPWING_RESOLVE__LADDER", "")
         .env("LAPWING_RESOLVE__DNS__RESOLVER", server.place())
+        .env("LAPWING_RESOLVE__PATIENCE", "0s")
         .env("LAPWING_RESOLVE__DNS__TIMEOUT", "800ms")
         .env("LAPWING_RESOLVE__DNS__CONTACTS", "contacts.example")
         .env("LAPWING_RESOLVE__DNS__ORIGINS", "origins.example")
