@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
+use super::tables::Table;
 use crate::model::{DeliveryState, Format};
 
 /// Tells every network which of its machines send spam, and follows what happens.
@@ -93,7 +94,7 @@ pub(super) enum Command {
     Letter(Letter),
     /// Show the networks around an address or range, the mailbox that answers for it, and why
     Lookup(Lookup),
-    /// Load tables of networks and contacts
+    /// Load registries' dumps and tables of networks and contacts
     #[command(subcommand)]
     Table(Table),
     /// Decide that a prefix, AS or handle has another mailbox, or is never written to
@@ -319,18 +320,7 @@ pub(super) struct Lookup {
     #[arg(long)]
     pub(super) raw: bool,
     #[command(flatten)]
-    pub(super) parse: Parse,
-}
-
-/// One answer to try the parser on.
-#[derive(Debug, Args)]
-pub(super) struct Parse {
-    /// Read a registry's answer from a file instead of asking; - is standard input
-    #[arg(long, num_args = 2, value_names = ["whois|rdap", "FILE"], conflicts_with = "subject")]
-    pub(super) parse: Option<Vec<String>>,
-    /// What was asked, so that an answer about something else counts as none
-    #[arg(long, value_name = "IP|CIDR|AS", requires = "parse")]
-    pub(super) query: Option<String>,
+    pub(super) parse: super::parse::Parse,
 }
 
 /// A table to read, and how.
@@ -344,14 +334,6 @@ pub(super) struct TableFile {
     /// shift_jis, gb18030, euc-kr, big5, windows-1252 …; told from each line when not given
     #[arg(long, value_name = "LABEL")]
     pub(super) encoding: Option<crate::sheet::Charset>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum Table {
-    /// Load a CSV of networks and contacts; networks of the same range are renewed
-    Load(TableFile),
-    /// What has been loaded
-    List,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,65 +1,13 @@
-//! Networks, overrides, signatories: what is known about whom to write to, and who signs.
+//! Overrides and signatories: what staff decided about whom to write to, and who signs.
 
 use super::Ended;
-use super::arguments::{Override as Overrides, Signatory as Signatories, Table, TableFile};
+use super::arguments::{Override as Overrides, Signatory as Signatories, TableFile};
 use super::context::{Context, Usage};
 use super::feed::{feed_name, open, say_refusals};
-use super::output::count;
 use crate::compose;
 use crate::model::{Format, Override, Progress, Refusal, SubjectError, Timestamp};
 use crate::resolve::{self, NewOverride, OverrideRow};
 use crate::store::Store;
-
-pub(super) async fn table(context: &Context, action: &Table) -> anyhow::Result<Ended> {
-    let store = context.store().await?;
-    match action {
-        Table::Load(from) => {
-            let name = feed_name(&from.file);
-            let text = open(&from.file, from.encoding)?.text;
-            let rows = resolve::read_table(text, &name, None, &from.map)?;
-            let watch = context.watch("networks");
-            let now = context.clock.now();
-            let into = (!context.dry_run).then_some(&store);
-            let done =
-                resolve::load_table(into, rows, &name, &context.by, now, &watch.progress).await?;
-            let stopped = watch.stopped_by();
-            drop(watch);
-            say_refusals(context, &name, &done.refusals)?;
-            context.out.say(
-                &done,
-                format!(
-                    "{name}: {}, {} with a contact of their own, {} refused",
-                    count(done.networks as i64, "network"),
-                    done.with_contact,
-                    done.refused
-                ),
-            )?;
-            if let Some(code) = stopped {
-                return Ok(Ended::Stopped(code));
-            }
-            Ok(if done.refused > 0 {
-                Ended::Partly
-            } else {
-                Ended::Well
-            })
-        }
-        Table::List => {
-            let known = store.table_loads().await?;
-            context.out.none(
-                known.is_empty(),
-                "No table yet: lapwing table load NETWORKS.csv",
-            )?;
-            for load in known {
-                let text = format!(
-                    "{}  {}: {} networks, {} refused, by {}",
-                    load.loaded_at, load.name, load.networks, load.refused, load.loaded_by
-                );
-                context.out.line(&load, text)?;
-            }
-            Ok(Ended::Well)
-        }
-    }
-}
 
 pub(super) async fn overrides(context: &Context, action: &Overrides) -> anyhow::Result<Ended> {
     let store = context.store().await?;

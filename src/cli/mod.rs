@@ -13,6 +13,7 @@ mod parse;
 mod sink;
 mod stages;
 mod start;
+mod tables;
 mod worker;
 
 use std::ffi::OsString;
@@ -84,7 +85,7 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Import(options) => feed::import(&context, &options).await,
         Command::Refused(options) => feed::refused(&context, &options).await,
         Command::Unplaced(options) => feed::unplaced(&context, &options).await,
-        Command::Table(action) => contacts::table(&context, &action).await,
+        Command::Table(action) => tables::run(&context, &action).await,
         Command::Override(action) => contacts::overrides(&context, &action).await,
         Command::Signatory(action) => contacts::signatories(&context, &action).await,
         Command::Lookup(options) => lookup::lookup(&context, &options).await,
@@ -154,6 +155,11 @@ fn code_of(error: &anyhow::Error) -> u8 {
         }
         if let Some(report::export::Error::Store(error)) = cause.downcast_ref() {
             return store(error);
+        }
+        if let Some(resolve::TableError::Piped { .. } | resolve::TableError::Unmapped { .. }) =
+            cause.downcast_ref()
+        {
+            return 2;
         }
         match cause.downcast_ref::<compose::Error>() {
             Some(compose::Error::Store(error)) => return store(error),

@@ -3,12 +3,23 @@
 use std::io::Read;
 
 use anyhow::Context as _;
+use clap::Args;
 
 use super::Ended;
-use super::arguments::Parse;
 use super::context::{Context, Usage};
 use crate::model::Subject;
 use crate::resolve::{Form, Tried, try_answer};
+
+/// One answer to try the parser on.
+#[derive(Debug, Args)]
+pub(super) struct Parse {
+    /// Read a registry's answer from a file instead of asking; - is standard input
+    #[arg(long, num_args = 2, value_names = ["whois|rdap", "FILE"], conflicts_with = "subject")]
+    pub(super) parse: Option<Vec<String>>,
+    /// What was asked, so that an answer about something else counts as none
+    #[arg(long, value_name = "IP|CIDR|AS", requires = "parse")]
+    pub(super) query: Option<String>,
+}
 
 pub(super) fn parse(context: &Context, options: &Parse) -> anyhow::Result<Ended> {
     let Some([form, file]) = options.parse.as_deref() else {

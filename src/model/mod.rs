@@ -21,6 +21,9 @@ pub use subject::Subject;
 mod registry;
 pub use registry::{Answer, AnswerOutcome, Limits, Permit, block_of};
 
+mod system;
+pub use system::{AutonomousSystem, Registered, Teller};
+
 mod contact;
 pub use contact::{Format, Mailbox, MailboxError, Override, OverrideSubject, SubjectError};
 

@@ -1,5 +1,7 @@
 //! What each source says about a spot, out of memory: overrides, table, and the registries' answers.
 
+use std::collections::{BTreeSet, HashMap};
+
 use super::csirt::Csirts;
 use super::rules::Overrides;
 use super::segments::Segments;
@@ -8,10 +10,13 @@ use crate::config::{self, RungName, SourceName};
 use crate::model::{
     AddressRange, Answer, AnswerOutcome, Mailbox, Override, Rung, Tier, Timestamp, Via,
 };
-use crate::store::{Error, Store, StoredNetwork};
+use crate::store::{Error, Store, StoredNetwork, StoredSystem};
 
 /// Networks read from the store at a time.
 const PAGE: i64 = 5_000;
+
+/// AS numbers asked for at a time.
+const SYSTEMS: usize = 500;
 
 /// The ordered list of sources, as they are at one moment.
 #[derive(Debug)]
@@ -21,6 +26,8 @@ pub(super) struct Sources {
     table: Table,
     overrides: Overrides,
     told: Told,
+    /// The AS that networks are reached by, where the table has a contact of theirs.
+    systems: HashMap<u32, StoredSystem>,
     csirts: Csirts,
 }
 
@@ -74,10 +81,22 @@ impl Sources {
         } else {
             Told::default()
         };
+        let table = Table::read(store).await?;
+        let climbs = settings.ladder.contains(&RungName::As);
+        let mut systems = HashMap::new();
+        if climbs && order.contains(&SourceName::Table) {
+            let numbers = table.networks.iter().filter_map(|one| one.network.asn);
+            let numbers: BTreeSet<u32> = numbers.chain(told.origins()).collect();
+            for chunk in Vec::from_iter(numbers).chunks(SYSTEMS) {
+                let found = store.systems(chunk).await?.into_iter();
+                systems.extend(found.map(|one| (one.system.asn, one)));
+            }
+        }
         Ok(Self {
             order: order.clone(),
             ladder: settings.ladder.clone(),
-            table: Table::read(store).await?,
+            systems,
+            table,
             overrides: Overrides::new(overrides),
             told,
             csirts,
@@ -262,7 +281,8 @@ impl Sources {
             return Says::Nobody("no network in the table holds this address".to_owned());
         };
         let may_climb = self.ladder.contains(&RungName::Parent);
-        let rungs: Vec<Rung> = chain
+        let reach = reach(chain);
+        let rungs: Vec<Rung> = reach
             .iter()
             .enumerate()
             .filter(|(rung, _)| *rung == 0 || may_climb)
@@ -271,7 +291,12 @@ impl Sources {
         if !rungs.is_empty() {
             return Says::Whom(rungs);
         }
-        Says::Nobody(match chain.len() {
+        Says::Nobody(match reach.len() {
+            within if within < chain.len() => format!(
+                "{} has no contact, and the ranges around it do not answer for it: \
+                 its maintainer says that it is an end user's own",
+                describe(chain[within - 1])
+            ),
             1 => format!("{} has no contact", describe(innermost)),
             _ => format!(
                 "neither {} nor the ranges around it have a contact",
@@ -300,6 +325,20 @@ impl Sources {
         let Some(asn) = self.origin(spot) else {
             return Vec::new();
         };
+        let table = self.systems.get(&asn).into_iter().flat_map(|one| {
+            one.system.contacts.iter().map(move |mailbox| Rung {
+                via: Via::As,
+                mailbox: mailbox.clone(),
+                locale: String::new(),
+                format: None,
+                answers_for: format!("AS{asn}"),
+                reason: format!(
+                    "contact of AS{asn}, for its network names none; by {} of {}",
+                    one.source,
+                    one.told_at.date()
+                ),
+            })
+        });
         let told = self
             .told
             .about(asn)
@@ -321,7 +360,7 @@ impl Sources {
                 ),
             })
         });
-        rungs.collect()
+        table.chain(rungs).collect()
     }
 
     /// Whether an AS has been asked about: all live sources that can be have answered, or one has
@@ -334,7 +373,11 @@ impl Sources {
         };
         let asks = [SourceName::Rdap, SourceName::Whois];
         let mut asked = asks.iter().filter(|source| self.order.contains(source));
-        self.told.about(asn).any(is_enough) || asked.all(told)
+        let is_in_table = || {
+            let system = self.systems.get(&asn);
+            system.is_some_and(|one| !one.system.contacts.is_empty())
+        };
+        is_in_table() || self.told.about(asn).any(is_enough) || asked.all(told)
     }
 
     /// What each source says about an AS itself.
@@ -422,6 +465,13 @@ fn table_rungs<'a>(
         },
         reason: reason.clone(),
     })
+}
+
+/// The networks that may answer for the innermost, itself the first: up to the first one whose
+/// surroundings do not answer for it.
+fn reach<'a, 'b>(chain: &'a [&'b StoredNetwork]) -> &'a [&'b StoredNetwork] {
+    let reach = chain.iter().position(|one| one.ends_ladder);
+    &chain[..reach.map_or(chain.len(), |last| last + 1)]
 }
 
 pub(super) fn describe(one: &StoredNetwork) -> String {

@@ -83,6 +83,11 @@ impl Told {
         &self.answers[place]
     }
 
+    /// The origins that answers told.
+    pub(super) fn origins(&self) -> impl Iterator<Item = u32> {
+        self.answers.iter().filter_map(|one| one.answer.origin)
+    }
+
     /// What was answered about an AS, with a contact before without.
     pub(super) fn about(&self, asn: u32) -> impl Iterator<Item = &Answer> {
         let places = self.about_as.get(&asn).into_iter().flatten();

@@ -17,7 +17,7 @@ pub(super) enum Engine {
 }
 
 /// The numbered texts of `migrations/`, compiled in.
-const MIGRATIONS: [(i64, &str, &str); 7] = [
+const MIGRATIONS: [(i64, &str, &str); 8] = [
     (
         1,
         "campaigns",
@@ -43,6 +43,11 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
         6,
         "answers",
         include_str!("../../migrations/0006_answers.sql"),
+    ),
+    (
+        7,
+        "systems",
+        include_str!("../../migrations/0007_systems.sql"),
     ),
     (
         8,

@@ -14,10 +14,12 @@ mod letters;
 mod networks;
 mod overrides;
 mod queue;
+mod registered;
 mod registries;
 mod signatories;
 mod statistics;
 mod suspects;
+mod systems;
 
 use std::time::Duration;
 
@@ -37,6 +39,7 @@ pub use queue::Claimed;
 pub use registries::RegistryLine;
 pub use statistics::{CountryLine, FindingLine, QueueView, Tally, Totals};
 pub use suspects::{Piece, SuspectRow, Waiting};
+pub use systems::StoredSystem;
 
 /// How long a database that is just starting is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);

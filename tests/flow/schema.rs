@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use lapwing::model::{
-    Answer, AnswerOutcome, CampaignState, DecisionKind, DeliveryState, OutcomeKind, Terminal,
-    Verdict, Via,
+    Answer, AnswerOutcome, CampaignState, DecisionKind, DeliveryState, OutcomeKind, Teller,
+    Terminal, Verdict, Via,
 };
 use lapwing::store::{Error, Store};
 
@@ -56,6 +56,7 @@ fn the_words_of_the_database_are_those_of_the_program() {
         ("source", Answer::SOURCES.to_vec()),
         ("via", Via::ALL.map(Via::as_str).to_vec()),
         ("override_name", vec!["handle", "domain"]),
+        ("teller", Teller::ALL.map(Teller::as_str).to_vec()),
         ("terminal", terminals.map(Terminal::as_str).to_vec()),
         ("verdict", Verdict::WORDS.to_vec()),
     ]);

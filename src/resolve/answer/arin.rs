@@ -2,7 +2,7 @@
 //! the organisation above), lists of networks, autonomous systems, referrals.
 
 use super::scan::{Block, Part};
-use super::{Lead, Reply, Status, objects, range, remarks};
+use super::{Lead, MOST_AROUND, Reply, Status, distance, objects, range, remarks};
 use crate::model::{AddressRange, Mailbox, Tier, parse_asn};
 use crate::resolve::registries::WHOIS_PORT;
 
@@ -39,14 +39,14 @@ struct Group<'a> {
     asn: Option<u32>,
 }
 
-pub(super) fn read(part: &Part) -> Option<Reply> {
+pub(super) fn read(part: &Part, asked: Option<AddressRange>) -> Option<Reply> {
     let groups = groups(part);
     let nearest = groups
         .iter()
         .rev()
         .filter(|one| one.range.is_some() || one.asn.is_some());
-    let Some(nearest) = nearest.min_by_key(|one| one.range.map(width)) else {
-        return list(part).or_else(|| point_of_contact(part));
+    let Some(nearest) = nearest.min_by_key(|one| distance(one.range, asked)) else {
+        return list(part, asked).or_else(|| point_of_contact(part));
     };
     let mut reply = nearest.describe();
     for lead in nearest.leads() {
@@ -65,15 +65,15 @@ pub(super) fn read(part: &Part) -> Option<Reply> {
         _ => std::ptr::eq(*one, nearest),
     };
     let mut chain: Vec<&Group<'_>> = groups.iter().rev().filter(around).collect();
-    chain.sort_by_key(|one| one.range.map(width));
-    for group in chain.iter().filter(|one| !one.is_elsewhere()) {
+    chain.sort_by_key(|one| distance(one.range, None));
+    for group in chain
+        .iter()
+        .take(MOST_AROUND)
+        .filter(|one| !one.is_elsewhere())
+    {
         group.contacts(&mut reply);
     }
     Some(reply)
-}
-
-fn width(range: AddressRange) -> u128 {
-    range.last().0 - range.first().0
 }
 
 fn groups(part: &Part) -> Vec<Group<'_>> {
@@ -197,7 +197,11 @@ impl<'a> Group<'a> {
     fn contacts(&self, reply: &mut Reply) {
         for key in ABUSE {
             let handle = self.get(&key.replace("email", "handle"));
-            reply.note(Tier::Explicit, handle, self.mailboxes(key));
+            let mut found = self.mailboxes(key).peekable();
+            if found.peek().is_some() {
+                reply.add_handle(self.get("orgid"));
+            }
+            reply.note(Tier::Explicit, handle, found);
         }
         for block in &self.blocks {
             let handle = block.get("orgid");
@@ -221,7 +225,7 @@ impl<'a> Group<'a> {
 }
 
 /// `Example Net EXAMPLE-1 (NET-192-0-2-0-1) 192.0.2.0 - 192.0.2.255`: ask again by handle.
-fn list(part: &Part) -> Option<Reply> {
+fn list(part: &Part, asked: Option<AddressRange>) -> Option<Reply> {
     let lines = part.values("").filter_map(|line| {
         let (name, rest) = line.split_once("(NET")?;
         let (handle, range) = rest.split_once(')')?;
@@ -231,7 +235,7 @@ fn list(part: &Part) -> Option<Reply> {
     let (range, handle, name) = lines
         .into_iter()
         .rev()
-        .min_by_key(|(range, _, _)| width(*range))?;
+        .min_by_key(|(range, _, _)| distance(Some(*range), asked))?;
     let (holder, name) = name.rsplit_once(' ').unwrap_or((name, name));
     Some(Reply {
         status: Status::Found,

@@ -4,6 +4,7 @@ mod arin;
 mod charset;
 mod deny;
 mod objects;
+mod people;
 mod placeholder;
 mod range;
 mod rdap;
@@ -23,8 +24,15 @@ pub(super) use deny::is_placeholder;
 pub(super) use rdap::read as rdap;
 pub use tried::{Form, Tried, read as try_answer};
 
-/// A letter goes to one of them, and the next ones are for when it is dead.
-const MOST_CONTACTS: usize = 50;
+/// Contacts, handles and leads of one answer that are kept: one letter goes to one of them, the next
+/// ones are for when it is dead, and an answer with more was made to keep us busy.
+const MOST: usize = 50;
+
+/// Contacts that are weighed.
+const MOST_READ: usize = 500;
+
+/// Networks around the nearest one that are asked for contacts.
+const MOST_AROUND: usize = 8;
 
 /// Reads what a WHOIS or rwhois server answered, whichever it was. With the question given, an
 /// answer about something else is none.
@@ -38,37 +46,24 @@ pub(super) fn whois(bytes: &[u8], query: Option<Subject>) -> Reply {
     if start.starts_with('<') {
         return Reply::without(status::of_page(start));
     }
+    let asked = match query {
+        Some(Subject::Range(range)) => Some(range),
+        _ => None,
+    };
     let parts = scan::parts(&text);
-    let replies = parts.iter().filter_map(of_part);
     let mut chosen = Reply::without(status::of(&scan::Part::default(), false));
-    for mut reply in replies {
-        // The last server that knows a network is nearest to it; a second opinion without a mailbox
-        // leaves the first one standing.
-        let weight = |reply: &Reply| match reply.status {
-            Status::Found => 3,
-            Status::Later { .. } => 2,
-            Status::NotFound => 1,
-            Status::Broken { .. } => 0,
-        };
-        if weight(&reply) < weight(&chosen) {
-            chosen.leads.append(&mut reply.leads);
-            continue;
-        }
-        if reply.contacts.is_empty() && reply.registry.is_empty() {
-            reply.contacts.append(&mut chosen.contacts);
-        }
-        reply.leads.append(&mut chosen.leads);
-        chosen = reply;
+    for reply in parts.iter().filter_map(|part| of_part(part, asked)) {
+        chosen = chosen.followed_by(reply);
     }
     chosen.settle(query)
 }
 
 /// `None` where a part has only what clients print between two answers.
-fn of_part(part: &scan::Part) -> Option<Reply> {
-    let found = arin::read(part)
-        .or_else(|| rwhois::read(part))
-        .or_else(|| tables::read(part))
-        .or_else(|| objects::read(part));
+fn of_part(part: &scan::Part, asked: Option<AddressRange>) -> Option<Reply> {
+    let found = arin::read(part, asked)
+        .or_else(|| rwhois::read(part, asked))
+        .or_else(|| tables::read(part, asked))
+        .or_else(|| objects::read(part, asked));
     let has_network = found
         .as_ref()
         .is_some_and(|reply| reply.status == Status::Found);
@@ -140,7 +135,8 @@ impl Reply {
             handle: handle.to_owned(),
             doubtful: false,
         });
-        self.contacts.extend(contacts);
+        let room = MOST_READ.saturating_sub(self.contacts.len());
+        self.contacts.extend(contacts.take(room));
     }
 
     /// Takes over what remarks say.
@@ -154,6 +150,7 @@ impl Reply {
     fn add_handle(&mut self, handle: &str) {
         let handle = handle.trim();
         if !handle.is_empty()
+            && self.handles.len() < MOST
             && !self
                 .handles
                 .iter()
@@ -164,7 +161,7 @@ impl Reply {
     }
 
     fn add_lead(&mut self, lead: Lead) {
-        if !self.leads.contains(&lead) {
+        if self.leads.len() < MOST && !self.leads.contains(&lead) {
             self.leads.push(lead);
         }
     }
@@ -203,7 +200,7 @@ impl Reply {
         };
         let is_settled = self.is_settled() || self.form.is_some();
         let mut contacts = std::mem::take(&mut self.contacts);
-        contacts.retain(|one| !self.is_denied(one) && !(is_settled && rank(one) == 3));
+        contacts.retain(|one| !self.is_denied(one) && (rank(one) < 3 || !is_settled));
         contacts.sort_by_key(rank);
         for contact in contacts {
             let mut known = self.contacts.iter_mut();
@@ -211,19 +208,60 @@ impl Reply {
                 Some(known) => known.doubtful |= contact.doubtful,
                 None => self.contacts.push(contact),
             }
-            self.contacts.truncate(MOST_CONTACTS);
+            self.contacts.truncate(MOST);
         }
         match self.status {
             Status::Found | Status::Broken { .. } => {}
-            Status::NotFound | Status::Later { .. } => {
+            Status::NotFound => self.contacts.clear(),
+            Status::Later { .. } => {
                 self.contacts.clear();
-                self.form = None;
+                self.leads.clear();
             }
         }
-        let mut leads = std::mem::take(&mut self.leads);
-        leads.drain(..).for_each(|lead| self.add_lead(lead));
+        if self.contacts.is_empty() && self.status != Status::Found {
+            self.form = None;
+        }
+        let handles: Vec<String> = self.contacts.iter().map(|one| one.handle.clone()).collect();
+        handles.iter().for_each(|handle| self.add_handle(handle));
         self
     }
+
+    /// The last server that knows a network is nearest to it; one that knows none, or asks us to come
+    /// back later, does not undo what was said before.
+    fn followed_by(mut self, mut next: Self) -> Self {
+        let weight = |reply: &Self| match reply.status {
+            Status::Found => 3,
+            Status::Later { .. } => 2,
+            Status::NotFound => 1,
+            Status::Broken { .. } => 0,
+        };
+        if weight(&next) < weight(&self) {
+            next.leads.into_iter().for_each(|lead| self.add_lead(lead));
+            return self;
+        }
+        if next.status == Status::Found {
+            // A provider's own server seldom repeats the mailbox that the registry has.
+            let is_within = self
+                .range
+                .zip(next.range)
+                .is_some_and(|(outer, inner)| outer.contains(inner));
+            if is_within && next.contacts.is_empty() && next.registry.is_empty() {
+                next.contacts = self.contacts;
+                next.form = next.form.or(self.form);
+            }
+        } else {
+            self.leads.into_iter().for_each(|lead| next.add_lead(lead));
+        }
+        next
+    }
+}
+
+/// How far a network of an answer is from what was asked: those around it first, and the smallest of
+/// them.
+fn distance(range: Option<AddressRange>, asked: Option<AddressRange>) -> Option<(bool, u128)> {
+    let range = range?;
+    let is_beside = asked.is_some_and(|asked| !range.contains(asked));
+    Some((is_beside, range.last().0 - range.first().0))
 }
 
 /// Whether an answer is one. What is no answer never counts as *no contact*. What was read before

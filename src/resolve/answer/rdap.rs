@@ -143,7 +143,7 @@ fn describe(body: &Value) -> Option<Reply> {
         .copied()
         .filter(|one| has_role(one, "registrant") || is_entity && std::ptr::eq(*one, body));
     let holder: Vec<&Value> = holder.collect();
-    let description = titled(body, "description").next().unwrap_or_default();
+    let description = described(body).next().unwrap_or_default();
     let full_name = holder
         .iter()
         .map(|one| vcard::full_name(one))
@@ -225,11 +225,23 @@ fn lines(of: &Value) -> impl Iterator<Item = &str> {
     remarks.flat_map(|remark| description(remark).chain([""]))
 }
 
-fn titled<'a>(of: &'a Value, title: &'a str) -> impl Iterator<Item = &'a str> {
+/// What RPSL has as `descr`: remarks that are not instructions.
+fn described(of: &Value) -> impl Iterator<Item = &str> {
     let remarks = of["remarks"].as_array().into_iter().flatten();
-    remarks
-        .filter(move |remark| remark["title"].as_str().is_none_or(|one| one == title))
+    let described = remarks.filter(|remark| {
+        remark["title"]
+            .as_str()
+            .is_none_or(|one| one == "description")
+    });
+    let is_instruction = |line: &str| {
+        ["@", "http", "abuse"]
+            .iter()
+            .any(|sign| line.to_lowercase().contains(sign))
+    };
+    described
         .flat_map(description)
+        .take(1)
+        .filter(move |line| !is_instruction(line))
 }
 
 fn description(remark: &Value) -> impl Iterator<Item = &str> {

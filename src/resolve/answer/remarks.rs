@@ -1,5 +1,6 @@
 //! Free text of registries: which of the mailboxes in it are for reports of abuse.
 
+use super::MOST;
 use crate::model::Mailbox;
 
 /// What remarks say, in their order.
@@ -11,6 +12,16 @@ pub(super) struct Remarks {
     pub(super) form: Option<String>,
     /// Mailboxes of which the registry says that they do not work.
     pub(super) invalid: Vec<Mailbox>,
+}
+
+impl Remarks {
+    fn add(&mut self, mailbox: &str) {
+        let mailbox: Option<Mailbox> = mailbox.parse().ok();
+        let is_new = |one: &Mailbox| self.mailboxes.len() < MOST && !self.mailboxes.contains(one);
+        if let Some(mailbox) = mailbox.filter(is_new) {
+            self.mailboxes.push(mailbox);
+        }
+    }
 }
 
 /// What a report is about. `Abuse` goes before `Other` where both stand in one clause.
@@ -126,7 +137,7 @@ const REGISTRIES: [&str; 9] = [
 
 pub(super) fn read<'a>(lines: impl Iterator<Item = &'a str>) -> Remarks {
     let lines: Vec<&str> = lines
-        .map(|line| line.trim_matches(|c: char| " \t*|#+=-".contains(c)))
+        .map(|line| line.trim_matches(|c: char| " \t\r*|#+=-".contains(c)))
         .collect();
     let mut found = Remarks::default();
     let lower: Vec<String> = lines.iter().map(|line| line.to_lowercase()).collect();
@@ -138,12 +149,7 @@ pub(super) fn read<'a>(lines: impl Iterator<Item = &'a str>) -> Remarks {
                 found.invalid.extend(spoken.parse());
             } else if is_for_abuse(line, &lower, at, clause_from, &place) {
                 match place.kind {
-                    Kind::Mailbox => {
-                        let mailbox: Option<Mailbox> = spoken.parse().ok();
-                        found
-                            .mailboxes
-                            .extend(mailbox.filter(|one| !found.mailboxes.contains(one)));
-                    }
+                    Kind::Mailbox => found.add(spoken),
                     Kind::Url if is_form(spoken) => {
                         found.form.get_or_insert_with(|| spoken.to_owned());
                     }
@@ -182,9 +188,15 @@ fn is_for_abuse(line: &str, lower: &[String], at: usize, from: usize, place: &Pl
         text.contains("abuse") || text.contains("spam")
     };
     let by_name = says_so(&line[place.from..place.to]);
-    let before = topic(&line[from..place.from].to_lowercase());
-    let behind = || topic(&up_to_next(&line[place.to..]).to_lowercase());
-    match before.or_else(behind) {
+    let behind = up_to_next(&line[place.to..]).trim_start().to_lowercase();
+    let before = || topic(&line[from..place.from].to_lowercase());
+    // `a@isp.example for spam, b@isp.example for routing`
+    let names = if ["for ", "("].iter().any(|head| behind.starts_with(head)) {
+        topic(&behind).or_else(before)
+    } else {
+        before().or_else(|| topic(&behind))
+    };
+    match names {
         Some(Topic::Abuse) => true,
         Some(Topic::Not) => false,
         Some(Topic::Other) => by_name,
@@ -309,7 +321,11 @@ fn url_at(line: &str, colon: usize) -> Option<Place> {
     })?;
     let rest = line[colon..].strip_prefix("://")?;
     let is_part = |c: char| c.is_ascii_graphic() && !"<>\"'()[]{}|\\^`,".contains(c);
-    let length = rest.chars().take_while(|c| is_part(*c)).count();
+    let length = rest
+        .chars()
+        .take(LONGEST_URL + 1)
+        .take_while(|c| is_part(*c))
+        .count();
     let rest = rest[..length].trim_end_matches(['.', ';', ':', '*', '!']);
     (rest.contains('.') && rest.len() <= LONGEST_URL).then(|| Place {
         kind: Kind::Url,

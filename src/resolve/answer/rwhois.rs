@@ -1,13 +1,13 @@
 //! What rwhois servers of providers say of their customers' networks (RFC 2167).
 
 use super::scan::{Block, Part};
-use super::{Lead, Reply, Status, objects, range, remarks};
-use crate::model::{Mailbox, Tier};
+use super::{Lead, MOST, Reply, Status, distance, objects, range, remarks};
+use crate::model::{AddressRange, Mailbox, Tier};
 
 /// Who wrote a record is not who answers for the network.
 const NOT: [&str; 3] = ["updated", "created", "auth"];
 
-pub(super) fn read(part: &Part) -> Option<Reply> {
+pub(super) fn read(part: &Part, asked: Option<AddressRange>) -> Option<Reply> {
     let networks = part.blocks.iter().filter_map(|block| {
         let text = block.get("network:ip-network");
         let text = if text.is_empty() {
@@ -21,7 +21,7 @@ pub(super) fn read(part: &Part) -> Option<Reply> {
     let nearest = networks
         .into_iter()
         .rev()
-        .min_by_key(|(range, _)| range.last().0 - range.first().0);
+        .min_by_key(|(range, _)| distance(Some(*range), asked));
     let (range, block) = nearest?;
     let first = |words: &[&str]| {
         let fits = |key: &str| {
@@ -89,6 +89,9 @@ fn contacts(block: &Block, part: &Part, reply: &mut Reply) {
 
 /// A handle for abuse: of a contact further down, or to be asked for, at ARIN where it ends so.
 fn refer(handle: &str, part: &Part, reply: &mut Reply) {
+    if reply.handles.len() == MOST {
+        return;
+    }
     reply.add_handle(handle);
     let is_it = |block: &&Block| {
         block

@@ -155,30 +155,17 @@ impl Scanner {
     fn attribute(&mut self, line: &str) {
         let indent = line.chars().take_while(|c| c.is_whitespace()).count();
         let text = line.trim();
-        if self.is_open {
-            let block = self.part().blocks.last_mut();
-            if let Some(block) =
-                block.filter(|block| indent > block.indent || text.starts_with('+'))
-            {
-                if let Some(last) = block.attributes.last_mut() {
-                    if !last.value.is_empty() {
-                        last.value.push('\n');
-                    }
-                    last.value
-                        .push_str(text.trim_start_matches('+').trim_start());
-                    return;
-                }
-            }
+        if self.is_open && self.goes_on(text, indent) {
+            return;
         }
         let (key, value) = split(text).unwrap_or_default();
         let value = if key.is_empty() { text } else { value }.to_owned();
         let section = self.section.clone();
-        let is_new = !self.is_open || {
-            let class = self.part().blocks.last().map_or("", Block::class);
-            CLASSES.contains(&key.as_str()) && !class.starts_with("nic-hdl")
-        };
+        let is_open = self.is_open;
         let blocks = &mut self.part().blocks;
-        if is_new {
+        let class = blocks.last().map_or("", Block::class);
+        let begins = CLASSES.contains(&key.as_str()) && !class.starts_with("nic-hdl");
+        if !is_open || begins {
             blocks.push(Block {
                 section,
                 attributes: Vec::new(),
@@ -189,6 +176,22 @@ impl Scanner {
             block.attributes.push(Attribute { key, value });
         }
         self.is_open = true;
+    }
+
+    /// Whether a line belongs to the value above it: it stands deeper than its block, or begins with
+    /// the plus sign of RFC 2622 2.
+    fn goes_on(&mut self, text: &str, indent: usize) -> bool {
+        let block = self.part().blocks.last_mut();
+        let deeper = block.filter(|block| indent > block.indent || text.starts_with('+'));
+        let Some(last) = deeper.and_then(|block| block.attributes.last_mut()) else {
+            return false;
+        };
+        if !last.value.is_empty() {
+            last.value.push('\n');
+        }
+        last.value
+            .push_str(text.trim_start_matches('+').trim_start());
+        true
     }
 
     fn part(&mut self) -> &mut Part {
@@ -334,7 +337,7 @@ mod tests {
         let text = "[Querying whois.a.example]\n[whois.a.example]\nnetname: A\nFound a referral to whois.b.example.\n\n%rwhois V-1.5\nnetwork:ID:B\n# whois.c.example\n\nnetname: C";
         assert_eq!(
             shown(text),
-            " %%  %% netname=A %% =Found a referral to whois.b.example. %% network:id=B %% netname=C"
+            " %% netname=A %% =Found a referral to whois.b.example. %% network:id=B %% netname=C"
         );
         assert_eq!(parts("").len(), 0);
     }

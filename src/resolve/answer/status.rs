@@ -59,9 +59,10 @@ const NOT_FOUND: [&str; 19] = [
 pub(super) fn of(part: &Part, has_network: bool) -> Status {
     let spoken: Vec<String> = words(part, has_network).collect();
     let find = |words: &[&str]| {
-        spoken
-            .iter()
-            .find(|line| words.iter().any(|word| line.contains(word)))
+        spoken.iter().find(|line| {
+            let line = line.to_lowercase();
+            words.iter().any(|word| line.contains(word))
+        })
     };
     if let Some(words) = find(&LATER) {
         return later(words);
@@ -106,18 +107,18 @@ fn is_finished(part: &Part) -> bool {
 
 /// What an HTML page or a line of text says that stands where an answer should.
 pub(super) fn of_page(text: &str) -> Status {
-    let page = text.to_lowercase();
-    let limits = LATER
-        .iter()
-        .chain(&["429", "503", "502", "denied", "unavailable"]);
-    let title = page
-        .find("<title>")
-        .map_or(page.as_str(), |at| &page[at + 7..]);
+    let page = text.to_ascii_lowercase();
+    let title = page.find("<title>").map_or(text, |at| &text[at + 7..]);
     let words = title
         .split('<')
         .find(|words| !words.trim().is_empty())
         .unwrap_or("HTML");
-    let is_limit = limits.into_iter().any(|word| page.contains(word));
+    let says = |signs: &[&str]| signs.iter().any(|sign| words.contains(sign));
+    let is_limit = says(&["429", "502", "503", "504"])
+        || LATER
+            .iter()
+            .chain(&["denied", "unavailable"])
+            .any(|sign| page.contains(sign));
     if is_limit {
         later(words.trim())
     } else {
@@ -127,20 +128,18 @@ pub(super) fn of_page(text: &str) -> Status {
     }
 }
 
-/// Lines that a server speaks itself, in lower case.
+/// Lines that a server speaks itself.
 fn words(part: &Part, has_network: bool) -> impl Iterator<Item = String> {
     let keyed = part.blocks.iter().flat_map(|block| &block.attributes);
     let keyed = keyed.filter(move |one| !has_network && !one.key.is_empty());
     let keyed = keyed.map(|one| format!("{}: {}", one.key, one.value));
     let spoken = part.comments.iter().map(String::as_str).chain(part.loose());
-    spoken
-        .map(str::to_owned)
-        .chain(keyed)
-        .map(|line| line.to_lowercase())
+    spoken.map(str::to_owned).chain(keyed)
 }
 
 /// The wait that is named: "in 30 seconds", "after 5 minutes".
 fn wait(words: &str) -> Option<Span> {
+    let words = words.to_ascii_lowercase();
     let words: Vec<&str> = words
         .split(|c: char| !c.is_ascii_alphanumeric())
         .filter(|word| !word.is_empty())
@@ -204,7 +203,7 @@ mod tests {
                 "% You don't have permission to use this service",
                 "later None",
             ),
-            ("%ERROR:108: bad character in input", "broken error:108"),
+            ("%ERROR:108: bad character in input", "broken ERROR:108"),
             ("Hello", "broken no network"),
         ] {
             assert!(

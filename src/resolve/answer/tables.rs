@@ -1,11 +1,13 @@
 //! National registries with tables of their own: Korea, Japan, Taiwan.
 
 use super::scan::{Block, Part};
-use super::{Lead, Reply, Status, range, remarks};
+use super::{Lead, Reply, Status, distance, range, remarks};
 use crate::model::{AddressRange, Mailbox, Tier, parse_asn};
 
-pub(super) fn read(part: &Part) -> Option<Reply> {
-    korea(part).or_else(|| japan(part)).or_else(|| taiwan(part))
+pub(super) fn read(part: &Part, asked: Option<AddressRange>) -> Option<Reply> {
+    korea(part)
+        .or_else(|| japan(part, asked))
+        .or_else(|| taiwan(part))
 }
 
 fn of(registry: &str, country: &str, range: Option<AddressRange>) -> Reply {
@@ -78,6 +80,7 @@ fn korea(part: &Part) -> Option<Reply> {
     )
     .to_owned();
     reply.holder = first(blocks, &["organization name", "org name", "기관명"]).to_owned();
+    reply.add_handle(&reply.name.clone());
     let all = groups.iter().flat_map(|(_, blocks)| blocks.iter().copied());
     for block in all.filter(|block| block.section.contains("abuse")) {
         reply.note(Tier::Explicit, "", mailboxes(block, &KOREAN_MAIL));
@@ -91,7 +94,7 @@ fn korea(part: &Part) -> Option<Reply> {
 }
 
 /// JPNIC's fields are lettered; their names are Japanese, or English where `/e` was asked for.
-fn japan(part: &Part) -> Option<Reply> {
+fn japan(part: &Part, asked: Option<AddressRange>) -> Option<Reply> {
     const NETWORK: [&str; 3] = ["network number", "ipネットワークアドレス", "ipアドレス"];
     const SYSTEM: [&str; 2] = ["as number", "as番号"];
     let networks = part.blocks.iter().filter_map(|block| {
@@ -100,11 +103,10 @@ fn japan(part: &Part) -> Option<Reply> {
         (range.is_some() || asn.is_some()).then_some((range, asn, block))
     });
     let networks: Vec<_> = networks.collect();
-    let width = |range: AddressRange| range.last().0 - range.first().0;
     let nearest = networks
         .into_iter()
         .rev()
-        .min_by_key(|(range, _, _)| range.map(width));
+        .min_by_key(|(range, _, _)| distance(*range, asked));
     let (range, asn, block) = nearest?;
     let mut reply = of("jpnic", "JP", range);
     reply.asn = asn;
