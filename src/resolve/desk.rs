@@ -246,8 +246,7 @@ impl Desk {
                 reply,
                 server: host,
                 registry,
-                keep: None,
-            }));
+                }));
         }
     }
 
@@ -284,7 +283,6 @@ impl Desk {
             reply,
             server: server.host,
             registry,
-            keep: None,
         }))
     }
 
@@ -303,7 +301,6 @@ impl Desk {
             reply: told.reply,
             server: "dns".to_owned(),
             registry: "dns".to_owned(),
-            keep: told.keep,
         }))
     }
 
