@@ -159,7 +159,7 @@ fn ask_table(chain: &[&StoredNetwork]) -> Answer {
         return Answer::None(match rungs.len() {
             reach if reach < chain.len() => format!(
                 "{} has no contact, and the ranges around it do not answer for it: \
-                 its maintainer says that it is an end user's own",
+                 it is an end user's own, or mirrored from elsewhere",
                 describe(chain[reach - 1])
             ),
             1 => format!("{} has no contact", describe(innermost)),
