@@ -232,7 +232,7 @@ impl Sources {
             AnswerOutcome::Contact(tier, mailboxes) => {
                 let inner = self.chain(spot).first().map(|one| one.network.range);
                 let range = answer.range();
-                let is_own = range.is_none() || inner.is_none_or(|inner| Some(inner) == range);
+                let is_own = inner.is_none_or(|inner| range.is_none_or(|told| inner.contains(told)));
                 let via = if is_own { Via::Own } else { Via::Parent };
                 let rungs = mailboxes
                     .iter()
@@ -291,7 +291,7 @@ impl Sources {
         Says::Nobody(match reach.len() {
             within if within < chain.len() => format!(
                 "{} has no contact, and the ranges around it do not answer for it: \
-                 its maintainer says that it is an end user's own",
+                 its registry maintains it as an end user's own",
                 atlas::describe(chain[within - 1])
             ),
             1 => format!("{} has no contact", atlas::describe(innermost)),

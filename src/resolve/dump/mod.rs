@@ -95,7 +95,7 @@ pub async fn load_tables(
         meter.begin(&input.consumed);
         done.push(match input.content {
             Content::Table(rows) => {
-                load_rows(to, rows, &input.name, |_| meter.tell(), progress).await?
+                load_rows(to, *rows, &input.name, |_| meter.tell(), progress).await?
             }
             Content::Statistics(text) => {
                 let batch = Batch::new(to, Teller::Statistics, TableDone::of(&input.name));
@@ -240,7 +240,7 @@ struct Input {
 enum Content {
     Database(Text),
     Statistics(Text),
-    Table(Rows),
+    Table(Box<Rows>),
 }
 
 impl Input {
@@ -267,10 +267,10 @@ impl Input {
             Kind::Database if path.as_os_str() == "-" => return Err(TableError::Piped { name }),
             Kind::Table => {
                 let rows = table::read(text, &name, None, from.map);
-                Content::Table(rows.map_err(|error| TableError::Foreign {
+                Content::Table(Box::new(rows.map_err(|error| TableError::Foreign {
                     name: name.clone(),
                     error,
-                })?)
+                })?))
             }
             Kind::Database => Content::Database(text),
             Kind::Statistics => Content::Statistics(text),
