@@ -22,6 +22,8 @@ pub struct Templates {
     handlebars: Handlebars<'static>,
     /// Files that are read as they are: words, jurisdictions, the demo's tables.
     files: BTreeMap<String, String>,
+    /// Shipped files that the folder's stand over, for those who read both.
+    covered: BTreeMap<String, String>,
 }
 
 /// What is wrong in which file and line.
@@ -45,8 +47,15 @@ impl Templates {
                 files.insert(name.to_string(), utf8(&name, file.data.into_owned())?);
             }
         }
+        let mut own = BTreeMap::new();
         if !folder.as_os_str().is_empty() {
-            read_folder(folder, folder, &mut files)?;
+            read_folder(folder, folder, &mut own)?;
+        }
+        let mut covered = BTreeMap::new();
+        for (name, text) in own {
+            if let Some(shipped) = files.insert(name.clone(), text) {
+                covered.insert(name, shipped);
+            }
         }
         let mut handlebars = Handlebars::new();
         handlebars.set_strict_mode(true);
@@ -63,7 +72,11 @@ impl Templates {
                     problem: error.reason().to_string(),
                 })?;
         }
-        Ok(Self { handlebars, files })
+        Ok(Self {
+            handlebars,
+            files,
+            covered,
+        })
     }
 
     #[must_use]
@@ -120,12 +133,32 @@ impl Templates {
     /// # Errors
     /// When there is none, or it is not of that type.
     pub fn data<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, Error> {
-        toml::from_str(self.text(name)?).map_err(|error| Error {
-            file: name.to_owned(),
-            line: None,
-            problem: error.to_string(),
-        })
+        parse(name, self.text(name)?)
     }
+
+    /// A data file of which the folder's goes before the shipped one piece by piece: both, in the
+    /// order in which they are to be laid over each other.
+    ///
+    /// # Errors
+    /// As [`data`](Self::data).
+    pub fn layers<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<Vec<T>, Error> {
+        let texts = [
+            self.covered.get(name).map(String::as_str),
+            Some(self.text(name)?),
+        ];
+        let texts = texts.into_iter().flatten();
+        texts.map(|text| parse(name, text)).collect()
+    }
+}
+
+fn parse<T: serde::de::DeserializeOwned>(name: &str, text: &str) -> Result<T, Error> {
+    toml::from_str(text).map_err(|error: toml::de::Error| Error {
+        file: name.to_owned(),
+        line: error
+            .span()
+            .and_then(|span| Some(1 + text.get(..span.start)?.matches('\n').count())),
+        problem: error.message().to_owned(),
+    })
 }
 
 fn missing(name: &str) -> Error {

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
-use crate::model::DeliveryState;
+use super::tables::Table;
+use crate::model::{DeliveryState, Format};
 
 /// Tells every network which of its machines send spam, and follows what happens.
 #[derive(Debug, Parser)]
@@ -93,7 +94,7 @@ pub(super) enum Command {
     Letter(Letter),
     /// Show the networks around an address or range, the mailbox that answers for it, and why
     Lookup(Lookup),
-    /// Load tables of networks and contacts
+    /// Load registries' dumps and tables of networks and contacts
     #[command(subcommand)]
     Table(Table),
     /// Decide that a prefix, AS or handle has another mailbox, or is never written to
@@ -306,8 +307,20 @@ pub(super) enum Letter {
 
 #[derive(Debug, Args)]
 pub(super) struct Lookup {
-    /// An address, CIDR block or first-last range
-    pub(super) address: String,
+    /// An address, CIDR block, first-last range, or AS64500
+    #[arg(required_unless_present = "parse")]
+    pub(super) subject: Option<String>,
+    /// Ask only these, in this order: overrides,table,rdap,whois,dns
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(super) source: Vec<String>,
+    /// Ask registries even where their answer is remembered
+    #[arg(long)]
+    pub(super) no_cache: bool,
+    /// Show what the servers answered, word for word
+    #[arg(long)]
+    pub(super) raw: bool,
+    #[command(flatten)]
+    pub(super) parse: super::parse::Parse,
 }
 
 /// A table to read, and how.
@@ -324,18 +337,10 @@ pub(super) struct TableFile {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Table {
-    /// Load a CSV of networks and contacts; networks of the same range are renewed
-    Load(TableFile),
-    /// What has been loaded
-    List,
-}
-
-#[derive(Debug, Subcommand)]
 pub(super) enum Override {
     /// Add one; an earlier one of the same subject ends
     Add {
-        /// A prefix or range, AS64500, or a registry handle
+        /// A prefix or range, AS64500, a registry handle, or the domain of a mailbox (isp.example)
         subject: String,
         /// The mailbox to write to
         #[arg(long, required_unless_present = "never")]
@@ -349,11 +354,14 @@ pub(super) enum Override {
         /// The language to write in
         #[arg(long, default_value = "")]
         language: String,
+        /// How it wants its letters: with all observations attached, or in the text
+        #[arg(long, value_parser = Format::ALL.map(Format::as_str))]
+        format: Option<String>,
         /// The day it ends: YYYY-MM-DD
         #[arg(long)]
         until: Option<String>,
     },
-    /// Add those of a CSV: subject, mailbox (or never), language, reason, owner, until
+    /// Add those of a CSV: subject, mailbox (or never), language, format, reason, owner, until
     Import(TableFile),
     /// Those that hold now
     List,

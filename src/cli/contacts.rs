@@ -1,67 +1,13 @@
-//! Networks, overrides, signatories: what is known about whom to write to, and who signs.
+//! Overrides and signatories: what staff decided about whom to write to, and who signs.
 
 use super::Ended;
-use super::arguments::{Override as Overrides, Signatory as Signatories, Table, TableFile};
+use super::arguments::{Override as Overrides, Signatory as Signatories, TableFile};
 use super::context::{Context, Usage};
 use super::feed::{feed_name, open, say_refusals};
-use super::output::count;
 use crate::compose;
-use crate::model::{
-    AddressRange, Override, OverrideSubject, Progress, Refusal, Timestamp, parse_asn,
-};
+use crate::model::{Format, Override, Progress, Refusal, SubjectError, Timestamp};
 use crate::resolve::{self, NewOverride, OverrideRow};
 use crate::store::Store;
-
-pub(super) async fn table(context: &Context, action: &Table) -> anyhow::Result<Ended> {
-    let store = context.store().await?;
-    match action {
-        Table::Load(from) => {
-            let name = feed_name(&from.file);
-            let text = open(&from.file, from.encoding)?.text;
-            let rows = resolve::read_table(text, &name, None, &from.map)?;
-            let watch = context.watch("networks");
-            let now = context.clock.now();
-            let into = (!context.dry_run).then_some(&store);
-            let done =
-                resolve::load_table(into, rows, &name, &context.by, now, &watch.progress).await?;
-            let stopped = watch.stopped_by();
-            drop(watch);
-            say_refusals(context, &name, &done.refusals)?;
-            context.out.say(
-                &done,
-                format!(
-                    "{name}: {}, {} with a contact of their own, {} refused",
-                    count(done.networks as i64, "network"),
-                    done.with_contact,
-                    done.refused
-                ),
-            )?;
-            if let Some(code) = stopped {
-                return Ok(Ended::Stopped(code));
-            }
-            Ok(if done.refused > 0 {
-                Ended::Partly
-            } else {
-                Ended::Well
-            })
-        }
-        Table::List => {
-            let known = store.table_loads().await?;
-            context.out.none(
-                known.is_empty(),
-                "No table yet: lapwing table load NETWORKS.csv",
-            )?;
-            for load in known {
-                let text = format!(
-                    "{}  {}: {} networks, {} refused, by {}",
-                    load.loaded_at, load.name, load.networks, load.refused, load.loaded_by
-                );
-                context.out.line(&load, text)?;
-            }
-            Ok(Ended::Well)
-        }
-    }
-}
 
 pub(super) async fn overrides(context: &Context, action: &Overrides) -> anyhow::Result<Ended> {
     let store = context.store().await?;
@@ -73,15 +19,19 @@ pub(super) async fn overrides(context: &Context, action: &Overrides) -> anyhow::
             never: _,
             reason,
             language,
+            format,
             until,
         } => {
             let mailbox = mailbox.as_deref().map(str::parse).transpose();
             let new = NewOverride {
-                subject: subject_of(subject)?,
+                subject: subject
+                    .parse()
+                    .map_err(|error: SubjectError| Usage(error.to_string()))?,
                 mailbox: mailbox.map_err(|error: crate::model::MailboxError| {
                     Usage(format!("--mailbox: {error}"))
                 })?,
                 locale: language.clone(),
+                format: format.as_deref().and_then(Format::from_text),
                 reason: reason.clone(),
                 owner: context.by.clone(),
                 until: until.as_deref().map(day).transpose()?,
@@ -155,32 +105,6 @@ async fn add_override(
     Ok(whole)
 }
 
-fn subject_of(text: &str) -> Result<OverrideSubject, Usage> {
-    let text = text.trim();
-    let as_number = text
-        .get(..2)
-        .is_some_and(|head| head.eq_ignore_ascii_case("as"))
-        && text
-            .get(2..)
-            .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
-    if let Some(asn) = parse_asn(text).filter(|_| as_number) {
-        return Ok(OverrideSubject::Asn(asn));
-    }
-    let range = text.parse::<AddressRange>();
-    // A registry handle has letters, and nothing that an address would have.
-    let is_handle = text.chars().any(|c| c.is_ascii_alphabetic())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
-    match range {
-        Ok(range) => Ok(OverrideSubject::Prefix(range)),
-        Err(_) if is_handle && !as_number => Ok(OverrideSubject::Handle(text.to_owned())),
-        Err(_) => Err(Usage(format!(
-            "\"{text}\" is no subject: write a prefix (192.0.2.0/24), an AS (AS64500) or a registry handle"
-        ))),
-    }
-}
-
 /// The end of a day, for what holds until then.
 fn day(text: &str) -> Result<Timestamp, Usage> {
     let wrong = || Usage(format!("--until: \"{text}\" is no date; write YYYY-MM-DD"));
@@ -200,6 +124,9 @@ fn describe(one: &Override) -> String {
     let mut text = format!("{} → {to}, by {}", one.subject, one.owner);
     if !one.locale.is_empty() {
         text.push_str(&format!(", in {}", one.locale));
+    }
+    if let Some(format) = one.format {
+        text.push_str(&format!(", as {}", format.as_str()));
     }
     if let Some(until) = one.expires_at {
         // It holds to the end of the day before.

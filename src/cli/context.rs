@@ -11,6 +11,7 @@ use super::arguments::Global;
 use super::output::Output;
 use crate::config::{self, Config, Loaded};
 use crate::model::{Clock, Progress, plain_text};
+use crate::resolve;
 use crate::store::Store;
 use crate::templates::Templates;
 
@@ -62,6 +63,24 @@ impl Context {
 
     pub(super) async fn store(&self) -> anyhow::Result<Store> {
         Ok(Store::open(&self.config().database.url).await?)
+    }
+
+    /// What resolving works with.
+    pub(super) fn resolving<'a>(
+        &'a self,
+        store: &'a Store,
+        templates: &'a Templates,
+        worker: &'a str,
+    ) -> resolve::Work<'a> {
+        resolve::Work {
+            store,
+            templates,
+            settings: &self.config().resolve,
+            allow_documentation: self.config().intake.allow_documentation,
+            by: &self.by,
+            worker,
+            clock: &self.clock,
+        }
     }
 
     pub(super) fn templates(&self) -> anyhow::Result<Templates> {
@@ -185,7 +204,12 @@ async fn draw(progress: Arc<Progress>, what: &'static str) {
     loop {
         tick.tick().await;
         let (done, total) = (progress.done(), progress.total());
+        let words = progress.words();
+        if !words.is_empty() {
+            clear.0.set_prefix(format!("; {words}"));
+        }
         let template = match (what, total) {
+            (_, _) if !words.is_empty() => "{msg} [{bar:30}] {human_pos} of {human_len}{prefix}",
             (_, 0) => "{msg} {human_pos}",
             (BYTES, _) => "reading [{bar:30}] {bytes} of {total_bytes}, {eta} to go",
             _ => "{msg} [{bar:30}] {human_pos} of {human_len}, {eta} to go",

@@ -2,6 +2,7 @@
 //! catcher that also answers badly.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::Ended;
 use super::arguments::Demo as Options;
@@ -11,7 +12,7 @@ use super::output::print;
 use super::sink::wait_for_signal;
 use super::stages::settle;
 use super::worker::worker;
-use crate::config::{Config, Transport};
+use crate::config::{Config, RungName, SourceName, Transport};
 use crate::intake::{self, Reading};
 use crate::model::{Clock, Progress, Span, Terminal, Timestamp};
 use crate::report::Report;
@@ -110,16 +111,16 @@ pub(super) async fn run(context: &Context, options: &Options) -> anyhow::Result<
             refusal.line, refusal.reason, refusal.remedy
         ))?;
     }
-    let order = &config.resolve.sources;
-    resolve::run_once(
-        &store,
-        order,
-        &campaign,
-        "author",
-        clock.now(),
-        &Progress::default(),
-    )
-    .await?;
+    let work = resolve::Work {
+        store: &store,
+        templates: &templates,
+        settings: &config.resolve,
+        allow_documentation: true,
+        by: "author",
+        worker: "demo",
+        clock: &clock,
+    };
+    resolve::run_once(&work, &campaign, &Arc::default()).await?;
     let report = Report::gather(&store, CAMPAIGN, clock.now()).await?;
     let totals = &report.totals;
     say(&format!(
@@ -255,6 +256,9 @@ fn settings(defaults: &Config, dir: &Path, port: u16) -> Config {
     config.sender.reply_to = "desk@coalition.example".to_owned();
     config.sender.bounce_domain = "bounces.coalition.example".to_owned();
     config.sender.verify = "https://coalition.example/letters".to_owned();
+    // Made-up networks are in no registry, and their countries' CSIRTs are not to hear of them.
+    config.resolve.sources = vec![SourceName::Overrides, SourceName::Table];
+    config.resolve.ladder = vec![RungName::Parent];
     config.send.transport = Transport::Smtp;
     config.send.folder = dir.join("outbox");
     config.send.retry = vec![Span::seconds(1), Span::seconds(2)];

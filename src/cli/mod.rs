@@ -9,9 +9,11 @@ mod feed;
 mod letters;
 mod lookup;
 mod output;
+mod parse;
 mod sink;
 mod stages;
 mod start;
+mod tables;
 mod worker;
 
 use std::ffi::OsString;
@@ -19,7 +21,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::{compose, config, report, send, sheet, store, templates};
+use crate::{compose, config, report, resolve, send, sheet, store, templates};
 use arguments::{Arguments, Command};
 use context::Context;
 
@@ -83,7 +85,7 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Import(options) => feed::import(&context, &options).await,
         Command::Refused(options) => feed::refused(&context, &options).await,
         Command::Unplaced(options) => feed::unplaced(&context, &options).await,
-        Command::Table(action) => contacts::table(&context, &action).await,
+        Command::Table(action) => tables::run(&context, &action).await,
         Command::Override(action) => contacts::overrides(&context, &action).await,
         Command::Signatory(action) => contacts::signatories(&context, &action).await,
         Command::Lookup(options) => lookup::lookup(&context, &options).await,
@@ -154,9 +156,20 @@ fn code_of(error: &anyhow::Error) -> u8 {
         if let Some(report::export::Error::Store(error)) = cause.downcast_ref() {
             return store(error);
         }
+        if let Some(resolve::TableError::Piped { .. } | resolve::TableError::Unmapped { .. }) =
+            cause.downcast_ref()
+        {
+            return 2;
+        }
         match cause.downcast_ref::<compose::Error>() {
             Some(compose::Error::Store(error)) => return store(error),
             Some(compose::Error::Letter { .. }) => return 5,
+            None => {}
+        }
+        match cause.downcast_ref::<resolve::Error>() {
+            Some(resolve::Error::Store(error)) => return store(error),
+            Some(resolve::Error::Templates(_) | resolve::Error::Settings(_)) => return 2,
+            Some(resolve::Error::Later(_)) => return 6,
             None => {}
         }
         let is_usage = cause.is::<config::Error>()

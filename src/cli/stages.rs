@@ -19,11 +19,11 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(super) async fn resolve(context: &Context, options: &OfCampaign) -> anyhow::Result<Ended> {
     let store = context.store().await?;
     let campaign = store.campaign(&options.campaign).await?;
-    let order = &context.config().resolve.sources;
-    let watch = context.watch("suspects");
-    let now = context.clock.now();
+    let (templates, worker) = (context.templates()?, worker());
+    let work = context.resolving(&store, &templates, &worker);
+    let watch = context.watch("resolving");
     if context.dry_run {
-        let counts = resolve::foresee(&store, order, &campaign, now, &watch.progress).await?;
+        let counts = resolve::foresee(&work, &campaign, &watch.progress).await?;
         drop(watch);
         let lines: Vec<String> = counts
             .iter()
@@ -32,14 +32,13 @@ pub(super) async fn resolve(context: &Context, options: &OfCampaign) -> anyhow::
         context.out.say(&counts, lines.join("\n"))?;
         return Ok(Ended::Well);
     }
-    let done =
-        resolve::run_once(&store, order, &campaign, &context.by, now, &watch.progress).await?;
+    let done = resolve::run_once(&work, &campaign, &watch.progress).await?;
     if let Some(code) = watch.stopped_by() {
         context.out.say(&done, "Stopped; run it again to go on.")?;
         return Ok(Ended::Stopped(code));
     }
     drop(watch);
-    let report = Report::gather(&store, &campaign.name, now).await?;
+    let report = Report::gather(&store, &campaign.name, context.clock.now()).await?;
     let totals = &report.totals;
     let mut text = format!(
         "{} resolved{}: {} with a contact, {} without, {} withheld, {} deferred\n",
@@ -59,6 +58,12 @@ pub(super) async fn resolve(context: &Context, options: &OfCampaign) -> anyhow::
             "{} over several networks, cut into {} pieces\n",
             count(done.cut as i64, "range"),
             done.pieces
+        ));
+    }
+    if done.questions > 0 {
+        text.push_str(&format!(
+            "{} put to registries\n",
+            count(done.questions as i64, "question")
         ));
     }
     for line in &report.not_written {

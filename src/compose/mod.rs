@@ -3,6 +3,7 @@
 mod evidence;
 mod jurisdiction;
 mod layout;
+mod reasons;
 mod roll;
 mod write;
 
@@ -13,13 +14,14 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::model::{
-    Campaign, Finding, Letter, Mailbox, Notice, Progress, Signatory, Timestamp, Verdict, Via,
+    Campaign, Finding, Format, Letter, Mailbox, Notice, Progress, Signatory, Timestamp, Verdict,
     signing,
 };
 use crate::store::{self, Store};
 use crate::templates::{self, Templates};
 use evidence::NetworkWords;
 use jurisdiction::{ENGLISH, Jurisdiction, Translation};
+use reasons::Way;
 pub use roll::{Row as RollRow, read as read_roll};
 use write::Writer;
 
@@ -28,6 +30,8 @@ const PAGE: i64 = 200;
 /// Letters frozen in one transaction: at most so many, and about so many bytes.
 const LETTERS: usize = 100;
 const BYTES: usize = 8 << 20;
+/// Observations in one letter that has them all in its text.
+const ROWS_IN_TEXT: usize = 500;
 
 /// What the letters of this installation have in common.
 #[derive(Clone, Debug)]
@@ -157,10 +161,12 @@ pub async fn run_once(
     Ok(composition.done)
 }
 
-/// One mailbox's notice, and by what right it is that mailbox.
+/// One mailbox's notice, how it wants its letters, and by what right it is that mailbox.
 struct Draft {
     notice: Notice,
-    via: Via,
+    format: Format,
+    /// By finding.
+    ways: HashMap<i64, Way>,
 }
 
 struct Composition<'a> {
@@ -215,7 +221,7 @@ impl Composition<'_> {
         let contacts = findings
             .iter()
             .filter_map(|(finding, _)| match &finding.verdict {
-                Verdict::Matched { locale, via, .. } => Some((locale.as_str(), *via)),
+                Verdict::Matched { locale, format, .. } => Some((locale.as_str(), *format)),
                 _ => None,
             });
         let wished = contacts.clone().find(|(locale, _)| !locale.is_empty());
@@ -238,13 +244,20 @@ impl Composition<'_> {
             suspects: findings.iter().map(|(_, suspects)| suspects).sum(),
             networks: findings.iter().filter(with_network).count() as i64,
         };
-        let via = contacts.map(|(_, via)| via).next().unwrap_or(Via::Own);
-        Ok(Draft { notice, via })
+        let format = contacts.into_iter().find_map(|(_, format)| format);
+        let ways = findings
+            .iter()
+            .filter_map(|(finding, _)| Some((finding.id, Way::of(finding)?)));
+        Ok(Draft {
+            notice,
+            format: format.unwrap_or(Format::Csv),
+            ways: ways.collect(),
+        })
     }
 
     async fn write_notice(&mut self, draft: &Draft, number: i64) -> Result<(), Error> {
         let notice = &draft.notice;
-        let (networks, holder) = self.network_words(&notice.mailbox).await?;
+        let (networks, holder) = self.network_words(&notice.mailbox, &draft.ways).await?;
         let own = self.translation(notice, &notice.locale)?;
         let english = self.translation(notice, ENGLISH)?;
         let signatories = signing(&self.roll, self.now, &notice.country);
@@ -259,10 +272,14 @@ impl Composition<'_> {
             signatories: &signatories,
             networks: &networks,
             holder: &holder,
-            via: draft.via,
+            ways: &draft.ways,
+            format: draft.format,
             now: self.now,
         };
-        let most = self.work.settings.part_rows;
+        let most = match draft.format {
+            Format::Csv => self.work.settings.part_rows,
+            Format::Text => self.work.settings.part_rows.min(ROWS_IN_TEXT),
+        };
         let parts = (notice.suspects as usize).div_ceil(most) as i64;
         let mut after = None;
         for part in 1..=parts {
@@ -309,10 +326,12 @@ impl Composition<'_> {
         Ok(translation)
     }
 
-    /// What the letter says of each finding's network, and the holder's name where it is one.
+    /// What the letter says of each finding's network, and the holder's name where it is one whom the
+    /// mailbox answers for as its own.
     async fn network_words(
         &self,
         mailbox: &Mailbox,
+        ways: &HashMap<i64, Way>,
     ) -> Result<(HashMap<i64, NetworkWords>, String), Error> {
         let networks = self
             .work
@@ -327,7 +346,10 @@ impl Composition<'_> {
                 asn: network.asn,
             };
             words.insert(finding, said);
-            holders.insert(network.holder);
+            holders.insert(match ways.get(&finding) {
+                Some(way) if way.is_holders() => network.holder,
+                _ => String::new(),
+            });
         }
         let holder = holders.pop_first().filter(|_| holders.is_empty());
         Ok((words, holder.unwrap_or_default()))

@@ -8,7 +8,8 @@ use super::Settings;
 use super::evidence::{Evidence, Listed, NetworkWords};
 use super::jurisdiction::{ENGLISH, Measure, Note, Translation};
 use super::layout::{self, Table};
-use crate::model::{Attachment, Letter, Notice, Signatory, Timestamp, Via, hex, ticket};
+use super::reasons::{Reason, Way, reasons};
+use crate::model::{Attachment, Format, Letter, Notice, Signatory, Timestamp, hex, ticket};
 use crate::store::SuspectRow;
 use crate::templates::{Error, Templates};
 
@@ -30,7 +31,9 @@ pub(super) struct Writer<'a> {
     pub(super) signatories: &'a [Signatory],
     pub(super) networks: &'a HashMap<i64, NetworkWords>,
     pub(super) holder: &'a str,
-    pub(super) via: Via,
+    /// Why each finding comes to this mailbox.
+    pub(super) ways: &'a HashMap<i64, Way>,
+    pub(super) format: Format,
     pub(super) now: Timestamp,
 }
 
@@ -64,7 +67,13 @@ struct Values<'a> {
     measures: &'a [Measure],
     reserved: bool,
     second: bool,
-    via: Via,
+    /// Whether all rows come as an attachment; else they stand in the text.
+    attached: bool,
+    reasons: &'a [Reason],
+    /// It is the registered contact of all of the networks.
+    own: bool,
+    /// It is a national CSIRT, and no network of its own is among them.
+    csirt: bool,
 }
 
 #[derive(Serialize)]
@@ -82,6 +91,7 @@ struct Told<'a> {
     evidence: &'a Evidence<'a>,
     listed: &'a [Listed],
     shown: usize,
+    reasons: &'a [Reason],
 }
 
 #[derive(Serialize)]
@@ -125,7 +135,11 @@ impl Writer<'_> {
             parts,
             csv_name: &csv_name,
             listed: &evidence.listed(),
-            shown: rows.len().min(self.settings.table_rows),
+            shown: match self.format {
+                Format::Csv => rows.len().min(self.settings.table_rows),
+                Format::Text => rows.len(),
+            },
+            reasons: &reasons(rows, self.ways, self.networks),
             evidence: &evidence,
         };
         let table = evidence.table(&self.own.words, told.shown);
@@ -159,11 +173,10 @@ impl Writer<'_> {
             page.second_content = layout::to_html(&english, &nothing);
         }
         let html = self.templates.render("part/letter.html.hbs", &page)?;
-        let content = evidence.csv().map_err(|error| Error {
-            file: csv_name.clone(),
-            line: None,
-            problem: error.to_string(),
-        })?;
+        let attachments = match self.format {
+            Format::Csv => vec![csv(&evidence, &csv_name)?],
+            Format::Text => Vec::new(),
+        };
         Ok(Letter {
             id: 0,
             part,
@@ -185,11 +198,7 @@ impl Writer<'_> {
             text,
             html,
             rows: rows.len() as i64,
-            attachments: vec![Attachment {
-                name: csv_name,
-                media_type: "text/csv; charset=utf-8; header=present".to_owned(),
-                content,
-            }],
+            attachments,
             ticket,
         })
     }
@@ -211,6 +220,10 @@ impl Writer<'_> {
     ) -> Values<'v> {
         let date = |at: Option<Timestamp>| at.map(Timestamp::date).unwrap_or_default();
         let rows = told.evidence.rows.len();
+        let listed = match self.format {
+            Format::Csv => told.listed.len().min(LISTED),
+            Format::Text => told.listed.len(),
+        };
         Values {
             ticket: told.ticket,
             part: told.part,
@@ -218,8 +231,8 @@ impl Writer<'_> {
             split: told.parts > 1,
             holder: self.holder,
             mailbox: self.notice.mailbox.as_str(),
-            networks: &told.listed[..told.listed.len().min(LISTED)],
-            more_networks: told.listed.len().saturating_sub(LISTED),
+            networks: &told.listed[..listed],
+            more_networks: told.listed.len() - listed,
             network_count: self.notice.networks,
             suspects: self.notice.suspects,
             rows,
@@ -242,7 +255,10 @@ impl Writer<'_> {
             measures: &language.measures,
             reserved: language.reserved,
             second,
-            via: self.via,
+            attached: self.format == Format::Csv,
+            reasons: told.reasons,
+            own: told.reasons.iter().all(Reason::is_own),
+            csirt: told.reasons.iter().all(Reason::is_csirt) && !told.reasons.is_empty(),
         }
     }
 
@@ -264,4 +280,17 @@ impl Writer<'_> {
         let digest = Sha256::digest(format!("{}\n{}", self.now.0, self.notice.mailbox));
         hex(&digest[..6])
     }
+}
+
+fn csv(evidence: &Evidence<'_>, name: &str) -> Result<Attachment, Error> {
+    let content = evidence.csv().map_err(|error| Error {
+        file: name.to_owned(),
+        line: None,
+        problem: error.to_string(),
+    })?;
+    Ok(Attachment {
+        name: name.to_owned(),
+        media_type: "text/csv; charset=utf-8; header=present".to_owned(),
+        content,
+    })
 }

@@ -126,11 +126,12 @@ fn lay_text(
 ) {
     let (mut known, mut onto, mut name) = (known, onto, key);
     while let Some((section, rest)) = name.split_once('.') {
-        (known, onto) = match (known.get(section), onto.get_mut(section)) {
-            (Some(Value::Table(known)), Some(Value::Table(onto))) => (known, onto),
-            _ => return wrong.push(unknown(section, known.keys(), origin)),
+        let (Some(Value::Table(inner)), Some(Value::Table(place))) =
+            (known.get(section), onto.get_mut(section))
+        else {
+            return wrong.push(unknown(section, known.keys(), origin));
         };
-        name = rest;
+        (known, onto, name) = (inner, place, rest);
     }
     let value = match known.get(name) {
         None | Some(Value::Table(_)) => return wrong.push(unknown(key, known.keys(), origin)),

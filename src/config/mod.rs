@@ -77,6 +77,7 @@ pub struct Resolve {
     pub explicit_for: Span,
     pub none_for: Span,
     pub fault_for: Span,
+    pub patience: Span,
     pub reach: Vec<AddressRange>,
     pub rdap: Rdap,
     pub whois: Whois,
@@ -94,6 +95,19 @@ pub enum SourceName {
     Rdap,
     Whois,
     Dns,
+}
+
+impl SourceName {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Overrides => "overrides",
+            Self::Table => "table",
+            Self::Rdap => "rdap",
+            Self::Whois => "whois",
+            Self::Dns => "dns",
+        }
+    }
 }
 
 /// Whom to fall back to.

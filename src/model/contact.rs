@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use super::{AddressRange, Timestamp};
+use super::{AddressRange, Timestamp, parse_asn};
 
 /// A full mail address, in lower case, that can stand in an envelope as it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,15 +54,7 @@ impl FromStr for Mailbox {
             && local
                 .split('.')
                 .all(|part| !part.is_empty() && part.chars().all(atom));
-        let is_label = |label: &str| {
-            (1..=63).contains(&label.len())
-                && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-        };
-        let is_domain =
-            domain.len() <= 253 && domain.contains('.') && domain.split('.').all(is_label);
-        if is_local && is_domain {
+        if is_local && is_domain(domain) {
             Ok(Self(bare.to_ascii_lowercase()))
         } else {
             Err(wrong())
@@ -86,6 +78,46 @@ impl Serialize for Mailbox {
 #[error("\"{0}\" is not a mail address")]
 pub struct MailboxError(String);
 
+/// Two labels or more of letters, digits and hyphens.
+fn is_domain(text: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    text.len() <= 253 && text.contains('.') && text.split('.').all(is_label)
+}
+
+/// How a recipient wants its letters. More will come; each is stored by its word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// A letter with all observations attached as CSV: what everybody gets who wished nothing else.
+    Csv,
+    /// A letter without attachment, all observations in its text.
+    Text,
+}
+
+impl Format {
+    pub const ALL: [Self; 2] = [Self::Csv, Self::Text];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Text => "text",
+        }
+    }
+
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|format| format.as_str().eq_ignore_ascii_case(text))
+    }
+}
+
 /// What an override speaks about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -94,7 +126,50 @@ pub enum OverrideSubject {
     Asn(u32),
     /// A registry handle, compared without regard to case.
     Handle(String),
+    /// Whatever contact is found at this domain or below it; in lower case.
+    Domain(String),
 }
+
+impl FromStr for OverrideSubject {
+    type Err = SubjectError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        let wrong = || SubjectError(text.chars().take(80).collect());
+        if let Some(asn) = parse_asn(text) {
+            return Ok(Self::Asn(asn));
+        }
+        if let Ok(range) = text.parse::<AddressRange>() {
+            return Ok(Self::Prefix(range));
+        }
+        let domain = text.strip_prefix('@').unwrap_or(text);
+        // 192.0.2.300 is a slip of the pen, not a domain: no top level is a number (RFC 3696 2).
+        let top = domain.rsplit('.').next().unwrap_or_default();
+        if is_domain(domain) && !top.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Ok(Self::Domain(domain.to_ascii_lowercase()));
+        }
+        let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        let is_handle = (2..=64).contains(&text.len())
+            && text.bytes().all(is_sign)
+            && text.bytes().any(|byte| byte.is_ascii_alphabetic());
+        // AS99999999999 is no handle, but an AS number that cannot be.
+        let is_number = text
+            .get(..2)
+            .is_some_and(|head| head.eq_ignore_ascii_case("as"))
+            && text[2..].bytes().all(|byte| byte.is_ascii_digit());
+        if is_handle && !is_number {
+            return Ok(Self::Handle(text.to_owned()));
+        }
+        Err(wrong())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "\"{0}\" is no subject: write a prefix (192.0.2.0/24), an AS (AS64500), a registry handle \
+     (ORG-EX1-TEST) or the domain of a mailbox (isp.example)"
+)]
+pub struct SubjectError(String);
 
 impl fmt::Display for OverrideSubject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -102,6 +177,7 @@ impl fmt::Display for OverrideSubject {
             Self::Prefix(range) => range.fmt(f),
             Self::Asn(asn) => write!(f, "AS{asn}"),
             Self::Handle(handle) => handle.fmt(f),
+            Self::Domain(domain) => write!(f, "@{domain}"),
         }
     }
 }
@@ -114,6 +190,8 @@ pub struct Override {
     /// `None` is *never*: nobody is written to about it.
     pub mailbox: Option<Mailbox>,
     pub locale: String,
+    /// `None` where it wishes nothing.
+    pub format: Option<Format>,
     pub reason: String,
     pub owner: String,
     pub created_at: Timestamp,
@@ -152,6 +230,37 @@ mod tests {
             "ä@isp.example",
         ] {
             assert!(text.parse::<Mailbox>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_subject_is_known_by_its_shape() {
+        for (text, subject) in [
+            ("192.0.2.0/24", "Prefix 192.0.2.0/24"),
+            ("192.0.2.7", "Prefix 192.0.2.7"),
+            ("2001:db8::/32", "Prefix 2001:db8::/32"),
+            ("as64500", "Asn AS64500"),
+            ("64500", "Asn AS64500"),
+            ("ORG-EX1-TEST", "Handle ORG-EX1-TEST"),
+            ("AS-EXAMPLE", "Handle AS-EXAMPLE"),
+            ("ISP.example", "Domain @isp.example"),
+            ("@mail.isp.example", "Domain @mail.isp.example"),
+        ] {
+            let read: OverrideSubject = text.parse().unwrap();
+            let kind = format!("{read:?}");
+            let kind = kind.split('(').next().unwrap();
+            assert_eq!(format!("{kind} {read}"), subject);
+        }
+        for text in [
+            "",
+            "x",
+            "192.0.2.300",
+            "AS99999999999",
+            "a b",
+            "abuse@isp.example",
+            "isp..example",
+        ] {
+            assert!(text.parse::<OverrideSubject>().is_err(), "{text}");
         }
     }
 

@@ -3,6 +3,9 @@
 mod range;
 pub use range::{Address, AddressRange, RangeError};
 
+mod space;
+pub use space::{SPACES, Use, use_of};
+
 mod time;
 pub use time::{Clock, Span, Timestamp};
 
@@ -12,14 +15,23 @@ pub use suspect::{Refusal, Suspect, Terminal};
 mod network;
 pub use network::{Network, Tier, parse_asn};
 
+mod subject;
+pub use subject::Subject;
+
+mod registry;
+pub use registry::{Answer, AnswerOutcome, Limits, Permit, block_of};
+
+mod system;
+pub use system::{AutonomousSystem, Registered, Teller};
+
 mod contact;
-pub use contact::{Mailbox, MailboxError, Override, OverrideSubject};
+pub use contact::{Format, Mailbox, MailboxError, Override, OverrideSubject, SubjectError};
 
 mod campaign;
 pub use campaign::{Campaign, CampaignState, Decision, DecisionKind};
 
 mod finding;
-pub use finding::{Finding, Verdict, Via};
+pub use finding::{Finding, Rung, Verdict, Via};
 
 mod letter;
 pub use letter::{Attachment, Letter, Notice, digest_of_set, hex, is_ticket, ticket};

@@ -1,6 +1,7 @@
 //! How far a long piece of work has come, for whoever wants to draw it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Counted up by a stage, read by the command line; neither waits for the other.
 #[derive(Debug, Default)]
@@ -8,6 +9,7 @@ pub struct Progress {
     done: AtomicU64,
     total: AtomicU64,
     stopped: AtomicBool,
+    note: Mutex<String>,
 }
 
 impl Progress {
@@ -33,6 +35,20 @@ impl Progress {
     #[must_use]
     pub fn total(&self) -> u64 {
         self.total.load(Ordering::Relaxed)
+    }
+
+    /// Says in words what a bar cannot show.
+    pub fn note(&self, words: String) {
+        *self.note.lock().unwrap_or_else(PoisonError::into_inner) = words;
+    }
+
+    /// The last words, empty where none were said.
+    #[must_use]
+    pub fn words(&self) -> String {
+        self.note
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Asks the work to end after the piece in hand.

@@ -1,25 +1,153 @@
-//! A table of networks into the store, chunk by chunk.
-
-use std::collections::HashMap;
+//! Networks and systems into the store, in sorted chunks, whatever kind of file tells them.
 
 use serde::Serialize;
 
+use super::held::Held;
 use super::table::{Row, Rows};
-use crate::model::{AddressRange, Network, Progress, Refusal, Timestamp};
+use crate::model::{AutonomousSystem, Network, Progress, Refusal, Registered, Teller, Timestamp};
 use crate::store::{Error, Store, TableLoad};
+
+/// Systems held at once; there are some 120,000 in the world.
+const SYSTEMS: usize = 200_000;
 
 /// Networks stored in one transaction.
 const CHUNK: usize = 5_000;
 
+/// Rows of a table between two looks at whether to stop.
+const ROWS: usize = 5_000;
+
 /// Refusals handed back; a table is mended at its origin, not row by row.
 const SHOWN: usize = 1_000;
 
+/// What loading one file did.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct TableDone {
+    pub name: String,
     pub networks: u64,
     pub with_contact: u64,
+    pub systems: u64,
+    /// Roles, organisations and incident teams that networks may refer to.
+    pub references: u64,
+    /// Networks and systems that refer to objects that no file held.
+    pub lacking: u64,
+    /// What is given to nobody, or held by another registry.
+    pub passed: u64,
     pub refused: u64,
     pub refusals: Vec<Refusal>,
+}
+
+impl TableDone {
+    pub(super) fn of(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn refuse(&mut self, refusal: Refusal) {
+        self.refused += 1;
+        if self.refusals.len() < SHOWN {
+            self.refusals.push(refusal);
+        }
+    }
+}
+
+/// Where what a file tells goes to.
+#[derive(Clone, Copy)]
+pub(super) struct Destination<'a> {
+    /// Without one nothing is kept.
+    pub(super) store: Option<&'a Store>,
+    pub(super) by: &'a str,
+    pub(super) now: Timestamp,
+}
+
+/// Networks and systems of one file, not yet stored.
+pub(super) struct Batch<'a> {
+    to: Destination<'a>,
+    teller: Teller,
+    networks: Held,
+    systems: Vec<AutonomousSystem>,
+    pub(super) done: TableDone,
+}
+
+impl<'a> Batch<'a> {
+    pub(super) fn new(to: Destination<'a>, teller: Teller, done: TableDone) -> Self {
+        Self {
+            to,
+            teller,
+            networks: Held::default(),
+            systems: Vec::new(),
+            done,
+        }
+    }
+
+    pub(super) fn add(&mut self, one: Registered) {
+        self.done.networks += 1;
+        self.done.with_contact += u64::from(!one.network.contacts.is_empty());
+        if self.to.store.is_some() {
+            self.networks.push(&one);
+        }
+    }
+
+    pub(super) fn add_system(&mut self, one: AutonomousSystem) {
+        self.done.systems += 1;
+        if self.to.store.is_some() {
+            self.systems.push(one);
+        }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.networks.is_full() || self.systems.len() >= SYSTEMS
+    }
+
+    /// Stores what it holds; of what was told twice, the last counts.
+    ///
+    /// # Errors
+    /// The database's. Chunks stored by then stay, and loading again finds them.
+    pub(super) async fn store(&mut self) -> Result<(), Error> {
+        let Some(store) = self.to.store else {
+            return Ok(());
+        };
+        self.networks.sort();
+        for chunk in self.networks.pieces(CHUNK) {
+            store
+                .put_registered(&chunk, self.teller, &self.done.name, self.to.now)
+                .await?;
+        }
+        self.networks.clear();
+        // A stable sort keeps the last behind; turned round, it is the one that is kept.
+        self.systems.reverse();
+        self.systems.sort_by_key(|one| one.asn);
+        self.systems.dedup_by_key(|one| one.asn);
+        for chunk in self.systems.chunks(CHUNK) {
+            store
+                .put_systems(chunk, self.teller, &self.done.name, self.to.now)
+                .await?;
+        }
+        self.systems.clear();
+        Ok(())
+    }
+
+    /// Stores the rest, and notes that the file was loaded.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(super) async fn finish(mut self) -> Result<TableDone, Error> {
+        self.store().await?;
+        // A database is read twice.
+        self.done.refusals.sort_by_key(|refusal| refusal.line);
+        if let Some(store) = self.to.store {
+            let load = TableLoad {
+                name: self.done.name.clone(),
+                loaded_by: self.to.by.to_owned(),
+                loaded_at: self.to.now,
+                networks: self.done.networks as i64,
+                refused: self.done.refused as i64,
+            };
+            store.add_table_load(&load).await?;
+        }
+        Ok(self.done)
+    }
 }
 
 /// Loads a table; a network of a range that is there already is renewed with its contacts. Of a
@@ -29,51 +157,49 @@ pub struct TableDone {
 /// The database's. Chunks stored by then stay, and loading again finds them.
 pub async fn load_table(
     store: Option<&Store>,
-    mut rows: Rows,
+    rows: Rows,
     name: &str,
     by: &str,
     now: Timestamp,
     progress: &Progress,
 ) -> Result<TableDone, Error> {
-    let mut done = TableDone::default();
+    let to = Destination { store, by, now };
+    load_rows(to, rows, name, |read| progress.add(read), progress).await
+}
+
+/// As [`load_table`]; `tell` hears of every so many rows read.
+pub(super) async fn load_rows(
+    to: Destination<'_>,
+    mut rows: Rows,
+    name: &str,
+    tell: impl Fn(u64),
+    progress: &Progress,
+) -> Result<TableDone, Error> {
+    let mut batch = Batch::new(to, Teller::Table, TableDone::of(name));
     while !progress.is_stopped() {
-        let mut chunk: HashMap<AddressRange, Network> = HashMap::new();
         let mut read = 0;
-        for row in rows.by_ref().take(CHUNK) {
+        for row in rows.by_ref().take(ROWS) {
             read += 1;
             match row {
-                Row::Network { network, .. } => {
-                    done.networks += 1;
-                    done.with_contact += u64::from(!network.contacts.is_empty());
-                    chunk.insert(network.range, network);
-                }
-                Row::Refused(refusal) => {
-                    done.refused += 1;
-                    if done.refusals.len() < SHOWN {
-                        done.refusals.push(refusal);
-                    }
-                }
+                Row::Network { network, .. } => batch.add(alone(network)),
+                Row::Refused(refusal) => batch.done.refuse(refusal),
             }
         }
         if read == 0 {
             break;
         }
-        if let Some(store) = store {
-            let mut networks: Vec<Network> = chunk.into_values().collect();
-            networks.sort_by_key(|network| network.range);
-            store.put_networks(&networks, name, now).await?;
+        if batch.is_full() {
+            batch.store().await?;
         }
-        progress.add(read);
+        tell(read);
     }
-    if let Some(store) = store {
-        let load = TableLoad {
-            name: name.to_owned(),
-            loaded_by: by.to_owned(),
-            loaded_at: now,
-            networks: done.networks as i64,
-            refused: done.refused as i64,
-        };
-        store.add_table_load(&load).await?;
+    batch.finish().await
+}
+
+/// A network of which nothing is known about who maintains it.
+pub(super) fn alone(network: Network) -> Registered {
+    Registered {
+        network,
+        ends_ladder: false,
     }
-    Ok(done)
 }

@@ -1,30 +1,93 @@
 //! Stage 2. Suspects in, networks and contacts out.
+//!
+//! What is known is placed first, out of memory; then the registries are asked about the rest, and
+//! it is placed, too. `source` says who says what, `ladder` decides, `lanes` and `desk` ask.
 
-#[allow(dead_code, reason = "filled in the next commits")]
 mod answer;
+mod bootstrap;
+mod csirt;
+mod desk;
+mod dns;
+mod dump;
+mod held;
+mod keep;
+mod ladder;
+mod lanes;
 mod load;
+mod lookup;
 mod overrides;
+mod rdap;
+mod reach;
+mod registries;
+mod retry_after;
+mod rules;
 mod segments;
 mod source;
 mod table;
+mod told;
+mod walk;
+mod whois;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::config::SourceName;
+use crate::config::{self, SourceName};
 use crate::model::{
-    AddressRange, Campaign, CampaignState, Finding, Network, Progress, Timestamp, Verdict,
+    AddressRange, Campaign, CampaignState, Clock, Finding, Progress, Subject, Timestamp, Verdict,
 };
-use crate::store::{Error, Piece, Store};
+use crate::store::{self, Piece, Store};
+use crate::templates::{self, Templates};
+pub use answer::{Form, Tried, try_answer};
+use csirt::Csirts;
+use desk::Desk;
+pub use desk::Heard;
+pub use dump::{TableError, TableFiles, load_tables};
+use ladder::judge;
+use lanes::{Pending, Unheard, ask_all};
 pub use load::{TableDone, load_table};
+pub use lookup::{Lookup, Wish, lookup};
 pub use overrides::{NewOverride, Row as OverrideRow, read as read_overrides};
 pub use segments::Segments;
-use source::{Answer, Sources, Spot, weigh};
+use source::{Says, Sources, Spot};
 pub use table::read as read_table;
+use told::LIVE;
 
 /// Suspects taken from the store at a time, in address order.
 const PAGE: i64 = 10_000;
+
+/// Going over the suspects: what is known, what was asked about networks, what was asked about
+/// their AS.
+const ROUNDS: usize = 3;
+
+/// What the stage works with.
+#[derive(Clone, Copy)]
+pub struct Work<'a> {
+    pub store: &'a Store,
+    pub templates: &'a Templates,
+    pub settings: &'a config::Resolve,
+    /// Whether addresses of the documentation may be asked about.
+    pub allow_documentation: bool,
+    pub by: &'a str,
+    /// Unique among all that ever ran.
+    pub worker: &'a str,
+    pub clock: &'a Clock,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error(transparent)]
+    Templates(#[from] templates::Error),
+    /// What the settings name cannot be used.
+    #[error("{0}")]
+    Settings(String),
+    /// A registry cannot be asked now.
+    #[error("{0}")]
+    Later(String),
+}
 
 /// What one run did.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -33,24 +96,50 @@ pub struct Done {
     /// Ranges over several networks, and the pieces they were cut into.
     pub cut: u64,
     pub pieces: u64,
+    /// Questions put to registries.
+    pub questions: u64,
     /// Table or overrides had changed, so all was resolved anew.
     pub anew: bool,
 }
 
+impl Work<'_> {
+    async fn sources(&self) -> Result<Sources, Error> {
+        let csirts = Csirts::load(self.templates)?;
+        Ok(Sources::read(self.store, self.settings, csirts, self.clock.now(), None).await?)
+    }
+
+    fn desk(&self) -> Result<Desk, Error> {
+        Desk::new(
+            self.store,
+            self.settings,
+            self.allow_documentation,
+            *self.clock,
+            self.worker,
+        )
+        .map_err(Error::Settings)
+    }
+
+    /// The sources that are asked live, in their order.
+    fn live(&self) -> Vec<SourceName> {
+        let order = self.settings.sources.iter().copied();
+        order.filter(|source| LIVE.contains(source)).collect()
+    }
+}
+
 /// Finds for each suspect that waits who answers for it, and tries again what was not found. When
 /// table or overrides have changed since the last time, all is resolved anew; when there is nothing
-/// to do, nothing changes, and a submission stands.
+/// to do, nothing changes, and a submission stands. Registries are asked until all is known, or
+/// they are closed for longer than the settings' patience.
 ///
 /// # Errors
-/// [`Error::Refused`] once the campaign is approved; the database's. What is placed by then stays.
+/// [`store::Error::Refused`] once the campaign is approved; the database's. What is placed by then
+/// stays, and so do the answers.
 pub async fn run_once(
-    store: &Store,
-    order: &[SourceName],
+    work: &Work<'_>,
     campaign: &Campaign,
-    by: &str,
-    now: Timestamp,
-    progress: &Progress,
+    progress: &Arc<Progress>,
 ) -> Result<Done, Error> {
+    let (store, now) = (work.store, work.clock.now());
     let changed = store.contacts_changed_at(now).await?;
     let anew = campaign
         .resolved_at
@@ -60,59 +149,49 @@ pub async fn run_once(
         return Ok(Done::default());
     }
     store
-        .reopen(&campaign.name, by, "resolved again", now)
+        .reopen(&campaign.name, work.by, "resolved again", now)
         .await?;
     // A first run that was stopped left no time to compare with: what it found may be outdated, too.
     let keep_matched = campaign.resolved_at.is_some() && !anew;
     store.forget_findings(campaign.id, keep_matched).await?;
-    progress.expect(store.count_waiting(campaign.id).await?);
 
-    let sources = Sources::read(store, order, now).await?;
-    let mut known: HashMap<Spot, i64> = HashMap::new();
     let mut done = Done {
         anew,
         ..Done::default()
     };
-    let mut after = None;
-    while !progress.is_stopped() {
-        let page = store.waiting(campaign.id, after, PAGE).await?;
-        let Some(last) = page.last() else {
-            store.mark_resolved(campaign.id, now).await?;
+    let live = work.live();
+    let desk = match live.is_empty() {
+        true => None,
+        false => Some(Arc::new(work.desk()?)),
+    };
+    let mut unheard = Unheard::default();
+    for round in 1..=ROUNDS {
+        let sources = work.sources().await?;
+        let asks = desk.as_deref().filter(|_| round < ROUNDS);
+        let pass = Pass {
+            work,
+            campaign: campaign.id,
+            sources: &sources,
+            desk: desk.as_deref(),
+            asks: asks.is_some(),
+            unheard: &unheard,
+        };
+        let pending = pass.run(&mut done, progress).await?;
+        if progress.is_stopped() {
+            return Ok(done);
+        }
+        let Some(desk) = desk.as_ref().filter(|_| !pending.is_empty()) else {
             break;
         };
-        after = Some(*last);
-        let spots: Vec<Vec<(AddressRange, Spot)>> =
-            page.iter().map(|one| sources.spots(one.range)).collect();
-        learn(
-            store,
-            campaign.id,
-            &sources,
-            spots.iter().flatten().map(|(_, spot)| *spot),
-            &mut known,
-        )
-        .await?;
-
-        let (mut whole, mut cut) = (Vec::new(), Vec::new());
-        for (suspect, spots) in page.iter().zip(&spots) {
-            let pieces = spots.iter().filter_map(|(range, spot)| {
-                Some(Piece {
-                    suspect: suspect.id,
-                    range: *range,
-                    finding: *known.get(spot)?,
-                })
-            });
-            if spots.len() == 1 {
-                whole.extend(pieces);
-            } else {
-                done.cut += 1;
-                cut.extend(pieces);
-            }
+        drop(sources);
+        let heard = ask_all(desk, &live, pending, work.settings.patience, progress).await?;
+        done.questions += heard.questions;
+        unheard.extend(heard);
+        if progress.is_stopped() {
+            return Ok(done);
         }
-        done.suspects += page.len() as u64;
-        done.pieces += cut.len() as u64;
-        store.place(&whole, &cut, now).await?;
-        progress.add(page.len() as u64);
     }
+    store.mark_resolved(campaign.id, work.clock.now()).await?;
     Ok(done)
 }
 
@@ -120,145 +199,255 @@ async fn is_anything_open(
     store: &Store,
     campaign: &Campaign,
     now: Timestamp,
-) -> Result<bool, Error> {
+) -> Result<bool, store::Error> {
     let ask_at = store.next_question(campaign.id).await?;
     Ok(ask_at.is_some_and(|at| at <= now) || store.count_waiting(campaign.id).await? > 0)
 }
 
-/// What [`run_once`] would find if it went over all suspects anew: how many of each verdict, the
-/// pieces of cut ranges counted. Nothing is written down.
+/// One way over the suspects that wait: those about whom all is known are placed, the others are
+/// gathered to be asked about.
+struct Pass<'a> {
+    work: &'a Work<'a>,
+    campaign: i64,
+    sources: &'a Sources,
+    desk: Option<&'a Desk>,
+    /// Whether there will be asking after it; else what is not known is deferred.
+    asks: bool,
+    unheard: &'a Unheard,
+}
+
+/// A spot and, where nothing was heard about it, the lane that it waits in.
+type Place = (Spot, Option<String>);
+
+impl Pass<'_> {
+    async fn run(&self, done: &mut Done, progress: &Progress) -> Result<Pending, Error> {
+        let store = self.work.store;
+        progress.reach(0);
+        progress.note(String::new());
+        progress.expect(store.count_waiting(self.campaign).await?);
+        let mut known: HashMap<Place, i64> = HashMap::new();
+        let mut wants: HashMap<Spot, Wants> = HashMap::new();
+        let mut pending = Pending::default();
+        let mut systems = HashSet::new();
+        let mut after = None;
+        while !progress.is_stopped() {
+            let page = store.waiting(self.campaign, after, PAGE).await?;
+            let Some(last) = page.last() else {
+                break;
+            };
+            after = Some(*last);
+            let mut ready = Vec::new();
+            for suspect in &page {
+                let mut is_ready = true;
+                let mut places = Vec::new();
+                for (range, spot) in self.sources.spots(suspect.range) {
+                    let wants = wants.entry(spot).or_insert_with(|| self.wants(spot));
+                    let (place, asks) = self.place(range, spot, *wants);
+                    match asks {
+                        Some(Subject::As(asn)) if !systems.insert(asn) => is_ready = false,
+                        Some(subject) => {
+                            is_ready = false;
+                            pending.add(subject, &self.lane(subject));
+                        }
+                        None => {}
+                    }
+                    places.push((range, place));
+                }
+                if is_ready {
+                    ready.push((suspect.id, places));
+                }
+            }
+            let places = ready
+                .iter()
+                .flat_map(|(_, places)| places.iter().map(|(_, place)| place));
+            self.learn(places, &mut known).await?;
+            let (mut whole, mut cut) = (Vec::new(), Vec::new());
+            for (suspect, places) in &ready {
+                let pieces = places.iter().filter_map(|(range, place)| {
+                    Some(Piece {
+                        suspect: *suspect,
+                        range: *range,
+                        finding: *known.get(place)?,
+                    })
+                });
+                if places.len() == 1 {
+                    whole.extend(pieces);
+                } else {
+                    done.cut += 1;
+                    cut.extend(pieces);
+                }
+            }
+            done.suspects += ready.len() as u64;
+            done.pieces += cut.len() as u64;
+            store.place(&whole, &cut, self.work.clock.now()).await?;
+            progress.add(page.len() as u64);
+        }
+        progress.reach(0);
+        progress.expect(pending.len());
+        Ok(pending)
+    }
+
+    /// What is missing before a spot can be judged.
+    fn wants(&self, spot: Spot) -> Wants {
+        if self.desk.is_none() {
+            return Wants::Nothing;
+        }
+        let says = self.sources.ask(spot);
+        if says.iter().any(|(_, one)| *one == Says::Unasked) {
+            return Wants::Answers;
+        }
+        let is_over = says
+            .iter()
+            .any(|(_, one)| !matches!(one, Says::Nobody(_) | Says::Silent(_)));
+        match self
+            .sources
+            .origin(spot)
+            .filter(|_| !is_over && self.sources.climbs_to_as())
+        {
+            Some(asn) if !self.sources.is_as_known(asn) => Wants::As(asn),
+            _ => Wants::Nothing,
+        }
+    }
+
+    /// Where a piece belongs, or what has to be asked about it first.
+    fn place(&self, range: AddressRange, spot: Spot, wants: Wants) -> (Place, Option<Subject>) {
+        let subject = match wants {
+            Wants::Nothing => return ((spot, None), None),
+            Wants::Answers => Subject::Range(range),
+            Wants::As(asn) => Subject::As(asn),
+        };
+        let may_ask = self.desk.is_some_and(|desk| desk.may_ask(range.first()));
+        if !may_ask {
+            return ((spot, None), None);
+        }
+        let lane = self.lane(subject);
+        if self.asks && self.unheard.of(subject, &lane).is_none() {
+            return ((spot, None), Some(subject));
+        }
+        ((spot, Some(lane)), None)
+    }
+
+    fn lane(&self, subject: Subject) -> String {
+        self.desk.map(|desk| desk.lane(subject)).unwrap_or_default()
+    }
+
+    /// Judges the places that have not come up before, and writes the findings down.
+    async fn learn(
+        &self,
+        places: impl Iterator<Item = &Place>,
+        known: &mut HashMap<Place, i64>,
+    ) -> Result<(), Error> {
+        let mut new: HashMap<String, Vec<Place>> = HashMap::new();
+        let mut findings = Vec::new();
+        let mut seen = HashSet::new();
+        for place in places {
+            if known.contains_key(place) || !seen.insert(place) {
+                continue;
+            }
+            let (spot, lane) = place;
+            let mut subject = self.sources.key(*spot);
+            if let Some(lane) = lane {
+                subject.push_str(&format!("/{lane}"));
+            }
+            let same = new.entry(subject.clone()).or_default();
+            same.push(place.clone());
+            if same.len() == 1 {
+                findings.push((subject, self.finding(*spot, lane.as_deref())));
+            }
+        }
+        let ids = self
+            .work
+            .store
+            .put_findings(self.campaign, &findings)
+            .await?;
+        for (subject, id) in ids {
+            for place in new.remove(&subject).unwrap_or_default() {
+                known.insert(place, id);
+            }
+        }
+        Ok(())
+    }
+
+    fn finding(&self, spot: Spot, lane: Option<&str>) -> Finding {
+        let says = self.heard(spot, lane);
+        let judged = judge(&says, self.sources.last_resorts(spot));
+        let network = self.sources.chain(spot).first().map(|one| one.id);
+        judged.finding(network, self.sources.country(spot))
+    }
+
+    /// What the sources say, with a reason for those that could not be asked.
+    fn heard(&self, spot: Spot, lane: Option<&str>) -> Vec<(SourceName, Says)> {
+        let mut says = self.sources.ask(spot);
+        for (_, one) in &mut says {
+            if *one != Says::Unasked {
+                continue;
+            }
+            *one = match lane {
+                Some(lane) => self.not_yet(lane),
+                None => Says::Silent("it is not asked about such addresses".to_owned()),
+            };
+        }
+        // The AS could not be asked yet, so it is too early for the country's CSIRT.
+        if lane.is_some()
+            && !says
+                .iter()
+                .any(|(_, one)| matches!(one, Says::Later { .. }))
+        {
+            says.push((SourceName::Rdap, self.not_yet(lane.unwrap_or_default())));
+        }
+        says
+    }
+
+    fn not_yet(&self, lane: &str) -> Says {
+        let now = self.work.clock.now();
+        let (until, why) = self.unheard.in_lane(lane).unwrap_or_else(|| {
+            let until = now.plus(self.work.settings.fault_for);
+            (until, format!("{lane} has not been asked yet"))
+        });
+        Says::Later { until, why }
+    }
+}
+
+/// What a spot lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wants {
+    Nothing,
+    Answers,
+    As(u32),
+}
+
+/// What [`run_once`] would find if it went over all suspects anew without asking anybody: how many of
+/// each verdict, the pieces of cut ranges counted; `to ask` are those that need a registry. Nothing
+/// is written down.
 ///
 /// # Errors
 /// The database's.
 pub async fn foresee(
-    store: &Store,
-    order: &[SourceName],
+    work: &Work<'_>,
     campaign: &Campaign,
-    now: Timestamp,
     progress: &Progress,
 ) -> Result<BTreeMap<&'static str, u64>, Error> {
-    let sources = Sources::read(store, order, now).await?;
+    let sources = work.sources().await?;
     let mut counts: BTreeMap<&'static str, u64> =
         Verdict::WORDS.into_iter().map(|word| (word, 0)).collect();
+    let mut known: HashMap<Spot, &'static str> = HashMap::new();
     let mut after = None;
     loop {
-        let page = store.whole_suspects(campaign.id, after, PAGE).await?;
+        let page = work.store.whole_suspects(campaign.id, after, PAGE).await?;
         let Some(last) = page.last() else {
             return Ok(counts);
         };
         after = Some(*last);
         for (_, spot) in page.iter().flat_map(|one| sources.spots(one.range)) {
-            let (verdict, _) = weigh(sources.ask(spot));
-            *counts.entry(verdict.as_str()).or_default() += 1;
+            let word = known.entry(spot).or_insert_with(|| {
+                let says = sources.ask(spot);
+                if says.iter().any(|(_, one)| *one == Says::Unasked) {
+                    return "to ask";
+                }
+                judge(&says, sources.last_resorts(spot)).verdict.as_str()
+            });
+            *counts.entry(*word).or_default() += 1;
         }
         progress.add(page.len() as u64);
     }
-}
-
-/// Asks the sources about spots that have not come up before, and writes the findings down.
-async fn learn(
-    store: &Store,
-    campaign: i64,
-    sources: &Sources,
-    spots: impl Iterator<Item = Spot>,
-    known: &mut HashMap<Spot, i64>,
-) -> Result<(), Error> {
-    let mut new: HashMap<String, Spot> = HashMap::new();
-    let mut findings = Vec::new();
-    for spot in spots.filter(|spot| !known.contains_key(spot)) {
-        let chain = sources.chain(spot);
-        let subject = format!(
-            "{}/{}",
-            chain.first().map_or(0, |one| one.id),
-            sources.rule(spot).map_or(0, |rule| rule.id)
-        );
-        if new.insert(subject.clone(), spot).is_some() {
-            continue;
-        }
-        let (verdict, reason) = weigh(sources.ask(spot));
-        let country = chain
-            .iter()
-            .map(|one| one.network.country.as_str())
-            .find(|country| !country.is_empty());
-        let finding = Finding {
-            id: 0,
-            network: chain.first().map(|one| one.id),
-            country: country.unwrap_or_default().to_owned(),
-            verdict,
-            reason,
-        };
-        findings.push((subject, finding));
-    }
-    let ids = store.put_findings(campaign, &findings).await?;
-    known.extend(
-        ids.into_iter()
-            .filter_map(|(subject, id)| Some((*new.get(&subject)?, id))),
-    );
-    Ok(())
-}
-
-/// What is known of one piece of a range, and how the choice was made.
-#[derive(Clone, Debug, Serialize)]
-pub struct Lookup {
-    pub range: AddressRange,
-    /// The network and those around it, from the inside out, each with who said so.
-    pub chain: Vec<Rung>,
-    /// What each source said, in the order they were asked.
-    pub said: Vec<Said>,
-    #[serde(flatten)]
-    pub verdict: Verdict,
-    pub reason: String,
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub struct Rung {
-    #[serde(flatten)]
-    pub network: Network,
-    pub source: String,
-    pub told_at: Timestamp,
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub struct Said {
-    pub source: String,
-    pub answer: String,
-}
-
-/// Shows the way from an address or range to the mailbox, without storing anything.
-///
-/// # Errors
-/// The database's.
-pub async fn lookup(
-    store: &Store,
-    order: &[SourceName],
-    range: AddressRange,
-    now: Timestamp,
-) -> Result<Vec<Lookup>, Error> {
-    let sources = Sources::read(store, order, now).await?;
-    let spots = sources.spots(range).into_iter().map(|(range, spot)| {
-        let answers = sources.ask(spot);
-        let said = answers.iter().map(|(source, answer)| Said {
-            source: format!("{source:?}").to_lowercase(),
-            answer: match answer {
-                Answer::Found(_, reason) | Answer::None(reason) => reason.clone(),
-                Answer::Later(until, reason) => format!("{reason}; not before {until}"),
-            },
-        });
-        let said = said.collect();
-        let chain = sources.chain(spot).into_iter().map(|one| Rung {
-            network: one.network.clone(),
-            source: one.source.clone(),
-            told_at: one.told_at,
-        });
-        let chain = chain.collect();
-        let (verdict, reason) = weigh(answers);
-        Lookup {
-            range,
-            chain,
-            said,
-            verdict,
-            reason,
-        }
-    });
-    Ok(spots.collect())
 }

@@ -1,13 +1,11 @@
-//! Reads a table of overrides: what staff decided about prefixes, AS numbers and handles.
+//! Reads a table of overrides: what staff decided about prefixes, AS numbers, handles and domains.
 
 use jiff::ToSpan;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::table::language_tag;
-use crate::model::{
-    AddressRange, Mailbox, Override, OverrideSubject, Refusal, Timestamp, parse_asn, plain_text,
-};
+use crate::model::{self, Mailbox, Override, OverrideSubject, Refusal, Timestamp, plain_text};
 use crate::sheet::{Format, Mapping, Meaning, Plan, Record, Sheet, SheetError, Text};
 
 const TEXT_LEN: usize = 256;
@@ -16,10 +14,11 @@ const TEXT_LEN: usize = 256;
 static PLAN: Plan = Plan {
     meanings: &[
         Meaning { key: "subject", looks: Some(looks_like_subject), names: &[
-            "subject", "prefix", "network", "range", "cidr", "asn", "handle"] },
+            "subject", "prefix", "network", "range", "cidr", "asn", "handle", "domain"] },
         Meaning { key: "mailbox", looks: None, names: &[
             "mailbox", "abuse", "contact", "email", "e_mail", "mail"] },
         Meaning { key: "language", looks: None, names: &["language", "lang", "locale"] },
+        Meaning { key: "format", looks: None, names: &["format"] },
         Meaning { key: "reason", looks: None, names: &["reason", "why", "comment", "note"] },
         Meaning { key: "owner", looks: None, names: &["owner", "by", "who"] },
         Meaning { key: "until", looks: None, names: &["until", "expires", "expires_at", "valid_until"] },
@@ -35,6 +34,8 @@ pub struct NewOverride {
     pub mailbox: Option<Mailbox>,
     /// BCP 47, or empty.
     pub locale: String,
+    /// How it wants its letters; `None` where it wishes nothing.
+    pub format: Option<model::Format>,
     pub reason: String,
     /// Who answers for it; empty where the table does not say.
     pub owner: String,
@@ -51,6 +52,7 @@ impl NewOverride {
             subject: self.subject,
             mailbox: self.mailbox,
             locale: self.locale,
+            format: self.format,
             reason: self.reason,
             owner: if self.owner.is_empty() {
                 by.to_owned()
@@ -120,10 +122,10 @@ fn entry(record: &Record<'_>) -> Result<NewOverride, Box<Refusal>> {
         };
         Box::new(record.refuse(key, &reason, remedy))
     };
-    let subject = subject(record.get("subject")).ok_or_else(|| {
+    let subject = record.get("subject").parse().map_err(|_| {
         refuse(
             "subject",
-            "write 192.0.2.0/24, AS64500 or a handle like ORG-EX1-TEST",
+            "write 192.0.2.0/24, AS64500, a handle like ORG-EX1-TEST, or isp.example",
         )
     })?;
     let mailbox = match record.get("mailbox") {
@@ -138,6 +140,15 @@ fn entry(record: &Record<'_>) -> Result<NewOverride, Box<Refusal>> {
         "" | "-" => String::new(),
         text => language_tag(text).ok_or_else(|| refuse("language", "write en, ja or pt-BR"))?,
     };
+    let format = match record.get("format") {
+        "" | "-" => None,
+        text => Some(model::Format::from_text(text).ok_or_else(|| {
+            refuse(
+                "format",
+                "write csv, or text for a letter without attachment",
+            )
+        })?),
+    };
     let until = match record.get("until") {
         "" | "-" => None,
         text => Some(end_of(text).ok_or_else(|| {
@@ -151,6 +162,7 @@ fn entry(record: &Record<'_>) -> Result<NewOverride, Box<Refusal>> {
         subject,
         mailbox,
         locale,
+        format,
         reason: plain_text(record.get("reason"), TEXT_LEN),
         owner: plain_text(record.get("owner"), TEXT_LEN),
         until,
@@ -159,23 +171,9 @@ fn entry(record: &Record<'_>) -> Result<NewOverride, Box<Refusal>> {
 
 fn looks_like_subject(text: &str) -> bool {
     matches!(
-        subject(text),
-        Some(OverrideSubject::Prefix(_) | OverrideSubject::Asn(_))
+        text.parse(),
+        Ok(OverrideSubject::Prefix(_) | OverrideSubject::Asn(_))
     )
-}
-
-fn subject(text: &str) -> Option<OverrideSubject> {
-    if let Some(asn) = parse_asn(text) {
-        return Some(OverrideSubject::Asn(asn));
-    }
-    if let Ok(range) = text.parse::<AddressRange>() {
-        return Some(OverrideSubject::Prefix(range));
-    }
-    let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    let is_handle = (2..=64).contains(&text.len())
-        && text.bytes().all(is_sign)
-        && text.bytes().any(|byte| byte.is_ascii_alphabetic());
-    is_handle.then(|| OverrideSubject::Handle(text.to_owned()))
 }
 
 /// A day counts to its end, in UTC.
@@ -196,14 +194,16 @@ mod tests {
 
     #[test]
     fn overrides_count_whole_or_not_at_all() {
-        let text = "subject,mailbox,language,reason,owner,until\n\
-             192.0.2.0/24,abuse@isp.example,ja,asked by phone,s.sato,2026-12-31\n\
-             AS64500,never,,under contract,,\n\
-             ORG-EX1-TEST,noc@isp.example,,,,2026-12-31T15:00:00Z\n\
-             192.0.2.300,never,,,,\n\
-             AS64501,,,,,\n\
-             AS64502,never,,,,soon\n\
-             AS64503,never,English!,,,\n";
+        let text = "subject,mailbox,language,format,reason,owner,until\n\
+             192.0.2.0/24,abuse@isp.example,ja,,asked by phone,s.sato,2026-12-31\n\
+             AS64500,never,,,under contract,,\n\
+             ORG-EX1-TEST,noc@isp.example,,Text,,,2026-12-31T15:00:00Z\n\
+             192.0.2.300,never,,,,,\n\
+             AS64501,,,,,,\n\
+             AS64502,never,,,,,soon\n\
+             AS64503,never,English!,,,,\n\
+             Mail.ISP.example,never,,csv,,,\n\
+             AS64504,never,,pdf,,,\n";
         let input = sheet::unwrap(std::io::Cursor::new(text.as_bytes().to_vec())).unwrap();
         let told: Vec<String> = read(input, "overrides.csv", None, &[])
             .unwrap()
@@ -215,8 +215,9 @@ mod tests {
                         .map_or_else(|| "never".to_owned(), |m| m.to_string());
                     let until = d.until.map_or_else(|| "ever".to_owned(), |t| t.to_string());
                     let (locale, reason, owner) = (d.locale, d.reason, d.owner);
+                    let format = d.format.map_or("any", model::Format::as_str);
                     format!(
-                        "{line} {} {mailbox} [{locale}|{reason}|{owner}] {until}",
+                        "{line} {} {mailbox} [{locale}|{format}|{reason}|{owner}] {until}",
                         d.subject
                     )
                 }
@@ -225,13 +226,15 @@ mod tests {
         assert_eq!(
             told,
             [
-                "2 192.0.2.0/24 abuse@isp.example [ja|asked by phone|s.sato] 2027-01-01T00:00:00Z",
-                "3 AS64500 never [|under contract|] ever",
-                "4 ORG-EX1-TEST noc@isp.example [||] 2026-12-31T15:00:00Z",
+                "2 192.0.2.0/24 abuse@isp.example [ja|any|asked by phone|s.sato] 2027-01-01T00:00:00Z",
+                "3 AS64500 never [|any|under contract|] ever",
+                "4 ORG-EX1-TEST noc@isp.example [|text||] 2026-12-31T15:00:00Z",
                 "5 subject: \"192.0.2.300\" is no subject",
                 "6 mailbox: there is no mailbox",
                 "7 until: \"soon\" is no until",
                 "8 language: \"English!\" is no language",
+                "9 @mail.isp.example never [|csv||] ever",
+                "10 format: \"pdf\" is no format",
             ]
         );
     }

@@ -1,69 +1,147 @@
-//! The sources of contacts, asked in order; each says found, none, or later.
+//! What each source says about a spot, out of memory: overrides, table, and the registries' answers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
+use super::csirt::Csirts;
+use super::rules::Overrides;
 use super::segments::Segments;
-use crate::config::SourceName;
-use crate::model::{AddressRange, Override, OverrideSubject, Timestamp, Verdict, Via};
-use crate::store::{Error, Store, StoredNetwork};
+use super::told::{LIVE, Told, is_enough};
+use crate::config::{self, RungName, SourceName};
+use crate::model::{
+    AddressRange, Answer, AnswerOutcome, Mailbox, Override, Rung, Tier, Timestamp, Via,
+};
+use crate::store::{Error, Store, StoredNetwork, StoredSystem};
 
 /// Networks read from the store at a time.
 const PAGE: i64 = 5_000;
 
-/// The ordered list of sources. A source that asks registries live takes its place in it; what
-/// comes behind [`Answer::Later`] is still asked, but *none* from it counts no more as none.
+/// AS numbers asked for at a time.
+const SYSTEMS: usize = 500;
+
+/// The ordered list of sources, as they are at one moment.
 #[derive(Debug)]
 pub(super) struct Sources {
     order: Vec<SourceName>,
+    ladder: Vec<RungName>,
     table: Table,
     overrides: Overrides,
+    told: Told,
+    /// The AS that networks are reached by, where the table has a contact of theirs.
+    systems: HashMap<u32, StoredSystem>,
+    csirts: Csirts,
 }
 
-/// What one source says about one network.
+/// What one source says about one spot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
-    Found(Verdict, String),
-    None(String),
+pub(super) enum Says {
+    /// These, best first; never empty.
+    Whom(Vec<Rung>),
+    /// These, unless another source knows somebody who answers for abuse.
+    Perhaps(Vec<Rung>),
+    /// Staff said so.
+    Never(String),
+    /// By this web form, not by mail.
+    Form { url: String, reason: String },
+    /// It knows, and there is nobody.
+    Nobody(String),
     /// It could not be asked now.
-    #[allow(dead_code, reason = "the sources that are here are always at hand")]
-    Later(Timestamp, String),
+    Later { until: Timestamp, why: String },
+    /// It has not been asked.
+    Unasked,
+    /// It does not speak about this.
+    Silent(String),
 }
 
-/// A piece of a suspect range that lies in one network and under one override at most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// A piece of a suspect range that lies in one network, under one override at most, and in one
+/// answer of each registry at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Spot {
     pub(super) network: Option<usize>,
     pub(super) rule: Option<usize>,
+    pub(super) answers: [Option<usize>; LIVE.len()],
 }
 
 impl Sources {
+    /// `since`: what registries answered before counts as not asked.
     pub(super) async fn read(
         store: &Store,
-        order: &[SourceName],
+        settings: &config::Resolve,
+        csirts: Csirts,
         now: Timestamp,
+        since: Option<Timestamp>,
     ) -> Result<Self, Error> {
+        let order = &settings.sources;
         let overrides = if order.contains(&SourceName::Overrides) {
             store.overrides(now).await?
         } else {
             Vec::new()
         };
+        let told = if order.iter().any(|source| LIVE.contains(source)) {
+            Told::read(store, now, since).await?
+        } else {
+            Told::default()
+        };
+        let table = Table::read(store).await?;
+        let climbs = settings.ladder.contains(&RungName::As);
+        let mut systems = HashMap::new();
+        if climbs && order.contains(&SourceName::Table) {
+            let numbers = table.networks.iter().filter_map(|one| one.network.asn);
+            let numbers: BTreeSet<u32> = numbers.chain(told.origins()).collect();
+            for chunk in Vec::from_iter(numbers).chunks(SYSTEMS) {
+                let found = store.systems(chunk).await?.into_iter();
+                systems.extend(found.map(|one| (one.system.asn, one)));
+            }
+        }
         Ok(Self {
-            order: order.to_vec(),
-            table: Table::read(store).await?,
+            order: order.clone(),
+            ladder: settings.ladder.clone(),
+            systems,
+            table,
             overrides: Overrides::new(overrides),
+            told,
+            csirts,
         })
     }
 
-    /// Cuts a range wherever another network or another override begins.
+    /// Cuts a range wherever another network, override or answer begins.
     pub(super) fn spots(&self, range: AddressRange) -> Vec<(AddressRange, Spot)> {
         let mut spots = Vec::new();
         for (piece, network) in self.table.segments.pieces(range) {
             for (piece, prefix) in self.overrides.prefixes.pieces(piece) {
                 let rule = prefix.map(|prefix| self.overrides.prefix_rules[prefix]);
-                spots.push((piece, Spot { network, rule }));
+                let spot = Spot {
+                    network,
+                    rule,
+                    ..Spot::default()
+                };
+                spots.push((piece, spot));
             }
         }
+        for layer in (0..LIVE.len()).filter(|layer| !self.told.is_empty(*layer)) {
+            let cut = |(piece, spot): &(AddressRange, Spot)| {
+                let spot = *spot;
+                let pieces = self.told.segments(layer).pieces(*piece);
+                let pieces = pieces.map(move |(piece, range)| {
+                    let mut spot = spot;
+                    spot.answers[layer] = range.map(|range| self.told.place(layer, range));
+                    (piece, spot)
+                });
+                pieces.collect::<Vec<_>>()
+            };
+            spots = spots.iter().flat_map(cut).collect();
+        }
         spots
+    }
+
+    /// What makes two spots of a campaign the same finding.
+    pub(super) fn key(&self, spot: Spot) -> String {
+        let network = self.chain(spot).first().map_or(0, |one| one.id);
+        let rule = self.rule(spot).map_or(0, |rule| rule.id);
+        let mut key = format!("{network}/{rule}");
+        for answer in self.answers(spot) {
+            key.push_str(&format!("/{}{}", &answer.1.source[..1], answer.0));
+        }
+        key
     }
 
     /// The network at a spot and those around it, from the inside out.
@@ -77,47 +155,253 @@ impl Sources {
             .collect()
     }
 
-    pub(super) fn rule(&self, spot: Spot) -> Option<&Override> {
+    fn rule(&self, spot: Spot) -> Option<&Override> {
         spot.rule.map(|rule| &self.overrides.rules[rule])
     }
 
-    /// Each source with its answer, in order, up to the first that found something.
-    pub(super) fn ask(&self, spot: Spot) -> Vec<(SourceName, Answer)> {
+    /// The registries' answers about a spot, each with its id.
+    fn answers(&self, spot: Spot) -> impl Iterator<Item = (i64, &Answer)> {
+        spot.answers.into_iter().flatten().map(|place| {
+            let stored = self.told.answer(place);
+            (stored.id, &stored.answer)
+        })
+    }
+
+    /// All handles that a network carries, the nearest first.
+    fn handles(&self, spot: Spot) -> impl Iterator<Item = &str> {
+        let mut table = self
+            .chain(spot)
+            .into_iter()
+            .map(|one| one.network.handle.as_str());
+        let answers = self.answers(spot);
+        let answers = answers.flat_map(|(_, answer)| answer.handles.iter().map(String::as_str));
+        let inner = table.next();
+        inner.into_iter().chain(answers).chain(table)
+    }
+
+    /// ISO 3166-1 alpha-2 in capitals, or empty.
+    pub(super) fn country(&self, spot: Spot) -> String {
+        let answers = self
+            .answers(spot)
+            .map(|(_, answer)| answer.country.as_str());
+        let table = self.chain(spot).into_iter();
+        let table = table.map(|one| one.network.country.as_str());
+        let mut all = table.chain(answers).filter(|country| !country.is_empty());
+        all.next().unwrap_or_default().to_owned()
+    }
+
+    pub(super) fn origin(&self, spot: Spot) -> Option<u32> {
         let chain = self.chain(spot);
-        let mut answers = Vec::new();
+        let table = chain.iter().find_map(|one| one.network.asn);
+        table.or_else(|| self.answers(spot).find_map(|(_, answer)| answer.origin))
+    }
+
+    /// Each source with what it says, in order, up to the first that is enough.
+    pub(super) fn ask(&self, spot: Spot) -> Vec<(SourceName, Says)> {
+        let chain = self.chain(spot);
+        let mut says = Vec::new();
+        let mut decided = false;
         for source in &self.order {
-            let answer = match source {
-                SourceName::Overrides => self.overrides.ask(&chain, self.rule(spot)),
-                SourceName::Table => ask_table(&chain),
-                SourceName::Rdap | SourceName::Whois | SourceName::Dns => continue,
+            let one = match LIVE.iter().position(|live| live == source) {
+                Some(layer) => self.answered(spot, layer),
+                None if *source == SourceName::Overrides => {
+                    decided = true;
+                    let handles = self.handles(spot);
+                    self.overrides.ask(&chain, handles, self.rule(spot))
+                }
+                None => self.table_says(&chain),
             };
-            let found = matches!(answer, Answer::Found(..));
-            answers.push((*source, answer));
-            if found {
+            // Staff's word about a domain goes before whoever else names a mailbox there.
+            let one = if decided && *source != SourceName::Overrides {
+                self.overrides.redirect(one)
+            } else {
+                one
+            };
+            let is_enough = matches!(one, Says::Whom(_) | Says::Never(_) | Says::Form { .. });
+            says.push((*source, one));
+            if is_enough {
                 break;
             }
         }
-        answers
+        says
     }
-}
 
-/// One verdict out of all answers: what was found; else later, if any said so; else nothing.
-pub(super) fn weigh(answers: Vec<(SourceName, Answer)>) -> (Verdict, String) {
-    let mut later: Option<(Timestamp, String)> = None;
-    let mut none = "no source is switched on".to_owned();
-    for (_, answer) in answers {
-        match answer {
-            Answer::Found(verdict, reason) => return (verdict, reason),
-            Answer::None(reason) => none = reason,
-            Answer::Later(until, reason) if later.as_ref().is_none_or(|(at, _)| until < *at) => {
-                later = Some((until, reason));
+    fn answered(&self, spot: Spot, layer: usize) -> Says {
+        let Some(place) = spot.answers[layer] else {
+            return Says::Unasked;
+        };
+        let answer = &self.told.answer(place).answer;
+        match &answer.outcome {
+            AnswerOutcome::Contact(tier, mailboxes) => {
+                let inner = self.chain(spot).first().map(|one| one.network.range);
+                let range = answer.range();
+                let is_own = range.is_none() || inner.is_none_or(|inner| Some(inner) == range);
+                let via = if is_own { Via::Own } else { Via::Parent };
+                let rungs = mailboxes
+                    .iter()
+                    .map(|mailbox| self.rung(via, mailbox, answer));
+                match tier {
+                    Tier::Contact | Tier::None => Says::Perhaps(rungs.collect()),
+                    Tier::Explicit | Tier::Remarks => Says::Whom(rungs.collect()),
+                }
             }
-            Answer::Later(..) => {}
+            AnswerOutcome::Form(url) => Says::Form {
+                url: url.clone(),
+                reason: answer.reason.clone(),
+            },
+            AnswerOutcome::None => Says::Nobody(answer.reason.clone()),
+            AnswerOutcome::Fault => Says::Later {
+                until: answer.counts_until,
+                why: answer.reason.clone(),
+            },
         }
     }
-    match later {
-        Some((until, reason)) => (Verdict::Deferred { until }, reason),
-        None => (Verdict::Unresolved, none),
+
+    fn rung(&self, via: Via, mailbox: &Mailbox, answer: &Answer) -> Rung {
+        let of = match (answer.range(), answer.name.as_str()) {
+            (Some(range), "") => range.to_string(),
+            (Some(range), name) => format!("{range} ({name})"),
+            (None, name) => name.to_owned(),
+        };
+        Rung {
+            via,
+            mailbox: mailbox.clone(),
+            locale: String::new(),
+            format: None,
+            answers_for: match (via, answer.range()) {
+                (Via::Parent, Some(range)) => range.to_string(),
+                _ => String::new(),
+            },
+            reason: format!("{} of {}, for {of}", answer.reason, answer.asked_at.date()),
+        }
+    }
+
+    fn table_says(&self, chain: &[&StoredNetwork]) -> Says {
+        let Some(innermost) = chain.first() else {
+            return Says::Nobody("no network in the table holds this address".to_owned());
+        };
+        let may_climb = self.ladder.contains(&RungName::Parent);
+        let reach = reach(chain);
+        let rungs: Vec<Rung> = reach
+            .iter()
+            .enumerate()
+            .filter(|(rung, _)| *rung == 0 || may_climb)
+            .flat_map(|(_, one)| table_rungs(one, innermost))
+            .collect();
+        if !rungs.is_empty() {
+            return Says::Whom(rungs);
+        }
+        Says::Nobody(match reach.len() {
+            within if within < chain.len() => format!(
+                "{} has no contact, and the ranges around it do not answer for it: \
+                 its maintainer says that it is an end user's own",
+                describe(chain[within - 1])
+            ),
+            1 => format!("{} has no contact", describe(innermost)),
+            _ => format!(
+                "neither {} nor the ranges around it have a contact",
+                describe(innermost)
+            ),
+        })
+    }
+
+    /// Who is left when a network names nobody: its AS, and its country's CSIRT.
+    pub(super) fn last_resorts(&self, spot: Spot) -> Vec<Rung> {
+        let mut rungs = Vec::new();
+        for name in &self.ladder {
+            match name {
+                RungName::Parent => {}
+                RungName::As => rungs.extend(self.of_as(spot)),
+                RungName::Csirt => rungs.extend(self.csirts.rung(&self.country(spot))),
+            }
+        }
+        if self.order.contains(&SourceName::Overrides) {
+            rungs = self.overrides.redirected(rungs);
+        }
+        rungs
+    }
+
+    fn of_as(&self, spot: Spot) -> Vec<Rung> {
+        let Some(asn) = self.origin(spot) else {
+            return Vec::new();
+        };
+        let table = self.systems.get(&asn).into_iter().flat_map(|one| {
+            one.system.contacts.iter().map(move |mailbox| Rung {
+                via: Via::As,
+                mailbox: mailbox.clone(),
+                locale: String::new(),
+                format: None,
+                answers_for: format!("AS{asn}"),
+                reason: format!(
+                    "contact of AS{asn}, for its network names none; by {} of {}",
+                    one.source,
+                    one.told_at.date()
+                ),
+            })
+        });
+        let told = self
+            .told
+            .about(asn)
+            .filter_map(|answer| match &answer.outcome {
+                AnswerOutcome::Contact(_, mailboxes) => Some((answer, mailboxes)),
+                _ => None,
+            });
+        let rungs = told.flat_map(|(answer, mailboxes)| {
+            mailboxes.iter().map(move |mailbox| Rung {
+                via: Via::As,
+                mailbox: mailbox.clone(),
+                locale: String::new(),
+                format: None,
+                answers_for: format!("AS{asn}"),
+                reason: format!(
+                    "contact of AS{asn}, for its network names none; {} of {}",
+                    answer.reason,
+                    answer.asked_at.date()
+                ),
+            })
+        });
+        table.chain(rungs).collect()
+    }
+
+    /// Whether an AS has been asked about: all live sources that can be have answered, or one has
+    /// named who is enough.
+    pub(super) fn is_as_known(&self, asn: u32) -> bool {
+        let told = |source: &SourceName| {
+            self.told
+                .about(asn)
+                .any(|answer| answer.source == source.as_str())
+        };
+        let asks = [SourceName::Rdap, SourceName::Whois];
+        let mut asked = asks.iter().filter(|source| self.order.contains(source));
+        let is_in_table = || {
+            let system = self.systems.get(&asn);
+            system.is_some_and(|one| !one.system.contacts.is_empty())
+        };
+        is_in_table() || self.told.about(asn).any(is_enough) || asked.all(told)
+    }
+
+    /// What each source says about an AS itself.
+    pub(super) fn ask_about_as(&self, asn: u32) -> Vec<(SourceName, Says)> {
+        let order = self.order.iter().filter(|source| LIVE.contains(source));
+        let says = order.map(|source| {
+            let name = source.as_str();
+            let answer = self.told.about(asn).find(|answer| answer.source == name);
+            (
+                *source,
+                answer.map_or(Says::Unasked, super::lookup::about_as),
+            )
+        });
+        says.collect()
+    }
+
+    pub(super) fn country_of_as(&self, asn: u32) -> String {
+        let mut countries = self.told.about(asn).map(|answer| answer.country.as_str());
+        let country = countries.find(|country| !country.is_empty());
+        country.unwrap_or_default().to_owned()
+    }
+
+    pub(super) fn climbs_to_as(&self) -> bool {
+        self.ladder.contains(&RungName::As)
     }
 }
 
@@ -145,163 +429,54 @@ impl Table {
     }
 }
 
-fn ask_table(chain: &[&StoredNetwork]) -> Answer {
-    let Some(innermost) = chain.first() else {
-        return Answer::None("no network in the table holds this address".to_owned());
-    };
-    let found = chain
-        .iter()
-        .enumerate()
-        .find_map(|(rung, one)| Some((rung, one, one.network.contacts.first()?)));
-    let Some((rung, one, mailbox)) = found else {
-        return Answer::None(match chain.len() {
-            1 => format!("{} has no contact", describe(innermost)),
-            _ => format!(
-                "neither {} nor the ranges around it have a contact",
-                describe(innermost)
-            ),
-        });
-    };
-    let (via, reason) = match rung {
-        0 => (Via::Own, format!("contact of {}", describe(one))),
-        _ => (
+fn table_rungs<'a>(
+    one: &'a StoredNetwork,
+    innermost: &'a StoredNetwork,
+) -> impl Iterator<Item = Rung> + 'a {
+    let is_own = one.id == innermost.id;
+    let (via, whose) = if is_own {
+        (Via::Own, format!("contact of {}", describe(one)))
+    } else if innermost.network.contacts.is_empty() {
+        let inner = describe(innermost);
+        (
             Via::Parent,
             format!(
-                "contact of {}, for {} inside it has none",
-                describe(one),
-                describe(innermost)
+                "contact of {}, for {inner} inside it has none",
+                describe(one)
             ),
-        ),
+        )
+    } else {
+        let inner = describe(innermost);
+        (
+            Via::Parent,
+            format!("contact of {} around {inner}", describe(one)),
+        )
     };
-    let locale = one.network.locale.clone();
-    Answer::Found(
-        Verdict::Matched {
-            mailbox: mailbox.clone(),
-            via,
-            locale,
+    let reason = format!("{whose}, by {} of {}", one.source, one.told_at.date());
+    one.network.contacts.iter().map(move |mailbox| Rung {
+        via,
+        mailbox: mailbox.clone(),
+        locale: one.network.locale.clone(),
+        format: None,
+        answers_for: if is_own {
+            String::new()
+        } else {
+            one.network.range.to_string()
         },
-        format!("{reason}, by {} of {}", one.source, one.told_at.date()),
-    )
+        reason: reason.clone(),
+    })
+}
+
+/// The networks that may answer for the innermost, itself the first: up to the first one whose
+/// surroundings do not answer for it.
+fn reach<'a, 'b>(chain: &'a [&'b StoredNetwork]) -> &'a [&'b StoredNetwork] {
+    let reach = chain.iter().position(|one| one.ends_ladder);
+    &chain[..reach.map_or(chain.len(), |last| last + 1)]
 }
 
 pub(super) fn describe(one: &StoredNetwork) -> String {
     match one.network.name.as_str() {
         "" => one.network.range.to_string(),
         name => format!("{} ({name})", one.network.range),
-    }
-}
-
-/// What staff decided, by what it speaks about.
-#[derive(Debug, Default)]
-struct Overrides {
-    rules: Vec<Override>,
-    prefixes: Segments,
-    /// Which rule each prefix belongs to.
-    prefix_rules: Vec<usize>,
-    by_asn: HashMap<u32, usize>,
-    by_handle: HashMap<String, usize>,
-}
-
-impl Overrides {
-    fn new(rules: Vec<Override>) -> Self {
-        let mut overrides = Self::default();
-        let mut prefixes = Vec::new();
-        for (place, rule) in rules.iter().enumerate() {
-            match &rule.subject {
-                OverrideSubject::Prefix(range) => {
-                    prefixes.push(*range);
-                    overrides.prefix_rules.push(place);
-                }
-                OverrideSubject::Asn(asn) => {
-                    overrides.by_asn.insert(*asn, place);
-                }
-                OverrideSubject::Handle(handle) => {
-                    overrides
-                        .by_handle
-                        .insert(handle.to_ascii_lowercase(), place);
-                }
-            }
-        }
-        overrides.prefixes = Segments::build(prefixes);
-        overrides.rules = rules;
-        overrides
-    }
-
-    /// A prefix goes before a handle, a handle before an AS, and the nearer network before the
-    /// larger one.
-    fn ask(&self, chain: &[&StoredNetwork], prefix: Option<&Override>) -> Answer {
-        let by_handle = || {
-            chain
-                .iter()
-                .find_map(|one| self.by_handle.get(&one.network.handle.to_ascii_lowercase()))
-        };
-        let by_asn = || {
-            chain
-                .iter()
-                .find_map(|one| self.by_asn.get(&one.network.asn?))
-        };
-        let rule = prefix.or_else(|| by_handle().or_else(by_asn).map(|place| &self.rules[*place]));
-        let Some(rule) = rule else {
-            return Answer::None("no override speaks of it".to_owned());
-        };
-        let mut reason = format!(
-            "override {} for {} by {}",
-            rule.id, rule.subject, rule.owner
-        );
-        if !rule.reason.is_empty() {
-            reason = format!("{reason}: {}", rule.reason);
-        }
-        match &rule.mailbox {
-            None => Answer::Found(Verdict::Withheld, reason),
-            Some(mailbox) => Answer::Found(
-                Verdict::Matched {
-                    mailbox: mailbox.clone(),
-                    via: Via::Override,
-                    locale: rule.locale.clone(),
-                },
-                reason,
-            ),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn later_is_not_none() {
-        let none = || (SourceName::Table, Answer::None("none".to_owned()));
-        let later = |at| {
-            (
-                SourceName::Table,
-                Answer::Later(Timestamp(at), "limit".to_owned()),
-            )
-        };
-        let found = || {
-            (
-                SourceName::Overrides,
-                Answer::Found(Verdict::Withheld, "never".to_owned()),
-            )
-        };
-        for (answers, verdict) in [
-            (vec![], Verdict::Unresolved),
-            (vec![none(), none()], Verdict::Unresolved),
-            (
-                vec![later(7), none()],
-                Verdict::Deferred {
-                    until: Timestamp(7),
-                },
-            ),
-            (
-                vec![none(), later(9), later(7)],
-                Verdict::Deferred {
-                    until: Timestamp(7),
-                },
-            ),
-            (vec![later(7), found()], Verdict::Withheld),
-        ] {
-            assert_eq!(weigh(answers).0, verdict);
-        }
     }
 }

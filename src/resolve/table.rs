@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use crate::model::{Address, AddressRange, Mailbox, Network, Refusal, parse_asn, plain_text};
 use crate::sheet::{Format, Mapping, Meaning, Plan, Record, Sheet, SheetError, Text};
 
-const NAME_LEN: usize = 128;
-const HOLDER_LEN: usize = 256;
+pub(super) const NAME_LEN: usize = 128;
+pub(super) const HOLDER_LEN: usize = 256;
 
 /// More mailboxes than this do not answer for one network; a row has no room to fill memory with.
 const MOST_CONTACTS: usize = 20;
@@ -233,7 +233,7 @@ fn is_like_mailbox(word: &str) -> bool {
 
 /// Registries write EU and AP for regions, ZZ and others for nowhere (ISO 3166-1 leaves AA, QM–QZ,
 /// XA–XZ and ZZ to users).
-fn country(text: &str) -> String {
+pub(super) fn country(text: &str) -> String {
     let code = text.to_ascii_uppercase();
     let is_code = code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase());
     let is_none = matches!(code.as_str(), "EU" | "AP" | "AA" | "ZZ")

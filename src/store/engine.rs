@@ -17,7 +17,7 @@ pub(super) enum Engine {
 }
 
 /// The numbered texts of `migrations/`, compiled in.
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+const MIGRATIONS: [(i64, &str, &str); 8] = [
     (
         1,
         "campaigns",
@@ -39,6 +39,21 @@ const MIGRATIONS: [(i64, &str, &str); 5] = [
         include_str!("../../migrations/0004_letters.sql"),
     ),
     (5, "queue", include_str!("../../migrations/0005_queue.sql")),
+    (
+        6,
+        "answers",
+        include_str!("../../migrations/0006_answers.sql"),
+    ),
+    (
+        7,
+        "systems",
+        include_str!("../../migrations/0007_systems.sql"),
+    ),
+    (
+        8,
+        "override_subjects",
+        include_str!("../../migrations/0008_override_subjects.sql"),
+    ),
 ];
 
 impl Engine {

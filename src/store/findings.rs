@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{Any, AssertSqlSafe, Row, Transaction};
 
 use super::{Error, Store};
-use crate::model::{Finding, Mailbox, Timestamp, Verdict, Via};
+use crate::model::{Finding, Format, Mailbox, Rung, Timestamp, Verdict, Via};
 
 const ROWS: usize = 500;
 
@@ -25,23 +25,33 @@ impl Store {
         for chunk in findings.chunks(ROWS) {
             let sql = format!(
                 "INSERT INTO finding (campaign_id, subject, network_id, country, verdict, mailbox, via, locale,
-                                      reason, ask_at)
+                                      format, answers_for, reason, ask_at, form)
                  VALUES {}
                  ON CONFLICT (campaign_id, subject) DO UPDATE
                  SET verdict = excluded.verdict, mailbox = excluded.mailbox, via = excluded.via,
-                     locale = excluded.locale, reason = excluded.reason, ask_at = excluded.ask_at
+                     locale = excluded.locale, format = excluded.format, answers_for = excluded.answers_for,
+                     reason = excluded.reason, ask_at = excluded.ask_at,
+                     form = excluded.form
                  RETURNING subject, id",
-                self.engine.rows(&campaign.to_string(), 9, chunk.len())
+                self.engine.rows(&campaign.to_string()  , 12, chunk.len())
             );
             let mut insert = sqlx::query_as::<_, (String, i64)>(AssertSqlSafe(sql));
             for (subject, finding) in chunk {
-                let (mailbox, via, locale) = match &finding.verdict {
+                let [mailbox, via, locale, format, answers_for] = match &finding.verdict {
                     Verdict::Matched {
                         mailbox,
                         via,
                         locale,
-                    } => (mailbox.as_str(), via.as_str(), locale.as_str()),
-                    _ => ("", "", ""),
+                        format,
+                        answers_for,
+                    } => [
+                        mailbox.as_str(),
+                        via.as_str(),
+                        locale,
+                        format.map_or("", Format::as_str),
+                        answers_for,
+                    ],
+                    _ => [""; 5],
                 };
                 let ask_at = match finding.verdict {
                     Verdict::Deferred { until } => Some(until.0),
@@ -55,13 +65,92 @@ impl Store {
                     .bind(mailbox)
                     .bind(via)
                     .bind(locale)
+                    .bind(format)
+                    .bind(answers_for)
                     .bind(finding.reason.as_str())
-                    .bind(ask_at);
+                    .bind(ask_at)
+                    .bind(finding.form.as_str());
             }
-            ids.extend(insert.fetch_all(&mut *tx).await?);
+            let written: HashMap<String, i64> =
+                insert.fetch_all(&mut *tx).await?.into_iter().collect();
+            self.put_rungs(&mut tx, chunk, &written).await?;
+            ids.extend(written);
         }
         tx.commit().await?;
         Ok(ids)
+    }
+
+    async fn put_rungs(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        findings: &[(String, Finding)],
+        ids: &HashMap<String, i64>,
+    ) -> Result<(), Error> {
+        let sql = format!(
+            "DELETE FROM rung WHERE finding_id IN (VALUES {})",
+            self.engine.rows("", 1, ids.len())
+        );
+        let mut delete = sqlx::query(AssertSqlSafe(sql));
+        for id in ids.values() {
+            delete = delete.bind(*id);
+        }
+        delete.execute(&mut **tx).await?;
+        let rungs = findings.iter().filter_map(|(subject, finding)| {
+            let id = ids.get(subject)?;
+            let rungs = finding.rungs.iter().enumerate();
+            Some(rungs.map(|(position, rung)| (*id, position as i64, rung)))
+        });
+        let rungs: Vec<_> = rungs.flatten().collect();
+        for chunk in rungs.chunks(ROWS) {
+            let sql = format!(
+                "INSERT INTO rung (finding_id, position, via, mailbox, locale, format, answers_for, reason)
+                 VALUES {}",
+                self.engine.rows("", 8, chunk.len())
+            );
+            let mut insert = sqlx::query(AssertSqlSafe(sql));
+            for (id, position, rung) in chunk {
+                insert = insert
+                    .bind(*id)
+                    .bind(*position)
+                    .bind(rung.via.as_str())
+                    .bind(rung.mailbox.as_str())
+                    .bind(rung.locale.as_str())
+                    .bind(rung.format.map_or("", Format::as_str))
+                    .bind(rung.answers_for.as_str())
+                    .bind(rung.reason.as_str());
+            }
+            insert.execute(&mut **tx).await?;
+        }
+        Ok(())
+    }
+
+    /// Whom a finding may be written to, best first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn rungs(&self, finding: i64) -> Result<Vec<Rung>, Error> {
+        let rows = sqlx::query(
+            "SELECT via, mailbox, locale, format, answers_for, reason
+             FROM rung WHERE finding_id = $1 ORDER BY position",
+        )
+        .bind(finding)
+        .fetch_all(&self.read)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let (via, mailbox): (String, String) =
+                    (row.try_get("via")?, row.try_get("mailbox")?);
+                let format: String = row.try_get("format")?;
+                Ok(Rung {
+                    via: Via::from_text(&via).unwrap_or(Via::Own),
+                    mailbox: parse_mailbox(&mailbox)?,
+                    locale: row.try_get("locale")?,
+                    format: Format::from_text(&format),
+                    answers_for: row.try_get("answers_for")?,
+                    reason: row.try_get("reason")?,
+                })
+            })
+            .collect()
     }
 
     /// A page of the mailboxes that get a notice, in their order, behind `after`.
@@ -97,7 +186,7 @@ impl Store {
         mailbox: &Mailbox,
     ) -> Result<Vec<(Finding, i64)>, Error> {
         let rows = sqlx::query(
-            "SELECT finding.id, network_id, country, via, locale, reason,
+            "SELECT finding.id, network_id, country, via, locale, format, answers_for, reason,
                     (SELECT COUNT(*) FROM suspect WHERE finding_id = finding.id) AS suspects
              FROM finding
              WHERE campaign_id = $1 AND mailbox = $2 AND verdict = 'matched'
@@ -110,6 +199,7 @@ impl Store {
         rows.iter()
             .map(|row| {
                 let via: String = row.try_get("via")?;
+                let format: String = row.try_get("format")?;
                 let finding = Finding {
                     id: row.try_get("id")?,
                     network: row.try_get("network_id")?,
@@ -118,8 +208,12 @@ impl Store {
                         mailbox: mailbox.clone(),
                         via: Via::from_text(&via).unwrap_or(Via::Own),
                         locale: row.try_get("locale")?,
+                        format: Format::from_text(&format),
+                        answers_for: row.try_get("answers_for")?,
                     },
                     reason: row.try_get("reason")?,
+                    rungs: Vec::new(),
+                    form: String::new(),
                 };
                 Ok((finding, row.try_get("suspects")?))
             })

@@ -4,6 +4,7 @@
 //! knows neither its callers nor SMTP, HTTP or the command line. Where SQLite and PostgreSQL must
 //! be spoken to differently, `engine` does it.
 
+mod answers;
 mod attempts;
 mod campaigns;
 mod engine;
@@ -13,9 +14,12 @@ mod letters;
 mod networks;
 mod overrides;
 mod queue;
+mod registered;
+mod registries;
 mod signatories;
 mod statistics;
 mod suspects;
+mod systems;
 
 use std::time::Duration;
 
@@ -26,13 +30,16 @@ use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Transaction};
 use crate::retry;
 use engine::Engine;
 
+pub use answers::StoredAnswer;
 pub use attempts::{Fact, Granted};
 pub use imports::ImportCounts;
 pub use letters::{LetterFilter, LetterLine};
 pub use networks::{StoredNetwork, TableLoad};
 pub use queue::Claimed;
+pub use registries::RegistryLine;
 pub use statistics::{CountryLine, FindingLine, QueueView, Tally, Totals};
 pub use suspects::{Piece, SuspectRow, Waiting};
+pub use systems::StoredSystem;
 
 /// How long a database that is just starting is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);

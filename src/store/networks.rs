@@ -16,6 +16,8 @@ pub struct StoredNetwork {
     pub network: Network,
     pub source: String,
     pub told_at: Timestamp,
+    /// The ranges around it do not answer for it.
+    pub ends_ladder: bool,
 }
 
 /// One loading of a table.
@@ -48,7 +50,8 @@ impl Store {
                  ON CONFLICT (first, last) DO UPDATE
                  SET source = excluded.source, told_at = excluded.told_at, name = excluded.name,
                      holder = excluded.holder, country = excluded.country, asn = excluded.asn,
-                     handle = excluded.handle, registry = excluded.registry, locale = excluded.locale
+                     handle = excluded.handle, registry = excluded.registry, locale = excluded.locale,
+                     teller = excluded.teller
                  RETURNING id, first, last",
                 self.engine.rows(&now.0.to_string(), 10, chunk.len())
             );
@@ -157,7 +160,8 @@ impl Store {
     /// The database's.
     pub async fn networks(&self, after: i64, limit: i64) -> Result<Vec<StoredNetwork>, Error> {
         let found = sqlx::query(
-            "SELECT id, first, last, name, holder, country, asn, handle, registry, locale, source, told_at
+            "SELECT id, first, last, name, holder, country, asn, handle, registry, locale, source, told_at,
+                    ends_ladder
              FROM network WHERE id > $1 ORDER BY id LIMIT $2",
         )
         .bind(after)
@@ -204,7 +208,7 @@ impl Store {
     ) -> Result<Vec<(i64, Network)>, Error> {
         let rows = sqlx::query(
             "SELECT finding.id AS finding_id, network.id, first, last, name, holder, network.country, asn, handle,
-                    registry, network.locale, source, told_at
+                    registry, network.locale, source, told_at, ends_ladder
              FROM finding JOIN network ON network.id = network_id
              WHERE campaign_id = $1 AND mailbox = $2 AND verdict = 'matched'
              ORDER BY finding.id",
@@ -239,5 +243,6 @@ fn network(row: &sqlx::any::AnyRow) -> Result<StoredNetwork, Error> {
         },
         source: row.try_get("source")?,
         told_at: Timestamp(row.try_get("told_at")?),
+        ends_ladder: row.try_get::<i64, _>("ends_ladder")? > 0,
     })
 }

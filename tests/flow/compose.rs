@@ -130,6 +130,177 @@ story!(the_country_with_most_suspects_decides, world, {
     );
 });
 
+/// The text as one line, however it was wrapped.
+fn in_one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+story!(a_letter_says_why_it_comes_to_its_mailbox, world, {
+    world
+        .overrides("subject,mailbox\n203.0.113.128/25,named@desk.example\n")
+        .await;
+    world
+        .table(
+            "range,name,country,asn,holder,abuse
+192.0.2.0/24,LINDEN,US,64500,Linden Net,abuse@linden.example
+192.0.2.64/26,SHOP,US,64500,Corner Shop,
+192.0.2.128/26,BAKER,US,64500,Corner Baker,
+198.51.100.0/25,ELM,US,64501,Elm,noc@elm.example
+198.51.100.128/25,OAK,FR,64502,Oak,cert@csirt.example
+203.0.113.0/25,ASH,DE,64503,Ash,cert@csirt.example
+203.0.113.128/25,FIR,US,64504,Fir,abuse@fir.example
+",
+        )
+        .await;
+    world
+        .feed("192.0.2.70\n192.0.2.71\n198.51.100.1\n198.51.100.129\n203.0.113.1\n203.0.113.129\n")
+        .await;
+    world.resolve().await;
+    for sql in [
+        "UPDATE finding SET via = 'as', answers_for = 'AS64501' WHERE mailbox = 'noc@elm.example'",
+        "UPDATE finding SET via = 'csirt', answers_for = country WHERE mailbox = 'cert@csirt.example'",
+    ] {
+        world.behind_our_back(sql).await;
+    }
+    world.compose().await;
+    for (mailbox, said) in [
+        (
+            "abuse@linden.example",
+            "because 192.0.2.64/26 is inside your range 192.0.2.0/24 and names no abuse contact of its own.",
+        ),
+        (
+            "noc@elm.example",
+            "because no contact could be found for 198.51.100.0/25, and you are the contact of AS64501, which announces it.",
+        ),
+        (
+            "cert@csirt.example",
+            "because no contact could be found for 198.51.100.128/25, and you are the national CSIRT of its country (FR). Please pass it on.",
+        ),
+        (
+            "cert@csirt.example",
+            "because no contact could be found for 203.0.113.0/25, and you are the national CSIRT of its country (DE). Please pass it on.",
+        ),
+        (
+            "named@desk.example",
+            "because named@desk.example was named to us as the right contact for 203.0.113.128/25.",
+        ),
+    ] {
+        let letter = world.letter_to(mailbox).await;
+        assert!(
+            in_one_line(&letter.text).contains(said),
+            "{said}\n{}",
+            letter.text
+        );
+        assert!(letter.html.contains(said), "{said}\n{}", letter.html);
+        assert!(
+            !letter.text.contains("registered contact."),
+            "{}",
+            letter.text
+        );
+    }
+    // The range's desk is not greeted by the name of its customer, nor a CSIRT as an abuse desk.
+    let around = world.letter_to("abuse@linden.example").await;
+    assert!(
+        around.text.starts_with("Dear abuse desk,\n"),
+        "{}",
+        around.text
+    );
+    let csirt = world.letter_to("cert@csirt.example").await;
+    assert!(
+        csirt.text.starts_with("Dear CSIRT team,\n"),
+        "{}",
+        csirt.text
+    );
+    assert!(
+        csirt.subject.contains("in networks of your country"),
+        "{}",
+        csirt.subject
+    );
+    assert!(
+        !csirt
+            .text
+            .contains("You can also turn to the national CSIRT")
+    );
+});
+
+story!(
+    a_letter_about_own_and_other_networks_tells_them_apart,
+    world,
+    {
+        letters_about(
+            &world,
+            "range,name,country,holder,abuse
+192.0.2.0/24,LINDEN,US,Linden Net,abuse@linden.example
+192.0.2.64/26,SHOP,US,Corner Shop,
+192.0.2.128/26,BAKER,US,Corner Baker,
+198.51.100.0/24,ELM,US,Linden Net,abuse@linden.example
+",
+            "192.0.2.1\n192.0.2.70\n192.0.2.130\n198.51.100.1\n",
+        )
+        .await;
+        let letter = world.letter_to("abuse@linden.example").await;
+        let text = in_one_line(&letter.text);
+        let why = "because 192.0.2.64/26, 192.0.2.128/26 are inside your range 192.0.2.0/24 and name no abuse contact of their own.";
+        assert!(text.contains(why), "{}", letter.text);
+        assert_eq!(
+            text.matches("Why you?").count(),
+            1,
+            "nothing is said of its own"
+        );
+    }
+);
+
+story!(who_wants_no_attachment_has_every_row_in_the_text, world, {
+    world.config.letter.table_rows = 2;
+    world
+        .overrides("subject,mailbox,format\n192.0.2.0/24,desk@plain.example,text\n")
+        .await;
+    let feed: Vec<String> = (1..=30)
+        .map(|host| format!("192.0.2.{host}\n198.51.100.{host}\n"))
+        .collect();
+    letters_about(
+        &world,
+        "range,country,abuse\n192.0.2.0/24,US,abuse@linden.example\n198.51.100.0/24,JP,abuse@sakura.example\n",
+        &feed.concat(),
+    )
+    .await;
+    let plain = world.letter_to("desk@plain.example").await;
+    assert!(plain.attachments.is_empty());
+    for host in 1..=30 {
+        assert!(
+            plain
+                .text
+                .lines()
+                .any(|line| line.starts_with(&format!("192.0.2.{host} "))),
+            "{host}\n{}",
+            plain.text
+        );
+    }
+    for text in [&plain.text, &plain.html] {
+        for words in [".csv", "attached", "the attachment", "its attachment"] {
+            assert!(!text.contains(words), "{words}\n{text}");
+        }
+    }
+    let usual = world.letter_to("abuse@sakura.example").await;
+    assert_eq!(attached(&usual).len(), 30);
+
+    // What the text can bear is less than a file.
+    world.later("1m");
+    let many: Vec<String> = (0..700)
+        .map(|n| format!("192.0.2.9,2026-11-01T00:{:02}:{:02}Z\n", n / 60, n % 60))
+        .collect();
+    world.feed(&format!("ip,seen\n{}", many.concat())).await;
+    world.resolve().await;
+    world.compose().await;
+    let letters = world.opened().await;
+    let parts: Vec<i64> = letters
+        .iter()
+        .filter(|one| one.attachments.is_empty())
+        .map(|one| one.rows)
+        .collect();
+    assert_eq!(parts, [500, 230]);
+});
+
 const ROLL: &str = "agency,local_name,country,framework,from,until
 Agency of Korea,,KR,Memorandum,2026-01-01,
 Agency of Britain,Office,GB,Plan,2026-01-01,

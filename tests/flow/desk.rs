@@ -1,15 +1,17 @@
 //! What people do at their desks in a story: staff import, decide and export, a recipient opens a letter.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use lapwing::approve::{self, Preflight};
 use lapwing::compose;
 use lapwing::intake;
-use lapwing::model::{DecisionKind, Letter, Progress};
+use lapwing::model::{Clock, DecisionKind, Letter, Progress};
 use lapwing::report::export;
-use lapwing::resolve::{self, Lookup};
+use lapwing::resolve::{self, Lookup, Wish};
 use lapwing::sheet;
 use lapwing::store::{Error, SuspectRow, Totals};
+use lapwing::templates::Templates;
 use sqlx::{AssertSqlSafe, Connection};
 
 use crate::world::World;
@@ -64,23 +66,32 @@ impl World {
     }
 
     /// Resolves until `progress` is stopped.
-    pub(crate) async fn resolve_with(&self, progress: &Progress) -> resolve::Done {
-        let (campaign, sources) = (self.campaign().await, self.sources());
-        resolve::run_once(
-            &self.store,
-            &sources,
-            &campaign,
-            "author",
-            self.now,
-            progress,
-        )
-        .await
-        .unwrap()
+    pub(crate) async fn resolve_with(&self, progress: &Arc<Progress>) -> resolve::Done {
+        let campaign = self.campaign().await;
+        let templates = Templates::load(&self.templates).unwrap();
+        let clock = self.clock();
+        let work = self.resolving(&templates, &clock);
+        resolve::run_once(&work, &campaign, progress).await.unwrap()
     }
 
-    pub(crate) async fn lookup(&self, range: &str) -> Vec<Lookup> {
-        let range = range.parse().unwrap();
-        resolve::lookup(&self.store, &self.sources(), range, self.now)
+    fn resolving<'a>(&'a self, templates: &'a Templates, clock: &'a Clock) -> resolve::Work<'a> {
+        resolve::Work {
+            store: &self.store,
+            templates,
+            settings: &self.config.resolve,
+            allow_documentation: true,
+            by: "author",
+            worker: "worker",
+            clock,
+        }
+    }
+
+    pub(crate) async fn lookup(&self, subject: &str) -> Vec<Lookup> {
+        let templates = Templates::load(&self.templates).unwrap();
+        let clock = self.clock();
+        let work = self.resolving(&templates, &clock);
+        let subject = subject.parse().unwrap();
+        resolve::lookup(&work, subject, &Wish::default(), &Progress::default())
             .await
             .unwrap()
     }

@@ -141,6 +141,74 @@ story!(golden_letters_in_parts, world, {
     }
 });
 
+/// Networks whose contact is not their own: of the range around them, of their AS, their country's CSIRT.
+const LADDER: &str = "range,name,holder,country,asn,abuse
+192.0.2.0/24,PRAIRIE-CABLE,Prairie Example Cable Inc.,US,64501,abuse@prairie.example
+192.0.2.64/26,PRAIRIE-SHOPS,Prairie Example Shops,US,64501,
+198.51.100.0/25,MESA-DATA,Mesa Example Data,US,64502,noc@as-mesa.example
+198.51.100.128/25,FUJI-NET,富士例示株式会社,JP,64503,noc@as-fuji.example
+203.0.113.0/26,DELTA-1,Delta Example One,US,64504,cert@csirt-us.example
+203.0.113.64/26,DELTA-2,Delta Example Two,US,64505,cert@csirt-us.example
+203.0.113.128/25,MORI-NET,森例示株式会社,JP,64506,cert@csirt-jp.example
+";
+
+story!(golden_letters_say_why_they_come_to_their_mailbox, world, {
+    world.roll(ROLL).await;
+    world.config.sender.name = "Example Coalition".to_owned();
+    world.table(LADDER).await;
+    world
+        .feed(
+            "192.0.2.70\n198.51.100.9\n198.51.100.139\n203.0.113.9\n203.0.113.69\n203.0.113.139\n",
+        )
+        .await;
+    world.resolve().await;
+    for sql in [
+        "UPDATE finding SET via = 'as', answers_for = 'AS64502' WHERE mailbox = 'noc@as-mesa.example'",
+        "UPDATE finding SET via = 'as', answers_for = 'AS64503' WHERE mailbox = 'noc@as-fuji.example'",
+        "UPDATE finding SET via = 'csirt', answers_for = country WHERE mailbox LIKE 'cert@csirt-%'",
+    ] {
+        world.behind_our_back(sql).await;
+    }
+    world.compose().await;
+    for (mailbox, name) in [
+        ("abuse@prairie.example", "range-around.en"),
+        ("noc@as-mesa.example", "origin-as.en"),
+        ("noc@as-fuji.example", "origin-as.ja"),
+        ("cert@csirt-us.example", "national-csirt.en"),
+        ("cert@csirt-jp.example", "national-csirt.ja"),
+    ] {
+        expect_letter(name, &world.letter_to(mailbox).await);
+    }
+});
+
+story!(
+    golden_letters_for_several_reasons_without_attachment,
+    world,
+    {
+        compose(&mut world, "").await;
+        world
+            .table(
+                "range,name,holder,country,asn,abuse
+192.0.2.128/27,SAKURA-SHOP,例示商店,JP,64496,
+198.51.100.0/26,SAKURA-2,例示二,JP,64496,abuse@sakura.example
+",
+            )
+            .await;
+        world
+        .overrides("subject,mailbox,format\n198.51.100.0/26,abuse@sakura.example,text\n203.0.113.7,abuse@sakura.example,\n")
+        .await;
+        world.later("1m");
+        world
+            .feed("192.0.2.135\n192.0.2.199\n198.51.100.9\n203.0.113.7\n")
+            .await;
+        world.resolve().await;
+        world.compose().await;
+        let letter = world.letter_to("abuse@sakura.example").await;
+        assert!(letter.attachments.is_empty());
+        expect_letter("several-reasons.ja", &letter);
+    }
+);
+
 story!(golden_letters_without_signatories_and_times, world, {
     compose(
         &mut world,

@@ -5,6 +5,7 @@
     reason = "a story that cannot go on has failed, and the place says where"
 )]
 
+mod answers;
 mod approve;
 mod cli;
 mod cluster;
@@ -12,13 +13,17 @@ mod compose;
 mod crash;
 mod demo;
 mod desk;
+mod dump;
 mod fail_closed;
+#[allow(dead_code, reason = "not every server misbehaves in every way")]
+mod fake;
 mod golden;
 mod hostile;
 mod intake;
 mod overrides;
 mod parts;
 mod readme;
+mod registry;
 mod resolve;
 mod schema;
 mod send;

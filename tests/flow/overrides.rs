@@ -72,6 +72,109 @@ story!(by_prefix_by_handle_by_as_or_never, world, {
     );
 });
 
+story!(by_the_domain_of_the_contact_itself_and_below, world, {
+    world
+        .table(
+            "range,name,country,asn,handle,abuse
+192.0.2.0/24,HOLDING,US,64500,ORG-HOLD-TEST,abuse@holding.example
+192.0.2.64/26,CUSTOMER,US,64501,ORG-CUST-TEST,
+198.51.100.0/24,FAR,US,64502,ORG-FAR-TEST,abuse@desk.holding.example
+203.0.113.0/24,OTHER,US,64503,ORG-OTHER-TEST,abuse@notholding.example
+",
+        )
+        .await;
+    world
+        .feed("192.0.2.1\n192.0.2.65\n198.51.100.1\n203.0.113.1\n")
+        .await;
+    for (overrides, expected) in [
+        // Also where the contact is that of the range around.
+        (
+            "holding.example,new@desk.example",
+            [
+                "192.0.2.1 new@desk.example",
+                "192.0.2.65 new@desk.example",
+                "198.51.100.1 new@desk.example",
+                "203.0.113.1 abuse@notholding.example",
+            ],
+        ),
+        // The nearer domain; an AS comes behind, a handle goes before.
+        (
+            "desk.holding.example,never\nAS64500,desk@as.example\nORG-CUST-TEST,desk@handle.example",
+            [
+                "192.0.2.1 new@desk.example",
+                "192.0.2.65 desk@handle.example",
+                "198.51.100.1 withheld",
+                "203.0.113.1 abuse@notholding.example",
+            ],
+        ),
+        // A later one of the same domain ends the earlier.
+        (
+            "@Holding.Example,never",
+            [
+                "192.0.2.1 withheld",
+                "192.0.2.65 desk@handle.example",
+                "198.51.100.1 withheld",
+                "203.0.113.1 abuse@notholding.example",
+            ],
+        ),
+    ] {
+        world.later("1m");
+        world
+            .overrides(&format!("subject,mailbox\n{overrides}\n"))
+            .await;
+        world.resolve().await;
+        assert_eq!(world.places().await, expected, "{overrides}");
+    }
+    let found = world.lookup("192.0.2.1").await;
+    let reason = &found[0].reason;
+    assert!(
+        reason.starts_with("override 5 for @holding.example"),
+        "{reason}"
+    );
+});
+
+story!(what_was_decided_before_domains_came_still_holds, world, {
+    world.store.close().await;
+    for sql in [
+        "DELETE FROM _sqlx_migrations WHERE version = 8",
+        "ALTER TABLE finding DROP COLUMN answers_for",
+        "ALTER TABLE finding DROP COLUMN format",
+        "ALTER TABLE contact_override DROP COLUMN format",
+        "ALTER TABLE contact_override DROP COLUMN name_is",
+        "ALTER TABLE contact_override RENAME COLUMN name TO handle",
+        "INSERT INTO contact_override (id, handle, locale, reason, owner, created_at)
+         VALUES (7, 'org-far-test', 'ja', 'In court', 'a.smith', 1)",
+        "INSERT INTO contact_override (id, asn, mailbox, locale, reason, owner, created_at)
+         VALUES (9, 64501, 'desk@as.example', '', '', 'a.smith', 1)",
+    ] {
+        world.behind_our_back(sql).await;
+    }
+    world.store = lapwing::store::Store::create(&world.url).await.unwrap();
+    let kept: Vec<String> = world
+        .store
+        .overrides(world.now)
+        .await
+        .unwrap()
+        .iter()
+        .map(|one| format!("{} {:?} {:?}", one.id, one.subject, one.format))
+        .collect();
+    assert_eq!(
+        kept,
+        ["7 Handle(\"org-far-test\") None", "9 Asn(64501) None"]
+    );
+    world.table(TABLE).await;
+    world.feed(FEED).await;
+    world.resolve().await;
+    assert_eq!(
+        world.places().await,
+        [
+            "192.0.2.1 abuse@holding.example",
+            "192.0.2.65 desk@as.example",
+            "198.51.100.1 withheld",
+        ]
+    );
+});
+
 story!(the_nearer_network_goes_before_the_larger, world, {
     world.table(TABLE).await;
     world.feed("192.0.2.1\n192.0.2.65\n").await;

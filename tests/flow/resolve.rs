@@ -1,5 +1,7 @@
 //! Suspects find who answers for them, by the table of networks alone.
 
+use std::sync::Arc;
+
 use std::fmt::Write;
 
 use lapwing::model::{Network, Progress};
@@ -60,7 +62,7 @@ story!(a_lookup_shows_the_chain_and_why, world, {
     let said: Vec<String> = found[0]
         .said
         .iter()
-        .map(|said| format!("{}: {}", said.source, said.answer))
+        .map(|said| format!("{}: {}", said.source.as_str(), said.answer))
         .collect();
     assert_eq!(said[0], "overrides: no override speaks of it");
     assert!(said[1].starts_with("table: contact of 192.0.2.64/26"));
@@ -80,7 +82,10 @@ story!(a_lookup_shows_the_chain_and_why, world, {
 
     // A range is answered piece by piece.
     let pieces = world.lookup("192.0.2.60-192.0.2.80").await;
-    let ranges: Vec<String> = pieces.iter().map(|piece| piece.range.to_string()).collect();
+    let ranges: Vec<String> = pieces
+        .iter()
+        .map(|piece| piece.subject.to_string())
+        .collect();
     assert_eq!(
         ranges,
         [
@@ -316,7 +321,7 @@ story!(stopped_in_the_middle_it_goes_on_and_loses_nothing, world, {
     world.table(&table("old")).await;
     world.feed(&many_ranges()).await;
     world.later("1m");
-    let progress = Progress::default();
+    let progress = Arc::new(Progress::default());
     let stop = async {
         while progress.done() == 0 {
             tokio::task::yield_now().await;

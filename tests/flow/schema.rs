@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use lapwing::model::{CampaignState, DecisionKind, DeliveryState, OutcomeKind, Terminal, Verdict};
+use lapwing::model::{
+    Answer, AnswerOutcome, CampaignState, DecisionKind, DeliveryState, OutcomeKind, Teller,
+    Terminal, Verdict, Via,
+};
 use lapwing::store::{Error, Store};
 
 use crate::cluster;
@@ -49,6 +52,11 @@ fn the_words_of_the_database_are_those_of_the_program() {
             "outcome",
             OutcomeKind::ALL.map(OutcomeKind::as_str).to_vec(),
         ),
+        ("answer", AnswerOutcome::WORDS.to_vec()),
+        ("source", Answer::SOURCES.to_vec()),
+        ("via", Via::ALL.map(Via::as_str).to_vec()),
+        ("override_name", vec!["handle", "domain"]),
+        ("teller", Teller::ALL.map(Teller::as_str).to_vec()),
         ("terminal", terminals.map(Terminal::as_str).to_vec()),
         ("verdict", Verdict::WORDS.to_vec()),
     ]);

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Arc;
 
 use lapwing::approve;
 use lapwing::compose;
-use lapwing::config::{self, Config, SourceName, Transport};
+use lapwing::config::{self, Config, RungName, SourceName, Transport};
 use lapwing::intake::{self, Reading};
 use lapwing::model::{Campaign, Clock, Progress, Span, Terminal, Timestamp};
 use lapwing::report::Report;
@@ -97,6 +98,8 @@ impl World {
         config.smtp.port = sink.address().port();
         // Nothing in a story leaves this machine.
         config.resolve.sources = vec![SourceName::Overrides, SourceName::Table];
+        // And no made-up network's letter goes to a true CSIRT, unless the story is about that.
+        config.resolve.ladder = vec![RungName::Parent, RungName::As];
         let templates = dir.path().join("templates");
         std::fs::create_dir(&templates).unwrap();
         Self {
@@ -119,7 +122,7 @@ impl World {
         self.now = self.now.plus(span.parse::<Span>().unwrap());
     }
 
-    fn clock(&self) -> Clock {
+    pub(crate) fn clock(&self) -> Clock {
         Clock::starting_at(self.now)
     }
 
@@ -189,22 +192,8 @@ impl World {
         .unwrap()
     }
 
-    pub(crate) fn sources(&self) -> Vec<SourceName> {
-        self.config.resolve.sources.clone()
-    }
-
     pub(crate) async fn resolve(&self) -> resolve::Done {
-        let campaign = self.campaign().await;
-        resolve::run_once(
-            &self.store,
-            &self.sources(),
-            &campaign,
-            "author",
-            self.now,
-            &Progress::default(),
-        )
-        .await
-        .unwrap()
+        self.resolve_with(&Arc::default()).await
     }
 
     pub(crate) async fn try_compose(&self) -> Result<compose::Done, compose::Error> {
@@ -313,6 +302,7 @@ impl World {
             .env("LAPWING_DATABASE_URL", &self.url)
             .env("LAPWING_SMTP__PORT", self.sink.address().port().to_string())
             .env("LAPWING_RESOLVE__SOURCES", "overrides,table")
+            .env("LAPWING_RESOLVE__LADDER", "parent,as")
             .env("USER", "author")
             .output()
             .unwrap()

@@ -96,6 +96,8 @@ impl Office {
             .args(line.split(' '))
             .args(["--database", &self.url])
             .current_dir(self.dir.path())
+            .env("LAPWING_RESOLVE__SOURCES", "overrides,table")
+            .env("LAPWING_RESOLVE__LADDER", "parent,as")
             .env("USER", "author")
             .envs(self.settings.iter().cloned());
         command

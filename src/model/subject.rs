@@ -1,0 +1,45 @@
+//! What can be asked about: addresses, or an autonomous system.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+
+use super::{AddressRange, RangeError, parse_asn};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Subject {
+    Range(AddressRange),
+    As(u32),
+}
+
+impl FromStr for Subject {
+    type Err = RangeError;
+
+    /// Reads all that [`AddressRange`] does, and `AS64500`. A bare number is neither.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        let is_as = text
+            .get(..2)
+            .is_some_and(|head| head.eq_ignore_ascii_case("as"));
+        match parse_asn(text).filter(|_| is_as) {
+            Some(asn) => Ok(Self::As(asn)),
+            None => text.parse().map(Self::Range),
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Range(range) => range.fmt(f),
+            Self::As(asn) => write!(f, "AS{asn}"),
+        }
+    }
+}
+
+impl Serialize for Subject {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
