@@ -56,7 +56,7 @@ impl Desk {
         }
         let answer = self.answer(given);
         self.store.put_answer(&answer).await?;
-        Ok(Inquiry::Known(answer))
+        Ok(Inquiry::Known(Box::new(answer)))
     }
 
     fn answer(&self, given: Given) -> Answer {

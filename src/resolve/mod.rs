@@ -28,6 +28,7 @@ mod source;
 mod table;
 mod told;
 mod walk;
+mod ways;
 mod whois;
 
 use std::collections::{BTreeMap, HashMap};

@@ -232,7 +232,8 @@ impl Sources {
             AnswerOutcome::Contact(tier, mailboxes) => {
                 let inner = self.chain(spot).first().map(|one| one.network.range);
                 let range = answer.range();
-                let is_own = inner.is_none_or(|inner| range.is_none_or(|told| inner.contains(told)));
+                let is_own =
+                    inner.is_none_or(|inner| range.is_none_or(|told| inner.contains(told)));
                 let via = if is_own { Via::Own } else { Via::Parent };
                 let rungs = mailboxes
                     .iter()
@@ -291,7 +292,7 @@ impl Sources {
         Says::Nobody(match reach.len() {
             within if within < chain.len() => format!(
                 "{} has no contact, and the ranges around it do not answer for it: \
-                 its registry maintains it as an end user's own",
+                 it is an end user's own, or mirrored from elsewhere",
                 atlas::describe(chain[within - 1])
             ),
             1 => format!("{} has no contact", atlas::describe(innermost)),
