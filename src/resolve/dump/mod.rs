@@ -86,7 +86,12 @@ pub async fn load_tables(
         before: 0,
         consumed: Arc::default(),
     };
-    let to = Destination { store, by, now };
+    let to = Destination {
+        store,
+        by,
+        now,
+        progress,
+    };
     let (databases, others): (Vec<Input>, Vec<Input>) = inputs
         .into_iter()
         .partition(|input| matches!(input.content, Content::Database(_)));
@@ -94,9 +99,7 @@ pub async fn load_tables(
     for input in others {
         meter.begin(&input.consumed);
         done.push(match input.content {
-            Content::Table(rows) => {
-                load_rows(to, *rows, &input.name, |_| meter.tell(), progress).await?
-            }
+            Content::Table(rows) => load_rows(to, *rows, &input.name, |_| meter.tell()).await?,
             Content::Statistics(text) => {
                 let batch = Batch::new(to, Teller::Statistics, TableDone::of(&input.name));
                 load_statistics(batch, text, &meter).await?
