@@ -10,6 +10,7 @@ mod desk;
 mod dns;
 mod dump;
 mod held;
+mod keep;
 mod ladder;
 mod lanes;
 mod load;

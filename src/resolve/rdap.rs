@@ -101,7 +101,7 @@ impl Rdap {
         let mut response = match timeout_at(deadline, sent).await {
             Ok(Ok(response)) => response,
             Ok(Err(fault)) => return self.fault(&fault),
-            Err(_) => return later(self.too_slow("no answer")),
+            Err(_) => return broken(self.too_slow("no answer")),
         };
         let status = response.status();
         if status.is_redirection() {
@@ -143,10 +143,10 @@ impl Rdap {
     fn fault(&self, fault: &reqwest::Error) -> Exchange {
         let refused = chain(fault).find_map(|cause| cause.downcast_ref::<Refused>());
         match refused {
-            Some(Refused(words)) => later(words.clone()),
-            None if fault.is_timeout() => later(self.too_slow("no answer")),
-            None if fault.is_connect() => later(format!("no connection: {}", root(fault))),
-            None => later(format!("the connection broke: {}", root(fault))),
+            Some(Refused(words)) => broken(words.clone()),
+            None if fault.is_timeout() => broken(self.too_slow("no answer")),
+            None if fault.is_connect() => broken(format!("no connection: {}", root(fault))),
+            None => broken(format!("the connection broke: {}", root(fault))),
         }
     }
 
@@ -226,7 +226,7 @@ impl From<Cut> for Exchange {
     fn from(cut: Cut) -> Self {
         match cut {
             Cut::TooLong => broken("the answer is longer than 1 MiB".to_owned()),
-            Cut::Fault(words) => later(words),
+            Cut::Fault(words) => broken(words),
         }
     }
 }
@@ -311,11 +311,6 @@ fn root(fault: &reqwest::Error) -> String {
 
 fn shown(text: &str) -> String {
     plain_text(text, 120)
-}
-
-fn later(words: String) -> Exchange {
-    let status = Status::Later { wait: None, words };
-    told(status)
 }
 
 fn broken(words: String) -> Exchange {
