@@ -25,6 +25,7 @@ mod retry_after;
 mod rules;
 mod segments;
 mod source;
+mod systems;
 mod table;
 mod told;
 mod walk;
