@@ -195,7 +195,8 @@ pub async fn run_once(
             return Ok(done);
         }
     }
-    store.mark_resolved(campaign.id, work.clock.now()).await?;
+    // What changes while a run is under way is newer than the run.
+    store.mark_resolved(campaign.id, now).await?;
     Ok(done)
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::atlas::{self, Table};
 use super::csirt::Csirts;
 use super::rules::Overrides;
-use super::told::{LIVE, Told, is_enough};
+use super::told::{LIVE, Told};
 use crate::config::{self, RungName, SourceName};
 use crate::model::{
     AddressRange, Answer, AnswerOutcome, Mailbox, Override, Rung, Tier, Timestamp, Via,
