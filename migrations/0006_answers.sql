@@ -28,6 +28,7 @@ CREATE TABLE answer (
 CREATE INDEX answer_by_address ON answer (first);
 
 -- How hard each registry has been asked, so that neither a restart nor a second worker forgets it.
+-- Beside each registry ('ripe') stand its gates ('ripe/rdap'), which faults and limits close apart.
 CREATE TABLE registry (
     name         TEXT   NOT NULL PRIMARY KEY,
     -- No question before: the last one and the time between two.

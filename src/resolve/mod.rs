@@ -4,12 +4,14 @@
 //! it is placed, too. `source` says who says what, `ladder` decides, `lanes` and `desk` ask.
 
 mod answer;
+mod atlas;
 mod bootstrap;
 mod csirt;
 mod desk;
 mod dns;
 mod dump;
 mod held;
+mod keep;
 mod ladder;
 mod lanes;
 mod lease;
@@ -24,9 +26,11 @@ mod retry_after;
 mod rules;
 mod segments;
 mod source;
+mod systems;
 mod table;
 mod told;
 mod walk;
+mod ways;
 mod whois;
 
 use std::collections::{BTreeMap, HashMap};
@@ -39,6 +43,7 @@ use crate::model::{Campaign, CampaignState, Clock, Progress, Timestamp, Verdict}
 use crate::store::{self, Store};
 use crate::templates::{self, Templates};
 pub use answer::{Form, Tried, try_answer};
+use bootstrap::Bootstrap;
 use csirt::Csirts;
 use desk::Desk;
 pub use desk::Heard;
@@ -206,7 +211,8 @@ async fn resolve(work: &Work<'_>, campaign: &str, progress: &Arc<Progress>) -> R
             return Ok(done);
         }
     }
-    store.mark_resolved(resolver, work.clock.now()).await?;
+    // What changes while a run is under way is newer than the run.
+    store.mark_resolved(resolver, now).await?;
     Ok(done)
 }
 
@@ -217,6 +223,12 @@ async fn is_anything_open(
 ) -> Result<bool, store::Error> {
     let ask_at = store.next_question(campaign.id).await?;
     Ok(ask_at.is_some_and(|at| at <= now) || store.count_waiting(campaign.id).await? > 0)
+}
+
+/// What is wrong with the files that the settings name, each with what counts instead.
+#[must_use]
+pub fn complaints(settings: &config::Resolve) -> Vec<String> {
+    Bootstrap::load(&settings.rdap.bootstrap).1
 }
 
 /// What [`run_once`] would find if it went over all suspects anew without asking anybody: how many of

@@ -1,4 +1,4 @@
-//! One way over the suspects that wait: who is known is placed, the rest is gathered to be asked about.
+//! One way over the suspects that wait: who is known to answer is placed, the rest is gathered.
 
 use std::collections::{HashMap, HashSet};
 

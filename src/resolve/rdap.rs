@@ -33,7 +33,6 @@ const ACCEPTED: &str = "application/rdap+json, application/json";
 /// Clients of all RDAP servers; connections are kept and used again.
 pub(super) struct Rdap {
     bootstrap: Bootstrap,
-    complaints: Vec<String>,
     client: Client,
     reach: Reach,
     timeout: Duration,
@@ -56,7 +55,7 @@ impl Rdap {
     /// # Errors
     /// In words, when TLS cannot be set up.
     pub(super) fn new(settings: &config::Resolve) -> Result<Self, String> {
-        let (bootstrap, complaints) = Bootstrap::load(&settings.rdap.bootstrap);
+        let (bootstrap, _) = Bootstrap::load(&settings.rdap.bootstrap);
         let reach = Reach::new(&settings.reach);
         let timeout = settings.rdap.timeout.to_std();
         let client = Client::builder()
@@ -73,16 +72,10 @@ impl Rdap {
             .map_err(|fault| format!("RDAP: {}", root(&fault)))?;
         Ok(Self {
             bootstrap,
-            complaints,
             client,
             reach,
             timeout,
         })
-    }
-
-    /// What is wrong with the files of `resolve.rdap.bootstrap`, each with what counts instead.
-    pub(super) fn complaints(&self) -> &[String] {
-        &self.complaints
     }
 
     /// Where to ask first; `None` where no registry answers for it over RDAP.
@@ -101,7 +94,7 @@ impl Rdap {
         let mut response = match timeout_at(deadline, sent).await {
             Ok(Ok(response)) => response,
             Ok(Err(fault)) => return self.fault(&fault),
-            Err(_) => return later(self.too_slow("no answer")),
+            Err(_) => return broken(self.too_slow("no answer")),
         };
         let status = response.status();
         if status.is_redirection() {
@@ -143,10 +136,10 @@ impl Rdap {
     fn fault(&self, fault: &reqwest::Error) -> Exchange {
         let refused = chain(fault).find_map(|cause| cause.downcast_ref::<Refused>());
         match refused {
-            Some(Refused(words)) => later(words.clone()),
-            None if fault.is_timeout() => later(self.too_slow("no answer")),
-            None if fault.is_connect() => later(format!("no connection: {}", root(fault))),
-            None => later(format!("the connection broke: {}", root(fault))),
+            Some(Refused(words)) => broken(words.clone()),
+            None if fault.is_timeout() => broken(self.too_slow("no answer")),
+            None if fault.is_connect() => broken(format!("no connection: {}", root(fault))),
+            None => broken(format!("the connection broke: {}", root(fault))),
         }
     }
 
@@ -226,7 +219,7 @@ impl From<Cut> for Exchange {
     fn from(cut: Cut) -> Self {
         match cut {
             Cut::TooLong => broken("the answer is longer than 1 MiB".to_owned()),
-            Cut::Fault(words) => later(words),
+            Cut::Fault(words) => broken(words),
         }
     }
 }
@@ -311,11 +304,6 @@ fn root(fault: &reqwest::Error) -> String {
 
 fn shown(text: &str) -> String {
     plain_text(text, 120)
-}
-
-fn later(words: String) -> Exchange {
-    let status = Status::Later { wait: None, words };
-    told(status)
 }
 
 fn broken(words: String) -> Exchange {
@@ -514,22 +502,22 @@ mod tests {
             (
                 "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{",
                 false,
-                "later: the answer broke off: ",
+                "broken: the answer broke off: ",
             ),
             (
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{",
                 false,
-                "later: the answer broke off: ",
+                "broken: the answer broke off: ",
             ),
             (
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n{",
                 true,
-                "later: the answer broke off: ",
+                "broken: the answer broke off: ",
             ),
             (
                 "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
                 true,
-                "later: the answer broke off: ",
+                "broken: the answer broke off: ",
             ),
             (
                 "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n",
@@ -539,15 +527,15 @@ mod tests {
             (
                 "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{",
                 true,
-                "later: half an answer in 2 s",
+                "broken: half an answer in 2 s",
             ),
             (
                 "HTTP/1.1 200 OK\r\nContent-",
                 true,
-                "later: no answer in 2 s",
+                "broken: no answer in 2 s",
             ),
-            ("SSH-2.0-x\r\n", true, "later: the connection broke: "),
-            ("", false, "later: the connection broke: "),
+            ("SSH-2.0-x\r\n", true, "broken: the connection broke: "),
+            ("", false, "broken: the connection broke: "),
         ] {
             let said = exchange(answer.as_bytes(), is_kept).await.0;
             assert!(said.starts_with(expected), "{answer:?}: {said}");

@@ -2,6 +2,7 @@
 //! short search and a suspect range is cut at every border it crosses.
 
 use std::cmp::Reverse;
+use std::hint::select_unpredictable;
 
 use crate::model::{Address, AddressRange};
 
@@ -9,6 +10,9 @@ const NONE: u32 = u32::MAX;
 
 /// Buckets of a family's index: about one for each segment, at most a million (4 MB).
 const MOST_BUCKET_BITS: u32 = 20;
+
+/// Searches that go in step.
+const IN_STEP: usize = 32;
 
 /// Which of many ranges is the innermost one over an address.
 ///
@@ -30,7 +34,7 @@ const MOST_BUCKET_BITS: u32 = 20;
 /// assert_eq!(segments.chain(1).collect::<Vec<_>>(), [1, 0]);
 /// # Ok::<(), RangeError>(())
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Segments {
     ipv4: Flat<u32>,
     ipv6: Flat<u128>,
@@ -71,6 +75,24 @@ impl Segments {
         (owner != NONE).then_some(owner as usize)
     }
 
+    /// The innermost range over each of many addresses. Where they come in no order this is twice as
+    /// fast as [`find`](Self::find) for each.
+    #[must_use]
+    pub fn find_all(&self, addresses: &[Address]) -> Vec<Option<usize>> {
+        let mut found = Vec::with_capacity(addresses.len());
+        let place = |owner| (owner != NONE).then_some(owner as usize);
+        for family in addresses.chunk_by(|one, next| one.is_ipv4() == next.is_ipv4()) {
+            for some in family.chunks(IN_STEP) {
+                if some[0].is_ipv4() {
+                    found.extend(self.ipv4.owners(some).map(place));
+                } else {
+                    found.extend(self.ipv6.owners(some).map(place));
+                }
+            }
+        }
+        found
+    }
+
     /// The pieces of a range, in order and without gaps, each with the innermost range over it.
     pub fn pieces(&self, of: AddressRange) -> impl Iterator<Item = (AddressRange, Option<usize>)> {
         let mut from = Some(of.first());
@@ -96,8 +118,15 @@ impl Segments {
     }
 }
 
+impl Default for Segments {
+    fn default() -> Self {
+        Self::build([])
+    }
+}
+
 /// One family's addresses, in as few bytes as it needs.
 trait Family: Copy + Ord {
+    const FIRST: Self;
     const LAST: Address;
 
     fn of(address: Address) -> Self;
@@ -108,6 +137,7 @@ trait Family: Copy + Ord {
 }
 
 impl Family for u32 {
+    const FIRST: Self = 0;
     const LAST: Address = AddressRange::IPV4.last();
 
     fn of(address: Address) -> Self {
@@ -131,6 +161,7 @@ impl Family for u32 {
 const GLOBAL: (u128, u128) = (0x2000 << 112, (0x4000 << 112) - 1);
 
 impl Family for u128 {
+    const FIRST: Self = 0;
     const LAST: Address = Address(Self::MAX);
 
     fn of(address: Address) -> Self {
@@ -169,16 +200,23 @@ impl<A: Family> Span<A> {
     }
 }
 
-/// The disjoint segments of one family.
-#[derive(Debug, Default)]
+/// The disjoint segments of one family, without gaps.
+#[derive(Debug)]
 struct Flat<A> {
-    /// Where each segment starts; it ends before the next one.
-    starts: Vec<A>,
-    /// The innermost range over each segment.
-    owners: Vec<u32>,
-    /// Of each bucket, and of one behind the last: how many segments start before it.
-    before: Vec<u32>,
+    /// Start and owner stand together: a lookup that has found the one has fetched the other.
+    segments: Vec<Segment<A>>,
+    /// For each bucket the last segment that starts before it, and at the end the last of all: what
+    /// is around an address is the one of its bucket, the one of the next, or between the two.
+    buckets: Vec<u32>,
     bucket_bits: u32,
+}
+
+/// It ends before the next one starts.
+#[derive(Clone, Copy, Debug)]
+struct Segment<A> {
+    start: A,
+    /// The innermost range over it.
+    owner: u32,
 }
 
 impl<A: Family> Flat<A> {
@@ -186,11 +224,11 @@ impl<A: Family> Flat<A> {
     fn build(mut spans: Vec<Span<A>>, parents: &mut [u32]) -> Self {
         spans.sort_unstable_by_key(|span| (span.first, Reverse(span.last), Reverse(span.id)));
         let mut built = Self {
-            starts: Vec::with_capacity(spans.len() * 2),
-            owners: Vec::with_capacity(spans.len() * 2),
-            before: Vec::new(),
+            segments: Vec::with_capacity(spans.len() * 2 + 1),
+            buckets: Vec::new(),
             bucket_bits: 0,
         };
+        built.start(A::FIRST, NONE);
         let mut open: Vec<Span<A>> = Vec::new();
         for span in spans {
             built.close_before(&mut open, Some(span.first));
@@ -201,8 +239,7 @@ impl<A: Family> Flat<A> {
             open.push(span);
         }
         built.close_before(&mut open, None);
-        built.starts.shrink_to_fit();
-        built.owners.shrink_to_fit();
+        built.segments.shrink_to_fit();
         built.index();
         built
     }
@@ -221,47 +258,75 @@ impl<A: Family> Flat<A> {
         }
     }
 
-    fn start(&mut self, at: A, owner: u32) {
-        if self.starts.last() == Some(&at) {
-            self.starts.pop();
-            self.owners.pop();
+    fn start(&mut self, start: A, owner: u32) {
+        if self.segments.last().is_some_and(|last| last.start == start) {
+            self.segments.pop();
         }
-        self.starts.push(at);
-        self.owners.push(owner);
+        self.segments.push(Segment { start, owner });
     }
 
     fn index(&mut self) {
-        let bits = self.starts.len().max(1).ilog2().min(MOST_BUCKET_BITS);
-        self.bucket_bits = bits;
-        self.before = Vec::with_capacity((1 << bits) + 1);
-        for (start, place) in self.starts.iter().zip(0..) {
-            while self.before.len() <= start.bucket(bits) {
-                self.before.push(place);
+        let bits = self.segments.len().ilog2().min(MOST_BUCKET_BITS);
+        let mut buckets = Vec::with_capacity((1 << bits) + 1);
+        for (segment, place) in self.segments.iter().zip(0_u32..) {
+            while buckets.len() <= segment.start.bucket(bits) {
+                buckets.push(place.saturating_sub(1));
             }
         }
-        self.before
-            .resize((1 << bits) + 1, self.starts.len() as u32);
+        buckets.resize((1 << bits) + 1, self.segments.len() as u32 - 1);
+        self.bucket_bits = bits;
+        self.buckets = buckets;
     }
 
-    /// How many segments start at an address or before it: the last of them lies around it.
-    fn reached(&self, address: A) -> usize {
+    /// The first and the last segment that may be around an address.
+    fn candidates(&self, address: A) -> (usize, usize) {
         let bucket = address.bucket(self.bucket_bits);
-        let Some([from, to]) = self.before.get(bucket..bucket + 2) else {
-            return 0;
-        };
-        let bucket = &self.starts[*from as usize..*to as usize];
-        *from as usize + bucket.partition_point(|start| *start <= address)
+        (
+            self.buckets[bucket] as usize,
+            self.buckets[bucket + 1] as usize,
+        )
+    }
+
+    /// The segment around an address.
+    fn around(&self, address: A) -> usize {
+        let (first, last) = self.candidates(address);
+        first + self.segments[first + 1..=last].partition_point(|one| one.start <= address)
     }
 
     fn owner(&self, address: Address) -> u32 {
-        let place = self.reached(A::of(address)).checked_sub(1);
-        place.map_or(NONE, |place| self.owners[place])
+        self.segments[self.around(A::of(address))].owner
     }
 
     /// Where the segment around an address ends.
     fn end(&self, address: Address) -> Address {
-        let next = self.starts.get(self.reached(A::of(address)));
-        next.map_or(A::LAST, |next| Address(next.address().0 - 1))
+        let next = self.segments.get(self.around(A::of(address)) + 1);
+        next.map_or(A::LAST, |next| Address(next.start.address().0 - 1))
+    }
+
+    /// The owners of at most [`IN_STEP`] addresses. Each halving is done for all before the next: so
+    /// the memory for all is under way at once, where searches one after the other wait for each.
+    fn owners(&self, addresses: &[Address]) -> impl Iterator<Item = u32> {
+        // Where each search stands, and how many segments it has still to choose from.
+        let mut searches = [(A::FIRST, 0, 1); IN_STEP];
+        let mut longest = 1;
+        for (search, address) in searches.iter_mut().zip(addresses) {
+            let address = A::of(*address);
+            let (first, last) = self.candidates(address);
+            let left = last - first + 1;
+            *search = (address, first, left);
+            longest = longest.max(left);
+        }
+        while longest > 1 {
+            for (address, at, left) in &mut searches {
+                let middle = *at + *left / 2;
+                let is_behind = self.segments[middle].start <= *address;
+                *at = select_unpredictable(is_behind, middle, *at);
+                *left -= *left / 2;
+            }
+            longest -= longest / 2;
+        }
+        let found = searches.into_iter().take(addresses.len());
+        found.map(|(_, at, _)| self.segments[at].owner)
     }
 }
 
@@ -354,7 +419,8 @@ mod tests {
         assert_eq!(built.chain(3).collect::<Vec<_>>(), [3]);
     }
 
-    /// Against the plain reading: of all ranges that hold an address, the smallest owns it.
+    /// Against the plain reading: of all ranges that hold an address, the smallest owns it. Blocks
+    /// of one address each, or so large that they fill the family's space and many buckets.
     #[test]
     fn agrees_with_a_search_of_all_ranges() {
         let mut state = 7_u64;
@@ -362,18 +428,25 @@ mod tests {
             state = state
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) % below
+            u128::from((state >> 33) % below)
         };
-        let base = u128::from(u32::from_be_bytes([192, 0, 2, 0])) | 0xffff_0000_0000;
-        for _ in 0..200 {
+        let doc_v4 = u128::from(u32::from_be_bytes([192, 0, 2, 0])) | 0xffff_0000_0000;
+        let doc_v6 = 0x2001_0db8_u128 << 96;
+        let spaces = [
+            (doc_v4, 1),
+            (AddressRange::IPV4.first().0, 1 << 24),
+            (doc_v6, 1),
+            (doc_v6, 1 << 88),
+            (0, 1 << 120),
+        ];
+        for turn in 0..400 {
+            let (base, block) = spaces[turn % spaces.len()];
+            let end = |place: u128| Address(base + (place * block + (block - 1)));
             let mut table: Vec<AddressRange> = Vec::new();
-            for _ in 0..random(12) {
+            for _ in 0..random(40) {
                 let (a, b) = (random(256), random(256));
-                let range = AddressRange::new(
-                    Address(base + u128::from(a.min(b))),
-                    Address(base + u128::from(a.max(b))),
-                )
-                .unwrap();
+                let first = Address(base + a.min(b) * block);
+                let range = AddressRange::new(first, end(a.max(b))).unwrap();
                 let crosses = table.iter().any(|other| {
                     range.overlaps(*other) && !range.contains(*other) && !other.contains(range)
                 });
@@ -382,14 +455,62 @@ mod tests {
                 }
             }
             let built = Segments::build(table.iter().copied());
-            for host in 0..256 {
-                let address = AddressRange::single(Address(base + host));
-                let smallest = (0..table.len())
-                    .filter(|id| table[*id].contains(address))
-                    .min_by_key(|id| table[*id].last().0 - table[*id].first().0);
-                let found: Vec<_> = built.pieces(address).collect();
-                assert_eq!(found, [(address, smallest)], "{table:?}");
+            let asked = (0..256).flat_map(|place| [Address(base + place * block), end(place)]);
+            let asked: Vec<Address> = asked.collect();
+            let smallest = |address: Address| {
+                let around = |id: &usize| {
+                    table[*id].contains(AddressRange::single(address))
+                        && table[*id].first().is_ipv4() == address.is_ipv4()
+                };
+                let size = |id: &usize| table[*id].last().0 - table[*id].first().0;
+                (0..table.len()).filter(around).min_by_key(size)
+            };
+            let expected: Vec<_> = asked.iter().copied().map(smallest).collect();
+            let found: Vec<_> = asked.iter().map(|address| built.find(*address)).collect();
+            assert_eq!(found, expected, "{table:?}");
+            assert_eq!(built.find_all(&asked), expected, "{table:?}");
+
+            let mut next = Address(base);
+            for (piece, owner) in built.pieces(AddressRange::new(next, end(255)).unwrap()) {
+                assert_eq!(piece.first(), next, "{table:?}");
+                assert_eq!(owner, smallest(piece.first()), "{table:?}");
+                assert_eq!(owner, smallest(piece.last()), "{table:?}");
+                next = Address(piece.last().0.wrapping_add(1));
             }
+            assert_eq!(next.0, end(255).0.wrapping_add(1), "{table:?}");
         }
+    }
+
+    #[test]
+    fn both_families_are_found_in_one_go() {
+        let table = ["192.0.2.0/24", "2001:db8::/32"];
+        let built = Segments::build(ranges(&table));
+        let asked: Vec<Address> = ["192.0.2.1", "2001:db8::1", "203.0.113.1", "192.0.2.2"]
+            .into_iter()
+            .map(|text| text.parse().unwrap())
+            .collect();
+        assert_eq!(built.find_all(&asked), [Some(0), Some(1), None, Some(0)]);
+    }
+
+    /// Bad data, but data: nothing is lost outside of where the two meet.
+    #[test]
+    fn of_ranges_that_cross_the_later_start_wins_and_of_equal_ones_the_first() {
+        let table = [
+            "192.0.2.0-192.0.2.9",
+            "192.0.2.5-192.0.2.14",
+            "192.0.2.0-192.0.2.9",
+        ];
+        let built = Segments::build(ranges(&table));
+        let owner = |text: &str| built.find(text.parse().unwrap());
+        for (text, expected) in [
+            ("192.0.2.4", Some(0)),
+            ("192.0.2.5", Some(1)),
+            ("192.0.2.9", Some(1)),
+            ("192.0.2.14", Some(1)),
+            ("192.0.2.15", None),
+        ] {
+            assert_eq!(owner(text), expected, "{text}");
+        }
+        assert_eq!(built.chain(0).collect::<Vec<_>>(), [0, 2]);
     }
 }

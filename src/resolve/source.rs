@@ -2,18 +2,15 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::atlas::{self, Table};
 use super::csirt::Csirts;
 use super::rules::Overrides;
-use super::segments::Segments;
-use super::told::{LIVE, Told, is_enough};
+use super::told::{LIVE, Told};
 use crate::config::{self, RungName, SourceName};
 use crate::model::{
     AddressRange, Answer, AnswerOutcome, Mailbox, Override, Rung, Tier, Timestamp, Via,
 };
 use crate::store::{Error, Store, StoredNetwork, StoredSystem};
-
-/// Networks read from the store at a time.
-const PAGE: i64 = 5_000;
 
 /// AS numbers asked for at a time.
 const SYSTEMS: usize = 500;
@@ -21,13 +18,13 @@ const SYSTEMS: usize = 500;
 /// The ordered list of sources, as they are at one moment.
 #[derive(Debug)]
 pub(super) struct Sources {
-    order: Vec<SourceName>,
+    pub(super) order: Vec<SourceName>,
     ladder: Vec<RungName>,
     table: Table,
     overrides: Overrides,
-    told: Told,
+    pub(super) told: Told,
     /// The AS that networks are reached by, where the table has a contact of theirs.
-    systems: HashMap<u32, StoredSystem>,
+    pub(super) systems: HashMap<u32, StoredSystem>,
     csirts: Csirts,
 }
 
@@ -235,7 +232,8 @@ impl Sources {
             AnswerOutcome::Contact(tier, mailboxes) => {
                 let inner = self.chain(spot).first().map(|one| one.network.range);
                 let range = answer.range();
-                let is_own = range.is_none() || inner.is_none_or(|inner| Some(inner) == range);
+                let is_own =
+                    inner.is_none_or(|inner| range.is_none_or(|told| inner.contains(told)));
                 let via = if is_own { Via::Own } else { Via::Parent };
                 let rungs = mailboxes
                     .iter()
@@ -281,12 +279,12 @@ impl Sources {
             return Says::Nobody("no network in the table holds this address".to_owned());
         };
         let may_climb = self.ladder.contains(&RungName::Parent);
-        let reach = reach(chain);
+        let reach = atlas::reach(chain);
         let rungs: Vec<Rung> = reach
             .iter()
             .enumerate()
             .filter(|(rung, _)| *rung == 0 || may_climb)
-            .flat_map(|(_, one)| table_rungs(one, innermost))
+            .flat_map(|(_, one)| atlas::rungs(one, innermost))
             .collect();
         if !rungs.is_empty() {
             return Says::Whom(rungs);
@@ -294,13 +292,13 @@ impl Sources {
         Says::Nobody(match reach.len() {
             within if within < chain.len() => format!(
                 "{} has no contact, and the ranges around it do not answer for it: \
-                 its maintainer says that it is an end user's own",
-                describe(chain[within - 1])
+                 it is an end user's own, or mirrored from elsewhere",
+                atlas::describe(chain[within - 1])
             ),
-            1 => format!("{} has no contact", describe(innermost)),
+            1 => format!("{} has no contact", atlas::describe(innermost)),
             _ => format!(
                 "neither {} nor the ranges around it have a contact",
-                describe(innermost)
+                atlas::describe(innermost)
             ),
         })
     }
@@ -321,162 +319,7 @@ impl Sources {
         rungs
     }
 
-    fn of_as(&self, spot: Spot) -> Vec<Rung> {
-        let Some(asn) = self.origin(spot) else {
-            return Vec::new();
-        };
-        let table = self.systems.get(&asn).into_iter().flat_map(|one| {
-            one.system.contacts.iter().map(move |mailbox| Rung {
-                via: Via::As,
-                mailbox: mailbox.clone(),
-                locale: String::new(),
-                format: None,
-                answers_for: format!("AS{asn}"),
-                reason: format!(
-                    "contact of AS{asn}, for its network names none; by {} of {}",
-                    one.source,
-                    one.told_at.date()
-                ),
-            })
-        });
-        let told = self
-            .told
-            .about(asn)
-            .filter_map(|answer| match &answer.outcome {
-                AnswerOutcome::Contact(_, mailboxes) => Some((answer, mailboxes)),
-                _ => None,
-            });
-        let rungs = told.flat_map(|(answer, mailboxes)| {
-            mailboxes.iter().map(move |mailbox| Rung {
-                via: Via::As,
-                mailbox: mailbox.clone(),
-                locale: String::new(),
-                format: None,
-                answers_for: format!("AS{asn}"),
-                reason: format!(
-                    "contact of AS{asn}, for its network names none; {} of {}",
-                    answer.reason,
-                    answer.asked_at.date()
-                ),
-            })
-        });
-        table.chain(rungs).collect()
-    }
-
-    /// Whether an AS has been asked about: all live sources that can be have answered, or one has
-    /// named who is enough.
-    pub(super) fn is_as_known(&self, asn: u32) -> bool {
-        let told = |source: &SourceName| {
-            self.told
-                .about(asn)
-                .any(|answer| answer.source == source.as_str())
-        };
-        let asks = [SourceName::Rdap, SourceName::Whois];
-        let mut asked = asks.iter().filter(|source| self.order.contains(source));
-        let is_in_table = || {
-            let system = self.systems.get(&asn);
-            system.is_some_and(|one| !one.system.contacts.is_empty())
-        };
-        is_in_table() || self.told.about(asn).any(is_enough) || asked.all(told)
-    }
-
-    /// What each source says about an AS itself.
-    pub(super) fn ask_about_as(&self, asn: u32) -> Vec<(SourceName, Says)> {
-        let order = self.order.iter().filter(|source| LIVE.contains(source));
-        let says = order.map(|source| {
-            let name = source.as_str();
-            let answer = self.told.about(asn).find(|answer| answer.source == name);
-            (
-                *source,
-                answer.map_or(Says::Unasked, super::lookup::about_as),
-            )
-        });
-        says.collect()
-    }
-
-    pub(super) fn country_of_as(&self, asn: u32) -> String {
-        let mut countries = self.told.about(asn).map(|answer| answer.country.as_str());
-        let country = countries.find(|country| !country.is_empty());
-        country.unwrap_or_default().to_owned()
-    }
-
     pub(super) fn climbs_to_as(&self) -> bool {
         self.ladder.contains(&RungName::As)
-    }
-}
-
-/// The local table in memory.
-#[derive(Debug)]
-struct Table {
-    networks: Vec<StoredNetwork>,
-    segments: Segments,
-}
-
-impl Table {
-    async fn read(store: &Store) -> Result<Self, Error> {
-        let mut networks: Vec<StoredNetwork> = Vec::new();
-        loop {
-            let page = store
-                .networks(networks.last().map_or(0, |last| last.id), PAGE)
-                .await?;
-            if page.is_empty() {
-                break;
-            }
-            networks.extend(page);
-        }
-        let segments = Segments::build(networks.iter().map(|one| one.network.range));
-        Ok(Self { networks, segments })
-    }
-}
-
-fn table_rungs<'a>(
-    one: &'a StoredNetwork,
-    innermost: &'a StoredNetwork,
-) -> impl Iterator<Item = Rung> + 'a {
-    let is_own = one.id == innermost.id;
-    let (via, whose) = if is_own {
-        (Via::Own, format!("contact of {}", describe(one)))
-    } else if innermost.network.contacts.is_empty() {
-        let inner = describe(innermost);
-        (
-            Via::Parent,
-            format!(
-                "contact of {}, for {inner} inside it has none",
-                describe(one)
-            ),
-        )
-    } else {
-        let inner = describe(innermost);
-        (
-            Via::Parent,
-            format!("contact of {} around {inner}", describe(one)),
-        )
-    };
-    let reason = format!("{whose}, by {} of {}", one.source, one.told_at.date());
-    one.network.contacts.iter().map(move |mailbox| Rung {
-        via,
-        mailbox: mailbox.clone(),
-        locale: one.network.locale.clone(),
-        format: None,
-        answers_for: if is_own {
-            String::new()
-        } else {
-            one.network.range.to_string()
-        },
-        reason: reason.clone(),
-    })
-}
-
-/// The networks that may answer for the innermost, itself the first: up to the first one whose
-/// surroundings do not answer for it.
-fn reach<'a, 'b>(chain: &'a [&'b StoredNetwork]) -> &'a [&'b StoredNetwork] {
-    let reach = chain.iter().position(|one| one.ends_ladder);
-    &chain[..reach.map_or(chain.len(), |last| last + 1)]
-}
-
-pub(super) fn describe(one: &StoredNetwork) -> String {
-    match one.network.name.as_str() {
-        "" => one.network.range.to_string(),
-        name => format!("{} ({name})", one.network.range),
     }
 }

@@ -38,6 +38,9 @@ pub(super) struct Walk<'a> {
     best: Option<Reply>,
     /// Why one who should know has not answered; counts as long as nobody named a contact.
     open: Option<Status>,
+    /// Whose answers `best` and `open` are, as places in `asked`.
+    best_by: usize,
+    open_by: usize,
     /// The network of the answers so far, which a second opinion has to stay within.
     within: Option<AddressRange>,
     /// Somebody said that another registry knows, and nobody else has spoken since.
@@ -89,6 +92,8 @@ impl<'a> Walk<'a> {
             asked: Vec::new(),
             best: None,
             open: None,
+            best_by: 0,
+            open_by: 0,
             within: None,
             sent_on: false,
         }
@@ -130,28 +135,35 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The answer that counts. While one who should know has not answered, and nobody has named a
-    /// contact, that is [`Status::Later`] or [`Status::Broken`], never *no contact*.
-    pub(super) fn best(self) -> Reply {
+    /// The answer that counts, and whose it is. While one who should know has not answered, and
+    /// nobody has named a contact, that is [`Status::Later`] or [`Status::Broken`], never *no contact*.
+    /// `None` where nobody was asked.
+    pub(super) fn best(mut self) -> Option<(Reply, Server, String)> {
         let best = self.best.unwrap_or_default();
-        if !best.contacts.is_empty() {
-            return best;
-        }
-        match self.open {
-            Some(status) => Reply { status, ..best },
-            None if self.sent_on => Reply {
-                status: Status::Broken {
-                    words: "each server refers to another".to_owned(),
-                },
-                ..best
-            },
-            None => best,
-        }
+        let (reply, by) = match self.open {
+            _ if !best.contacts.is_empty() => (best, self.best_by),
+            Some(status) => (Reply { status, ..best }, self.open_by),
+            None if self.sent_on => {
+                let words = "each server refers to another".to_owned();
+                let status = Status::Broken { words };
+                (Reply { status, ..best }, self.asked.len().checked_sub(1)?)
+            }
+            None => (best, self.best_by),
+        };
+        let by = (by < self.asked.len()).then(|| self.asked.swap_remove(by))?;
+        Some((reply, by.server, by.registry))
+    }
+
+    /// Takes the last answer for the one that counts.
+    fn choose(&mut self, reply: Reply) {
+        self.best = Some(reply);
+        self.best_by = self.asked.len().saturating_sub(1);
     }
 
     fn failed(&mut self, hop: &Hop, is_authority: bool, status: Status) {
         // What JPNIC says of a technician has no network in it, and is not read.
-        let is_unread = matches!(status, Status::Broken { .. }) && hop.registry == "jpnic";
+        let is_unread = hop.registry == "jpnic"
+            && matches!(&status, Status::Broken { words } if words.starts_with("no network"));
         if hop.kind == Kind::Handle && is_unread {
             return;
         }
@@ -164,8 +176,10 @@ impl<'a> Walk<'a> {
             best.contacts.clear();
         }
         // A second opinion that cannot be had changes nothing, unless it would be the first one.
-        if is_authority || (self.best.is_none() && hop.kind == Kind::Main) {
-            self.open.get_or_insert(status);
+        let would_be_first = self.best.is_none() && hop.kind == Kind::Main;
+        if (is_authority || would_be_first) && self.open.is_none() {
+            self.open = Some(status);
+            self.open_by = self.asked.len().saturating_sub(1);
         }
     }
 
@@ -183,7 +197,7 @@ impl<'a> Walk<'a> {
         self.sent_on = self.is_signpost(hop, &reply);
         let is_better = !reply.contacts.is_empty() || !self.has_contacts();
         if is_better && !self.sent_on {
-            self.best = Some(reply);
+            self.choose(reply);
         }
         self.ahead = leads;
     }
@@ -211,7 +225,7 @@ impl<'a> Walk<'a> {
         if is_inside && self.covers(&reply) && says_more {
             self.narrow(reply.range);
             self.sent_on = false;
-            self.best = Some(reply);
+            self.choose(reply);
         }
     }
 
@@ -404,7 +418,10 @@ mod tests {
             walk.told(world.split('|').find_map(answers).unwrap_or_else(dead));
             asked.push(asks);
         }
-        (asked, shown(&walk.best()))
+        (
+            asked,
+            shown(&walk.best().map(|(reply, ..)| reply).unwrap_or_default()),
+        )
     }
 
     fn dead() -> Reply {

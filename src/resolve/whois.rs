@@ -50,17 +50,13 @@ impl Whois {
         })
     }
 
-    pub(super) fn registries(&self) -> &Registries {
-        &self.registries
-    }
-
     pub(super) fn reach(&self) -> &Reach {
         &self.reach
     }
 
     /// Asks one server one line over one connection. Beside the reply stands the answer as text, for
     /// people to read. What is no answer (nobody there, cut off by a reset, too slow, too big, empty)
-    /// comes back as [`Status::Later`], for it says nothing about the network.
+    /// comes back as [`Status::Broken`], for it says nothing about the network.
     pub(super) async fn exchange(
         &self,
         server: &Server,
@@ -74,11 +70,11 @@ impl Whois {
             .unwrap_or_else(|_| Err(self.too_slow()));
         let mut told = match told {
             Ok(bytes) if bytes.trim_ascii().is_empty() => (
-                later(server, "closed the connection without a word"),
+                broken(server, "closed the connection without a word"),
                 String::new(),
             ),
             Ok(bytes) => (answer::whois(&bytes, Some(subject)), answer::decode(&bytes)),
-            Err(words) => (later(server, &words), String::new()),
+            Err(words) => (broken(server, &words), String::new()),
         };
         if told.0.registry.is_empty() && self.registries.is_known(&registry) {
             told.0.registry = registry;
@@ -173,10 +169,9 @@ fn is_nobody_there(kind: ErrorKind) -> bool {
     )
 }
 
-fn later(server: &Server, words: &str) -> Reply {
+fn broken(server: &Server, words: &str) -> Reply {
     Reply {
-        status: Status::Later {
-            wait: None,
+        status: Status::Broken {
             words: format!("{} {words}", server.host),
         },
         ..Reply::default()
@@ -265,9 +260,9 @@ mod tests {
         }
     }
 
-    async fn later_of(script: impl AsyncFnOnce(TcpStream)) -> String {
+    async fn fault_of(script: impl AsyncFnOnce(TcpStream)) -> String {
         match told_by(script).await.0.status {
-            Status::Later { words, .. } => words,
+            Status::Broken { words } => words,
             other => panic!("{other:?}"),
         }
     }
@@ -289,24 +284,24 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_answer_is_asked_again_later() {
-        let words = later_of(async |mut stream| {
+        let words = fault_of(async |mut stream| {
             stream.read_exact(&mut [0; 16]).await.unwrap();
         })
         .await;
         assert!(words.contains("without a word"), "{words}");
         // What came in is left unread: the connection is reset.
-        let words = later_of(async |stream| {
+        let words = fault_of(async |stream| {
             stream.peek(&mut [0; 16]).await.unwrap();
         })
         .await;
         assert!(words.contains("broke off"), "{words}");
-        let words = later_of(async |stream| {
+        let words = fault_of(async |stream| {
             let _held = stream;
             std::future::pending::<()>().await;
         })
         .await;
         assert!(words.contains("within 300ms"), "{words}");
-        let words = later_of(async |mut stream| {
+        let words = fault_of(async |mut stream| {
             stream.read_exact(&mut [0; 16]).await.unwrap();
             while stream.write_all(&[b'%'; 65536]).await.is_ok() {}
         })
@@ -335,7 +330,7 @@ mod tests {
             };
             let (reply, _) = whois.exchange(&server, "AS64500", Subject::As(64500)).await;
             match reply.status {
-                Status::Later { words, .. } => assert!(words.contains(expected), "{words}"),
+                Status::Broken { words } => assert!(words.contains(expected), "{words}"),
                 other => panic!("{other:?}"),
             }
         }

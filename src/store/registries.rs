@@ -3,7 +3,7 @@
 use sqlx::Row;
 
 use super::{Error, Store};
-use crate::model::{Limits, Permit, Span, Timestamp};
+use crate::model::{Limits, Permit, Question, Span, Timestamp};
 
 const DAY: i64 = 86_400_000;
 
@@ -18,20 +18,24 @@ pub struct RegistryLine {
 }
 
 impl Store {
-    /// Asks for leave to put one question about something in `block` to a registry. The slot that is
-    /// granted comes back by [`end_question`](Self::end_question), or by itself at `lease_until`.
+    /// Asks for leave to put a question to a registry. The slot that is granted comes back by
+    /// [`end_question`](Self::end_question), or by itself when the lease ends.
     ///
     /// # Errors
     /// The database's.
     pub async fn begin_question(
         &self,
-        registry: &str,
+        question: Question<'_>,
         limits: Limits,
-        block: i64,
-        worker: &str,
         now: Timestamp,
-        lease_until: Timestamp,
     ) -> Result<Permit, Error> {
+        let Question {
+            registry,
+            gate,
+            block,
+            worker,
+            lease_until,
+        } = question;
         let mut tx = self.begin().await?;
         sqlx::query(
             "INSERT INTO registry (name, next_at, day, asked, closed_why, faults)
@@ -41,7 +45,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         let lock = format!(
-            "SELECT next_at, day, asked, closed_until, closed_why FROM registry WHERE name = $1{}",
+            "SELECT next_at, day, asked FROM registry WHERE name = $1{}",
             self.engine.for_update()
         );
         let row = sqlx::query(sqlx::AssertSqlSafe(lock))
@@ -54,12 +58,16 @@ impl Store {
             day if day == today => row.try_get("asked")?,
             _ => 0,
         };
-        let closed_until: Option<i64> = row.try_get("closed_until")?;
-        if let Some(until) = closed_until.filter(|until| *until > now.0) {
-            return Ok(Permit::Closed {
-                until: Timestamp(until),
-                why: row.try_get("closed_why")?,
-            });
+        let closed: Option<(i64, String)> = sqlx::query_as(
+            "SELECT closed_until, closed_why FROM registry WHERE name = $1 AND closed_until > $2",
+        )
+        .bind(gate)
+        .bind(now.0)
+        .fetch_optional(&mut *tx)
+        .await?;
+        if let Some((until, why)) = closed {
+            let until = Timestamp(until);
+            return Ok(Permit::Closed { until, why });
         }
         if limits.a_day > 0 && asked >= i64::from(limits.a_day) {
             return Ok(Permit::Closed {
@@ -162,9 +170,9 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn registry_answered(&self, registry: &str) -> Result<(), Error> {
+    pub async fn registry_answered(&self, gate: &str) -> Result<(), Error> {
         sqlx::query("UPDATE registry SET faults = 0 WHERE name = $1 AND faults > 0")
-            .bind(registry)
+            .bind(gate)
             .execute(&self.write)
             .await?;
         Ok(())
@@ -174,11 +182,13 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn registry_failed(&self, registry: &str) -> Result<i64, Error> {
+    pub async fn registry_failed(&self, gate: &str) -> Result<i64, Error> {
         let faults = sqlx::query_scalar(
-            "UPDATE registry SET faults = faults + 1 WHERE name = $1 RETURNING faults",
+            "INSERT INTO registry (name, next_at, day, asked, closed_why, faults)
+             VALUES ($1, 0, 0, 0, '', 1)
+             ON CONFLICT (name) DO UPDATE SET faults = registry.faults + 1 RETURNING faults",
         )
-        .bind(registry)
+        .bind(gate)
         .fetch_one(&self.write)
         .await?;
         Ok(faults)
@@ -190,14 +200,14 @@ impl Store {
     /// The database's.
     pub async fn close_registry(
         &self,
-        registry: &str,
+        gate: &str,
         now: Timestamp,
         wait: Span,
         why: &str,
     ) -> Result<Timestamp, Error> {
         let until = now.plus(wait);
         sqlx::query("UPDATE registry SET closed_until = $2, closed_why = $3 WHERE name = $1")
-            .bind(registry)
+            .bind(gate)
             .bind(until.0)
             .bind(why)
             .execute(&self.write)

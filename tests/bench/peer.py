@@ -25,14 +25,14 @@ for name in sys.argv[2:]:
         files.append(file.read().split())
 
 before = resident()
-began = time.perf_counter()
+began = time.thread_time()
 lookup = pyasn.pyasn(sys.argv[1]).lookup
-print(time.perf_counter() - began, resident() - before, flush=True)
+print(time.thread_time() - began, resident() - before, flush=True)
 
 for line in sys.stdin:
     addresses = files[int(line)]
-    began = time.perf_counter()
+    began = time.thread_time()
     answers = [lookup(address)[0] for address in addresses]
-    seconds = time.perf_counter() - began
+    seconds = time.thread_time() - began
     checksum = sum((place + 1) * (answer or 0) for place, answer in enumerate(answers))
     print(seconds, checksum % 2**64, flush=True)
