@@ -166,7 +166,7 @@ pub(super) type Lengths = (u32, u32);
 /// As [`block_of`] has it.
 pub(super) const BLOCK: Lengths = (8, 16);
 /// What *nothing there* is taken to speak of: hardly anything smaller is registered on its own.
-const SMALL: Lengths = (24, 48);
+pub(super) const SMALL: Lengths = (24, 48);
 
 /// The CIDR block of a length around an address.
 pub(super) fn block_around(address: Address, (ipv4, ipv6): Lengths) -> AddressRange {

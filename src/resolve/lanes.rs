@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::JoinSet;
 
 use super::desk::{Desk, Inquiry};
+use super::keep::{SMALL, block_around};
 use super::told::is_enough;
 use crate::config::SourceName;
 use crate::model::{Address, AddressRange, Answer, Progress, Span, Subject, Timestamp, block_of};
@@ -219,13 +220,20 @@ impl Round {
                         return Ok(());
                     }
                     Settled::Later { until, why, .. } => {
-                        let mut unheard =
-                            self.unheard.lock().unwrap_or_else(PoisonError::into_inner);
-                        unheard
-                            .single
-                            .insert(key(subject), (lane.name.clone(), (until, why)));
-                        drop(unheard);
-                        self.settled(&lane.name);
+                        // What is close by would most likely be led the same way.
+                        let mut later = vec![subject];
+                        while let Some(next) = block.pop_front_if(|next| is_near(subject, *next)) {
+                            later.push(next);
+                        }
+                        for subject in later {
+                            let reason = (lane.name.clone(), (until, why.clone()));
+                            self.unheard
+                                .lock()
+                                .unwrap_or_else(PoisonError::into_inner)
+                                .single
+                                .insert(key(subject), reason);
+                            self.settled(&lane.name);
+                        }
                     }
                 }
             }
@@ -318,6 +326,16 @@ impl Round {
             "{} questions asked, about {to_ask} to come, {lane} at one in {} ms: up to {left}",
             tally.questions, every.0
         ));
+    }
+}
+
+/// Whether two subjects begin where *nothing there* would be said of both.
+fn is_near(one: Subject, other: Subject) -> bool {
+    match (one, other) {
+        (Subject::Range(one), Subject::Range(other)) => {
+            block_around(one.first(), SMALL).contains(AddressRange::single(other.first()))
+        }
+        _ => false,
     }
 }
 
