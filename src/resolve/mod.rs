@@ -14,6 +14,7 @@ mod held;
 mod keep;
 mod ladder;
 mod lanes;
+mod learnt;
 mod lease;
 mod load;
 mod lookup;
@@ -204,7 +205,15 @@ async fn resolve(work: &Work<'_>, campaign: &str, progress: &Arc<Progress>) -> R
             break;
         };
         drop(sources);
-        let heard = ask_all(desk, &live, pending, work.settings.patience, progress).await?;
+        let heard = ask_all(
+            desk,
+            &live,
+            pending,
+            &unheard,
+            work.settings.patience,
+            progress,
+        )
+        .await?;
         done.questions += heard.questions;
         unheard.extend(heard);
         if progress.is_stopped() {

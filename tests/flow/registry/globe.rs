@@ -104,7 +104,7 @@ struct Book {
     asked: Vec<Asked>,
     under_way: usize,
     most: usize,
-    /// Questions that are still answered, and for how many seconds none is after them.
+    /// Questions over RDAP that are still answered, and for how many seconds none is after them.
     limit: Option<(usize, u64)>,
 }
 
@@ -291,7 +291,7 @@ impl Globe {
         }
     }
 
-    /// After so many more questions a house says for so many seconds that it is too much.
+    /// After so many more questions over RDAP a house says for so many seconds that it is too much.
     pub(super) fn limit(&self, house: usize, questions: usize, seconds: u64) {
         self.book(house).limit = Some((questions, seconds));
     }
@@ -422,12 +422,12 @@ impl Atlas {
         book.under_way += 1;
         book.most = book.most.max(book.under_way);
         let refusal = match &mut book.limit {
-            Some((0, seconds)) => Some(*seconds),
-            Some((left, _)) => {
+            Some((0, seconds)) if way == Way::Rdap => Some(*seconds),
+            Some((left, _)) if way == Way::Rdap => {
                 *left -= 1;
                 None
             }
-            None => None,
+            _ => None,
         };
         book.asked.push(Asked {
             at: Instant::now(),
