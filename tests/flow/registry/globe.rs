@@ -304,10 +304,10 @@ impl Globe {
     pub(super) fn move_desks(&self) -> usize {
         let mut nets = self.atlas.nets.lock().unwrap();
         let mut moved = 0;
-        for home in 0..HOUSES.len() {
+        for (home, (name, ..)) in HOUSES.iter().enumerate() {
             let desk = |net: &&mut Net| net.home == home && net.kind == Kind::Rdap;
             if let Some(net) = nets.iter_mut().find(desk) {
-                net.mailbox = format!("new-desk@{}.example", HOUSES[home].0);
+                net.mailbox = format!("new-desk@{name}.example");
                 moved += 1;
             }
         }
