@@ -86,7 +86,10 @@ impl Pass<'_> {
             }
             done.suspects += ready.len() as u64;
             done.pieces += cut.len() as u64;
-            store.place(&whole, &cut, self.work.clock.now()).await?;
+            let resolver = (self.campaign, self.work.worker);
+            store
+                .place(resolver, &whole, &cut, self.work.clock.now())
+                .await?;
             progress.add(page.len() as u64);
         }
         progress.reach(0);
@@ -165,7 +168,7 @@ impl Pass<'_> {
         let ids = self
             .work
             .store
-            .put_findings(self.campaign, &findings)
+            .put_findings((self.campaign, self.work.worker), &findings)
             .await?;
         for (subject, id) in ids {
             for place in new.remove(&subject).unwrap_or_default() {
