@@ -4,6 +4,7 @@
 //! it is placed, too. `source` says who says what, `ladder` decides, `lanes` and `desk` ask.
 
 mod answer;
+mod atlas;
 mod bootstrap;
 mod csirt;
 mod desk;
@@ -27,6 +28,7 @@ mod table;
 mod told;
 mod walk;
 mod whois;
+mod words;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;

@@ -2,18 +2,15 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::atlas::{self, Entry, Table, describe, reach};
 use super::csirt::Csirts;
 use super::rules::Overrides;
-use super::segments::Segments;
 use super::told::{LIVE, Told, is_enough};
 use crate::config::{self, RungName, SourceName};
 use crate::model::{
     AddressRange, Answer, AnswerOutcome, Mailbox, Override, Rung, Tier, Timestamp, Via,
 };
-use crate::store::{Error, Store, StoredNetwork, StoredSystem};
-
-/// Networks read from the store at a time.
-const PAGE: i64 = 5_000;
+use crate::store::{Error, Store, StoredSystem};
 
 /// AS numbers asked for at a time.
 const SYSTEMS: usize = 500;
@@ -85,8 +82,7 @@ impl Sources {
         let climbs = settings.ladder.contains(&RungName::As);
         let mut systems = HashMap::new();
         if climbs && order.contains(&SourceName::Table) {
-            let numbers = table.networks.iter().filter_map(|one| one.network.asn);
-            let numbers: BTreeSet<u32> = numbers.chain(told.origins()).collect();
+            let numbers: BTreeSet<u32> = table.origins().chain(told.origins()).collect();
             for chunk in Vec::from_iter(numbers).chunks(SYSTEMS) {
                 let found = store.systems(chunk).await?.into_iter();
                 systems.extend(found.map(|one| (one.system.asn, one)));
@@ -106,7 +102,7 @@ impl Sources {
     /// Cuts a range wherever another network, override or answer begins.
     pub(super) fn spots(&self, range: AddressRange) -> Vec<(AddressRange, Spot)> {
         let mut spots = Vec::new();
-        for (piece, network) in self.table.segments.pieces(range) {
+        for (piece, network) in self.table.pieces(range) {
             for (piece, prefix) in self.overrides.prefixes.pieces(piece) {
                 let rule = prefix.map(|prefix| self.overrides.prefix_rules[prefix]);
                 let spot = Spot {
@@ -145,14 +141,9 @@ impl Sources {
     }
 
     /// The network at a spot and those around it, from the inside out.
-    pub(super) fn chain(&self, spot: Spot) -> Vec<&StoredNetwork> {
-        let ids = spot
-            .network
-            .map(|network| self.table.segments.chain(network));
-        ids.into_iter()
-            .flatten()
-            .map(|id| &self.table.networks[id])
-            .collect()
+    pub(super) fn chain(&self, spot: Spot) -> Vec<Entry<'_>> {
+        let chain = spot.network.map(|network| self.table.chain(network));
+        chain.into_iter().flatten().collect()
     }
 
     fn rule(&self, spot: Spot) -> Option<&Override> {
@@ -169,10 +160,7 @@ impl Sources {
 
     /// All handles that a network carries, the nearest first.
     fn handles(&self, spot: Spot) -> impl Iterator<Item = &str> {
-        let mut table = self
-            .chain(spot)
-            .into_iter()
-            .map(|one| one.network.handle.as_str());
+        let mut table = self.chain(spot).into_iter().map(|one| one.handle);
         let answers = self.answers(spot);
         let answers = answers.flat_map(|(_, answer)| answer.handles.iter().map(String::as_str));
         let inner = table.next();
@@ -185,14 +173,14 @@ impl Sources {
             .answers(spot)
             .map(|(_, answer)| answer.country.as_str());
         let table = self.chain(spot).into_iter();
-        let table = table.map(|one| one.network.country.as_str());
+        let table = table.map(|one| one.country);
         let mut all = table.chain(answers).filter(|country| !country.is_empty());
         all.next().unwrap_or_default().to_owned()
     }
 
     pub(super) fn origin(&self, spot: Spot) -> Option<u32> {
         let chain = self.chain(spot);
-        let table = chain.iter().find_map(|one| one.network.asn);
+        let table = chain.iter().find_map(|one| one.asn);
         table.or_else(|| self.answers(spot).find_map(|(_, answer)| answer.origin))
     }
 
@@ -233,7 +221,7 @@ impl Sources {
         let answer = &self.told.answer(place).answer;
         match &answer.outcome {
             AnswerOutcome::Contact(tier, mailboxes) => {
-                let inner = self.chain(spot).first().map(|one| one.network.range);
+                let inner = self.chain(spot).first().map(|one| one.range);
                 let range = answer.range();
                 let is_own = range.is_none() || inner.is_none_or(|inner| Some(inner) == range);
                 let via = if is_own { Via::Own } else { Via::Parent };
@@ -276,7 +264,7 @@ impl Sources {
         }
     }
 
-    fn table_says(&self, chain: &[&StoredNetwork]) -> Says {
+    fn table_says(&self, chain: &[Entry<'_>]) -> Says {
         let Some(innermost) = chain.first() else {
             return Says::Nobody("no network in the table holds this address".to_owned());
         };
@@ -286,7 +274,7 @@ impl Sources {
             .iter()
             .enumerate()
             .filter(|(rung, _)| *rung == 0 || may_climb)
-            .flat_map(|(_, one)| table_rungs(one, innermost))
+            .flat_map(|(_, one)| atlas::rungs(one, innermost))
             .collect();
         if !rungs.is_empty() {
             return Says::Whom(rungs);
@@ -295,7 +283,7 @@ impl Sources {
             within if within < chain.len() => format!(
                 "{} has no contact, and the ranges around it do not answer for it: \
                  its maintainer says that it is an end user's own",
-                describe(chain[within - 1])
+                describe(&chain[within - 1])
             ),
             1 => format!("{} has no contact", describe(innermost)),
             _ => format!(
@@ -402,81 +390,5 @@ impl Sources {
 
     pub(super) fn climbs_to_as(&self) -> bool {
         self.ladder.contains(&RungName::As)
-    }
-}
-
-/// The local table in memory.
-#[derive(Debug)]
-struct Table {
-    networks: Vec<StoredNetwork>,
-    segments: Segments,
-}
-
-impl Table {
-    async fn read(store: &Store) -> Result<Self, Error> {
-        let mut networks: Vec<StoredNetwork> = Vec::new();
-        loop {
-            let page = store
-                .networks(networks.last().map_or(0, |last| last.id), PAGE)
-                .await?;
-            if page.is_empty() {
-                break;
-            }
-            networks.extend(page);
-        }
-        let segments = Segments::build(networks.iter().map(|one| one.network.range));
-        Ok(Self { networks, segments })
-    }
-}
-
-fn table_rungs<'a>(
-    one: &'a StoredNetwork,
-    innermost: &'a StoredNetwork,
-) -> impl Iterator<Item = Rung> + 'a {
-    let is_own = one.id == innermost.id;
-    let (via, whose) = if is_own {
-        (Via::Own, format!("contact of {}", describe(one)))
-    } else if innermost.network.contacts.is_empty() {
-        let inner = describe(innermost);
-        (
-            Via::Parent,
-            format!(
-                "contact of {}, for {inner} inside it has none",
-                describe(one)
-            ),
-        )
-    } else {
-        let inner = describe(innermost);
-        (
-            Via::Parent,
-            format!("contact of {} around {inner}", describe(one)),
-        )
-    };
-    let reason = format!("{whose}, by {} of {}", one.source, one.told_at.date());
-    one.network.contacts.iter().map(move |mailbox| Rung {
-        via,
-        mailbox: mailbox.clone(),
-        locale: one.network.locale.clone(),
-        format: None,
-        answers_for: if is_own {
-            String::new()
-        } else {
-            one.network.range.to_string()
-        },
-        reason: reason.clone(),
-    })
-}
-
-/// The networks that may answer for the innermost, itself the first: up to the first one whose
-/// surroundings do not answer for it.
-fn reach<'a, 'b>(chain: &'a [&'b StoredNetwork]) -> &'a [&'b StoredNetwork] {
-    let reach = chain.iter().position(|one| one.ends_ladder);
-    &chain[..reach.map_or(chain.len(), |last| last + 1)]
-}
-
-pub(super) fn describe(one: &StoredNetwork) -> String {
-    match one.network.name.as_str() {
-        "" => one.network.range.to_string(),
-        name => format!("{} ({name})", one.network.range),
     }
 }
