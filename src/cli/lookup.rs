@@ -25,6 +25,9 @@ pub(super) async fn lookup(context: &Context, options: &Options) -> anyhow::Resu
     };
     let (store, templates, worker) = (context.store().await?, context.templates()?, worker());
     let work = context.resolving(&store, &templates, &worker);
+    for complaint in resolve::complaints(work.settings) {
+        eprintln!("warning: {complaint}");
+    }
     let watch = context.watch("asking");
     let found = resolve::lookup(&work, subject, &wish, &watch.progress).await?;
     drop(watch);

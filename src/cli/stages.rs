@@ -21,6 +21,9 @@ pub(super) async fn resolve(context: &Context, options: &OfCampaign) -> anyhow::
     let campaign = store.campaign(&options.campaign).await?;
     let (templates, worker) = (context.templates()?, worker());
     let work = context.resolving(&store, &templates, &worker);
+    for complaint in resolve::complaints(work.settings) {
+        eprintln!("warning: {complaint}");
+    }
     let watch = context.watch("resolving");
     if context.dry_run {
         let counts = resolve::foresee(&work, &campaign, &watch.progress).await?;

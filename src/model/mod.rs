@@ -19,7 +19,7 @@ mod subject;
 pub use subject::Subject;
 
 mod registry;
-pub use registry::{Answer, AnswerOutcome, Limits, Permit, block_of};
+pub use registry::{Answer, AnswerOutcome, Limits, Permit, Question, block_of};
 
 mod system;
 pub use system::{AutonomousSystem, Registered, Teller};

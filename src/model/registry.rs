@@ -12,6 +12,19 @@ pub struct Limits {
     pub a_day: u32,
 }
 
+/// A question that asks for leave.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    pub registry: &'a str,
+    /// What faults close: one of the ways to the registry.
+    pub gate: &'a str,
+    /// As [`block_of`] has it.
+    pub block: i64,
+    /// Who holds the slot.
+    pub worker: &'a str,
+    pub lease_until: Timestamp,
+}
+
 /// Whether a registry may be asked now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Permit {

@@ -3,32 +3,27 @@
 
 use std::time::Duration;
 
-use super::answer::{Reply, Status};
 use super::dns::Dns;
 use super::keep::{BLOCK, Given, block_around, gate};
-use super::rdap::{Exchange, Rdap};
+use super::rdap::Rdap;
 use super::registries::Registries;
-use super::walk::Walk;
 use super::whois::Whois;
 use crate::config::{self, SourceName};
 use crate::model::{
-    Address, AddressRange, Answer, Clock, Permit, Progress, Span, Subject, Timestamp, Use,
-    block_of, use_of,
+    Address, AddressRange, Answer, Clock, Permit, Progress, Question, Span, Subject, Timestamp,
+    Use, block_of, use_of,
 };
 use crate::retry;
 use crate::store::{Error, Store};
-
-/// Redirects after the first server.
-const HOPS: usize = 5;
 
 /// Everything that is needed to ask; one for each process, shared by its questions.
 pub(super) struct Desk {
     pub(super) store: Store,
     pub(super) settings: config::Resolve,
-    registries: Registries,
-    rdap: Rdap,
-    whois: Whois,
-    dns: Option<Dns>,
+    pub(super) registries: Registries,
+    pub(super) rdap: Rdap,
+    pub(super) whois: Whois,
+    pub(super) dns: Option<Dns>,
     allow_documentation: bool,
     clock: Clock,
     /// Names this process in the leases of its questions.
@@ -41,7 +36,7 @@ pub(super) struct Desk {
 #[derive(Clone, Debug)]
 pub(super) enum Inquiry {
     /// This counts, asked for now or remembered.
-    Known(Answer),
+    Known(Box<Answer>),
     Later {
         registry: String,
         until: Timestamp,
@@ -61,8 +56,8 @@ pub struct Heard {
 }
 
 /// A question under way: the slots it holds, and what it has heard.
-struct Errand<'a> {
-    source: SourceName,
+pub(super) struct Errand<'a> {
+    pub(super) source: SourceName,
     /// Who holds the leases.
     name: String,
     block: i64,
@@ -74,15 +69,15 @@ struct Errand<'a> {
 }
 
 /// How a way over several servers ended.
-enum End {
-    Given(Given),
+pub(super) enum End {
+    Given(Box<Given>),
     Closed {
         registry: String,
         until: Timestamp,
         why: String,
     },
     /// Somebody else has asked in the meantime.
-    Known(Answer),
+    Known(Box<Answer>),
     Nobody,
 }
 
@@ -123,11 +118,6 @@ impl Desk {
 
     pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
-    }
-
-    /// What is wrong with the files that the settings name.
-    pub(super) fn complaints(&self) -> &[String] {
-        self.rdap.complaints()
     }
 
     /// Whether somebody can answer for an address at all.
@@ -199,7 +189,7 @@ impl Desk {
                 why,
             }),
             Ok(End::Nobody) => Ok(Inquiry::Nobody),
-            Ok(End::Given(given)) => self.keep(given).await,
+            Ok(End::Given(given)) => self.keep(*given).await,
             Err(error) => Err(error),
         };
         for (registry, slot) in &errand.held {
@@ -210,111 +200,9 @@ impl Desk {
         inquiry
     }
 
-    async fn over_rdap(&self, errand: &mut Errand<'_>, subject: Subject) -> Result<End, Error> {
-        let Some(mut url) = self.rdap.begin(subject) else {
-            return Ok(End::Nobody);
-        };
-        let mut asked = Vec::new();
-        loop {
-            let host = url.host_str().unwrap_or_default().to_owned();
-            let registry = self
-                .registries
-                .of(&host, url.port_or_known_default().unwrap_or(443));
-            if let Some(end) = self.enter(errand, &registry, subject).await? {
-                return Ok(end);
-            }
-            let exchange = self.rdap.exchange(&url, subject, self.now()).await;
-            asked.push(url.clone());
-            let (reply, raw) = match exchange {
-                Exchange::Moved(next) => {
-                    errand.hear(&host, url.as_str(), format!("moved to {next}"));
-                    if !asked.contains(&next) && asked.len() <= HOPS {
-                        url = next;
-                        continue;
-                    }
-                    let words = "each server refers to another".to_owned();
-                    let status = Status::Broken { words };
-                    (
-                        Reply {
-                            status,
-                            ..Reply::default()
-                        },
-                        String::new(),
-                    )
-                }
-                Exchange::Told { reply, raw } => (reply, raw),
-            };
-            errand.hear(&host, url.as_str(), raw);
-            return Ok(End::Given(Given {
-                source: errand.source,
-                asked: subject,
-                reply,
-                server: host,
-                registry,
-                keep: None,
-            }));
-        }
-    }
-
-    async fn over_whois(&self, errand: &mut Errand<'_>, subject: Subject) -> Result<End, Error> {
-        let lane = self.lane(subject);
-        let mut walk = Walk::begin(&self.registries, self.whois.reach(), Some(&lane), subject);
-        let mut is_first = true;
-        while let Some(step) = walk.step() {
-            match self.enter(errand, &step.registry, subject).await? {
-                None => {}
-                // A referral that may not be followed now leaves the question open.
-                Some(End::Closed { until, why, .. }) if !is_first => {
-                    let wait = Some(until.since(self.now()));
-                    let status = Status::Later { wait, words: why };
-                    walk.told(Reply {
-                        status,
-                        ..Reply::default()
-                    });
-                    continue;
-                }
-                Some(end) => return Ok(end),
-            }
-            let (reply, raw) = self.whois.exchange(&step.server, &step.line, subject).await;
-            errand.hear(&step.server.host, &step.line, raw);
-            walk.told(reply);
-            is_first = false;
-        }
-        let Some((reply, server, registry)) = walk.best() else {
-            return Ok(End::Nobody);
-        };
-        Ok(End::Given(Given {
-            source: errand.source,
-            asked: subject,
-            reply,
-            server: server.host,
-            registry,
-            keep: None,
-        }))
-    }
-
-    async fn over_dns(&self, errand: &mut Errand<'_>, subject: Subject) -> Result<End, Error> {
-        let Some(dns) = &self.dns else {
-            return Ok(End::Nobody);
-        };
-        if let Some(end) = self.enter(errand, "dns", subject).await? {
-            return Ok(end);
-        }
-        let told = dns.ask(subject).await;
-        errand.hear("dns", &subject.to_string(), told.raw);
-        Ok(End::Given(Given {
-            source: errand.source,
-            asked: subject,
-            reply: told.reply,
-            server: "dns".to_owned(),
-            registry: "dns".to_owned(),
-            keep: told.keep,
-        }))
-    }
-
     /// Waits for leave to ask a registry. `None` is leave; else it ends here. Before each try it looks
     /// whether somebody else has the answer by now: that is how no network is asked about twice.
-    async fn enter(
+    pub(super) async fn enter(
         &self,
         errand: &mut Errand<'_>,
         registry: &str,
@@ -346,15 +234,14 @@ impl Desk {
                     return Ok(Err(answer));
                 }
                 let now = self.now();
-                let permit = self.store.begin_question(
+                let question = Question {
                     registry,
-                    &gate,
-                    limits,
-                    errand.block,
-                    &errand.name,
-                    now,
-                    now.plus(lease),
-                );
+                    gate: &gate,
+                    block: errand.block,
+                    worker: &errand.name,
+                    lease_until: now.plus(lease),
+                };
+                let permit = self.store.begin_question(question, limits, now);
                 match permit.await? {
                     Permit::Busy => Err(Wait::Busy),
                     permit => Ok(Ok(permit)),
@@ -362,7 +249,7 @@ impl Desk {
             };
             let is_busy = |wait: &Wait| matches!(wait, Wait::Busy);
             let permit = match retry::patiently(Duration::from_secs(5), is_busy, attempt).await {
-                Ok(Err(answer)) => return Ok(Some(End::Known(answer))),
+                Ok(Err(answer)) => return Ok(Some(End::Known(Box::new(answer)))),
                 Ok(Ok(permit)) => permit,
                 Err(Wait::Store(error)) => return Err(error),
                 Err(Wait::Busy) if self.now() < errand.patience => continue,
@@ -383,7 +270,7 @@ impl Desk {
                     }
                     // It may have come between the look and the leave.
                     let known = self.remembered(errand.source, subject).await?;
-                    return Ok(known.map(End::Known));
+                    return Ok(known.map(|answer| End::Known(Box::new(answer))));
                 }
                 Permit::Closed { until, why } if until > errand.patience => {
                     return Ok(Some(closed(until, why)));
@@ -441,7 +328,7 @@ impl Desk {
 }
 
 impl Errand<'_> {
-    fn hear(&mut self, server: &str, question: &str, raw: String) {
+    pub(super) fn hear(&mut self, server: &str, question: &str, raw: String) {
         self.heard.push(Heard {
             source: self.source,
             server: server.to_owned(),

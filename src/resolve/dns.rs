@@ -36,8 +36,6 @@ pub(super) struct Told {
     pub(super) reply: Reply,
     /// The records as they came, for people to read.
     pub(super) raw: String,
-    /// How long the zones themselves let it be remembered, where they say so.
-    pub(super) keep: Option<Span>,
 }
 
 impl Dns {
@@ -90,7 +88,6 @@ impl Dns {
             return Told {
                 reply: Reply::default(),
                 raw: String::new(),
-                keep: None,
             };
         };
         let address = range.first();
@@ -109,11 +106,9 @@ impl Dns {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
-        Told {
-            reply: weigh(address, contacts.result, origins.result),
-            raw,
-            keep,
-        }
+        let mut reply = weigh(address, contacts.result, origins.result);
+        reply.keep = keep;
+        Told { reply, raw }
     }
 
     async fn look_up(&self, zone: Option<&Name>, address: Address) -> Records {
@@ -324,154 +319,8 @@ fn read_system(text: &str) -> Vec<SocketAddr> {
 }
 
 #[cfg(test)]
-#[path = "../../tests/flow/fake/dns.rs"]
-#[allow(dead_code, reason = "stories use the rest")]
-mod fake;
-
-#[cfg(test)]
 mod tests {
-    use std::iter;
-    use std::path::Path;
-
-    use super::fake::{self, Answer, Forgery};
     use super::*;
-
-    const CONTACTS: &str = "5.113.0.203.abuse-contacts.abusix.zone";
-    const ORIGINS: &str = "5.113.0.203.origin.asn.cymru.com";
-
-    async fn told(server: &fake::Dns, subject: &str) -> Told {
-        let mut settings = config::load(Some(Path::new("/dev/null")), iter::empty(), &[])
-            .unwrap()
-            .config
-            .resolve
-            .dns;
-        settings.resolver = server.place();
-        settings.timeout = Span(600);
-        let dns = Dns::new(&settings).unwrap();
-        dns.ask(subject.parse().unwrap()).await
-    }
-
-    fn mailboxes_of(reply: &Reply) -> String {
-        let all = reply.contacts.iter();
-        let all: Vec<&str> = all.map(|contact| contact.mailbox.as_str()).collect();
-        all.join(" ")
-    }
-
-    #[tokio::test]
-    #[rustfmt::skip]
-    async fn contacts_come_through_whatever_dns_does() {
-        let a = || Answer::txt("a@isp.example").boxed();
-        let long: Vec<String> = (0..160).map(|n| format!("padding-{n:03}-of-a-long-text,")).collect();
-        let long = long.concat() + "a@isp.example";
-        assert!(long.len() > 4096);
-        for (answer, expected) in [
-            (*a(), "a@isp.example"),
-            (Answer::texts(&[&["a@isp.", "example"]]), "a@isp.example"),
-            (Answer::texts(&[&["a@isp.example"], &["b@isp.example"]]), "a@isp.example b@isp.example"),
-            (Answer::txt("a@isp.example,b@isp.example"), "a@isp.example b@isp.example"),
-            (Answer::txt("no address"), "none"),
-            (Answer::txt("a@isp.example\r\nBcc: c@isp.example"), "none"),
-            (Answer::txt(""), "none"),
-            (Answer::Code(3), "none"),
-            (Answer::NoData, "none"),
-            (Answer::Code(fake::SERVFAIL), "later"),
-            (Answer::Code(fake::REFUSED), "later"),
-            (Answer::Silence, "later"),
-            (Answer::Late(a()), "a@isp.example"),
-            (Answer::Twice(a()), "a@isp.example"),
-            (Answer::TooLong(a()), "a@isp.example"),
-            (Answer::TooLong(Answer::txt(&long).boxed()), "a@isp.example"),
-            (Answer::Forged(Forgery::Id, a()), "a@isp.example"),
-            (Answer::OnlyForged(Forgery::Id, a()), "later"),
-            (Answer::OnlyForged(Forgery::Question, a()), "later"),
-            (Answer::Alias("one.example".to_owned()), "a@isp.example"),
-            (Answer::Alias("round.example".to_owned()), "none"),
-        ] {
-            let server = fake::Dns::at("127.0.0.1");
-            server
-                .on("one.example", Answer::Alias("two.example".to_owned()))
-                .on("two.example", *a())
-                .on("round.example", Answer::Alias(CONTACTS.to_owned()))
-                .on(CONTACTS, answer.clone());
-            let reply = told(&server, "203.0.113.5").await.reply;
-            let shown = match &reply.status {
-                Status::Found => mailboxes_of(&reply),
-                Status::NotFound => "none".to_owned(),
-                Status::Later { .. } => "later".to_owned(),
-                Status::Broken { .. } => "broken".to_owned(),
-            };
-            assert!(expected == shown, "{answer:?}: {shown}, not {expected}");
-            // Twice by UDP and once by TCP; a circle is left after some rounds.
-            let questions = server.questions().into_iter().filter(|one| one.name == CONTACTS).count();
-            assert!(questions <= if matches!(answer, Answer::Alias(_)) { 8 } else { 3 }, "{answer:?}: {questions} questions");
-        }
-    }
-
-    #[tokio::test]
-    async fn the_origin_says_where_it_belongs() {
-        let server = fake::Dns::at("127.0.0.1");
-        server.on(
-            ORIGINS,
-            Answer::Records {
-                ttl: 0,
-                texts: vec![vec![
-                    b"64500 | 203.0.113.0/24 | JP | apnic | 2001-01-01".to_vec(),
-                ]],
-            },
-        );
-        let first = told(&server, "203.0.113.5").await;
-        let (reply, range) = (first.reply, "203.0.113.0/24".parse().ok());
-        assert_eq!((reply.status, reply.range), (Status::Found, range));
-        assert_eq!((reply.asn, reply.country.as_str()), (Some(64500), "JP"));
-        assert!(reply.contacts.is_empty());
-        assert_eq!(first.keep, Some(Span::seconds(0)));
-
-        // With a contact but no answer about the origin it is found all the same.
-        server
-            .on(CONTACTS, Answer::txt("a@isp.example"))
-            .on(ORIGINS, Answer::Code(fake::SERVFAIL));
-        let told = told(&server, "203.0.113.0/24").await;
-        assert!(
-            told.reply.contacts.is_empty(),
-            "asked for its first address"
-        );
-        assert_eq!(
-            told.keep,
-            Some(Span::seconds(900)),
-            "as long as *none* may be kept"
-        );
-        let told = self::told(&server, "203.0.113.5").await;
-        assert_eq!(mailboxes_of(&told.reply), "a@isp.example");
-        assert_eq!(
-            (told.reply.range, told.keep),
-            (None, Some(Span::seconds(3600)))
-        );
-        assert!(told.raw.contains("TXT \"a@isp.example\""), "{}", told.raw);
-    }
-
-    #[tokio::test]
-    async fn an_ipv6_address_is_asked_for_by_nibbles() {
-        let server = fake::Dns::at("127.0.0.1");
-        let name = "f.1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2";
-        let origin = Answer::txt("64500 | 2001:db8::/32 | FR | ripencc | 2001-01-01");
-        server
-            .on(
-                &format!("{name}.abuse-contacts.abusix.zone"),
-                Answer::txt("a@isp.example"),
-            )
-            .on(&format!("{name}.origin6.asn.cymru.com"), origin);
-        let reply = told(&server, "2001:db8::1f").await.reply;
-        assert_eq!(mailboxes_of(&reply), "a@isp.example");
-        assert_eq!(reply.range, "2001:db8::/32".parse().ok());
-        assert_eq!(reply.registry, "ripe");
-        // Of an AS the zones know nothing, and are told nothing.
-        let before = server.questions().len();
-        assert_eq!(
-            told(&server, "AS64500").await.reply.status,
-            Status::NotFound
-        );
-        assert_eq!(server.questions().len(), before);
-    }
 
     #[test]
     fn addresses_are_spelt_backwards() {

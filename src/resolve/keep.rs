@@ -1,6 +1,6 @@
 //! What a reply comes to: an answer that is kept for its time, or a registry that is left alone.
 
-use super::answer::{Contact, Reply, Status};
+use super::answer::{Contact, Reply, Status, is_placeholder};
 use super::desk::{Desk, Inquiry};
 use crate::config::SourceName;
 use crate::model::{
@@ -26,8 +26,6 @@ pub(super) struct Given {
     pub(super) reply: Reply,
     pub(super) server: String,
     pub(super) registry: String,
-    /// How long the server lets it be remembered, where it says so.
-    pub(super) keep: Option<Span>,
 }
 
 impl Desk {
@@ -58,7 +56,7 @@ impl Desk {
         }
         let answer = self.answer(given);
         self.store.put_answer(&answer).await?;
-        Ok(Inquiry::Known(answer))
+        Ok(Inquiry::Known(Box::new(answer)))
     }
 
     fn answer(&self, given: Given) -> Answer {
@@ -77,7 +75,10 @@ impl Desk {
             (_, Some(range)) => Subject::Range(range),
             (Subject::Range(asked), None) => Subject::Range(block_around(asked.first(), SMALL)),
         };
-        let is_told = range.is_some() || matches!(given.asked, Subject::As(_));
+        // A zone has contacts for an address and names no network: they count for what is around it.
+        let is_told = range.is_some()
+            || given.source == SourceName::Dns
+            || matches!(given.asked, Subject::As(_));
         let (outcome, reason, counts_for) = self.outcome(&given.reply, &given.server, is_told);
         // What is said of another network is not said of this one.
         let reply = if is_told {
@@ -85,7 +86,9 @@ impl Desk {
         } else {
             Reply::default()
         };
-        let counts_for = given.keep.map_or(counts_for, |keep| counts_for.min(keep));
+        // Not shorter than after a fault, or a run would ask again what it has just been told.
+        let kept_for = reply.keep.map(|keep| keep.max(self.settings.fault_for));
+        let counts_for = kept_for.map_or(counts_for, |keep| keep.min(counts_for));
         let now = self.now();
         Answer {
             source: given.source.as_str().to_owned(),
@@ -107,8 +110,12 @@ impl Desk {
     /// What a reply comes to, in words and as a fact, and how long that counts.
     fn outcome(&self, reply: &Reply, server: &str, is_told: bool) -> (AnswerOutcome, String, Span) {
         let settings = &self.settings;
-        let tier = |contact: &Contact| contact.tier;
-        let tier = reply.contacts.first().map_or(Tier::None, tier);
+        // The placeholder of a national registry answers for nobody.
+        let contacts = reply.contacts.iter();
+        let contacts: Vec<&Contact> = contacts
+            .filter(|contact| !is_placeholder(&contact.mailbox))
+            .collect();
+        let tier = contacts.first().map_or(Tier::None, |first| first.tier);
         match &reply.status {
             Status::Broken { words } | Status::Later { words, .. } => (
                 AnswerOutcome::Fault,
@@ -116,8 +123,7 @@ impl Desk {
                 settings.fault_for,
             ),
             Status::Found if is_told && tier != Tier::None => {
-                let mailboxes: Vec<Mailbox> = reply
-                    .contacts
+                let mailboxes: Vec<Mailbox> = contacts
                     .iter()
                     .map(|contact| contact.mailbox.clone())
                     .collect();
@@ -126,7 +132,7 @@ impl Desk {
                     Tier::Remarks => "address for abuse in a remark",
                     Tier::Contact | Tier::None => "technical contact",
                 };
-                let doubt = match reply.contacts.first().is_some_and(|first| first.doubtful) {
+                let doubt = match contacts.first().is_some_and(|first| first.doubtful) {
                     true => ", which the registry could not validate",
                     false => "",
                 };

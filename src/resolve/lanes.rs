@@ -247,6 +247,7 @@ impl Round {
                 Some(answer) => answer,
                 None => match self.ask(*source, subject).await? {
                     Inquiry::Known(answer) => {
+                        let answer = *answer;
                         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
                         known.add(*source, answer.clone());
                         answer
@@ -330,14 +331,14 @@ fn behind(subject: Subject, address: Address) -> Option<Subject> {
     Some(Subject::Range(rest))
 }
 
+/// By first address, and among equals the widest first.
+type ByAddress = BTreeMap<(u128, std::cmp::Reverse<u128>), Answer>;
+
 /// The answers of this round, found without the database.
 #[derive(Debug, Default)]
 struct Known {
     /// By source, then by first address; inner networks stand behind those around them.
-    answers: Vec<(
-        SourceName,
-        BTreeMap<(u128, std::cmp::Reverse<u128>), Answer>,
-    )>,
+    answers: Vec<(SourceName, ByAddress)>,
 }
 
 impl Known {

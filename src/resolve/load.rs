@@ -10,8 +10,8 @@ use crate::store::{Error, Store, TableLoad};
 /// Systems held at once; there are some 120,000 in the world.
 const SYSTEMS: usize = 200_000;
 
-/// Networks stored in one transaction.
-const CHUNK: usize = 5_000;
+/// Networks stored in one transaction; each costs a wait for the disk.
+const CHUNK: usize = 20_000;
 
 /// Rows of a table between two looks at whether to stop.
 const ROWS: usize = 5_000;
@@ -59,6 +59,7 @@ pub(super) struct Destination<'a> {
     pub(super) store: Option<&'a Store>,
     pub(super) by: &'a str,
     pub(super) now: Timestamp,
+    pub(super) progress: &'a Progress,
 }
 
 /// Networks and systems of one file, not yet stored.
@@ -100,7 +101,8 @@ impl<'a> Batch<'a> {
         self.networks.is_full() || self.systems.len() >= SYSTEMS
     }
 
-    /// Stores what it holds; of what was told twice, the last counts.
+    /// Stores what it holds, or as much of it as there is time for; of what was told twice, the last
+    /// counts.
     ///
     /// # Errors
     /// The database's. Chunks stored by then stay, and loading again finds them.
@@ -113,6 +115,9 @@ impl<'a> Batch<'a> {
             store
                 .put_registered(&chunk, self.teller, &self.done.name, self.to.now)
                 .await?;
+            if self.to.progress.is_stopped() {
+                break;
+            }
         }
         self.networks.clear();
         // A stable sort keeps the last behind; turned round, it is the one that is kept.
@@ -163,8 +168,13 @@ pub async fn load_table(
     now: Timestamp,
     progress: &Progress,
 ) -> Result<TableDone, Error> {
-    let to = Destination { store, by, now };
-    load_rows(to, rows, name, |read| progress.add(read), progress).await
+    let to = Destination {
+        store,
+        by,
+        now,
+        progress,
+    };
+    load_rows(to, rows, name, |read| progress.add(read)).await
 }
 
 /// As [`load_table`]; `tell` hears of every so many rows read.
@@ -173,10 +183,9 @@ pub(super) async fn load_rows(
     mut rows: Rows,
     name: &str,
     tell: impl Fn(u64),
-    progress: &Progress,
 ) -> Result<TableDone, Error> {
     let mut batch = Batch::new(to, Teller::Table, TableDone::of(name));
-    while !progress.is_stopped() {
+    while !to.progress.is_stopped() {
         let mut read = 0;
         for row in rows.by_ref().take(ROWS) {
             read += 1;

@@ -33,7 +33,6 @@ const ACCEPTED: &str = "application/rdap+json, application/json";
 /// Clients of all RDAP servers; connections are kept and used again.
 pub(super) struct Rdap {
     bootstrap: Bootstrap,
-    complaints: Vec<String>,
     client: Client,
     reach: Reach,
     timeout: Duration,
@@ -56,7 +55,7 @@ impl Rdap {
     /// # Errors
     /// In words, when TLS cannot be set up.
     pub(super) fn new(settings: &config::Resolve) -> Result<Self, String> {
-        let (bootstrap, complaints) = Bootstrap::load(&settings.rdap.bootstrap);
+        let (bootstrap, _) = Bootstrap::load(&settings.rdap.bootstrap);
         let reach = Reach::new(&settings.reach);
         let timeout = settings.rdap.timeout.to_std();
         let client = Client::builder()
@@ -73,16 +72,10 @@ impl Rdap {
             .map_err(|fault| format!("RDAP: {}", root(&fault)))?;
         Ok(Self {
             bootstrap,
-            complaints,
             client,
             reach,
             timeout,
         })
-    }
-
-    /// What is wrong with the files of `resolve.rdap.bootstrap`, each with what counts instead.
-    pub(super) fn complaints(&self) -> &[String] {
-        &self.complaints
     }
 
     /// Where to ask first; `None` where no registry answers for it over RDAP.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::atlas::{self, Entry, Table, describe, reach};
+use super::atlas::{self, Entry, Table};
 use super::csirt::Csirts;
 use super::rules::Overrides;
 use super::told::{LIVE, Told, is_enough};
@@ -223,7 +223,8 @@ impl Sources {
             AnswerOutcome::Contact(tier, mailboxes) => {
                 let inner = self.chain(spot).first().map(|one| one.range);
                 let range = answer.range();
-                let is_own = range.is_none() || inner.is_none_or(|inner| Some(inner) == range);
+                let is_own =
+                    inner.is_none_or(|inner| range.is_none_or(|told| inner.contains(told)));
                 let via = if is_own { Via::Own } else { Via::Parent };
                 let rungs = mailboxes
                     .iter()
@@ -269,7 +270,7 @@ impl Sources {
             return Says::Nobody("no network in the table holds this address".to_owned());
         };
         let may_climb = self.ladder.contains(&RungName::Parent);
-        let reach = reach(chain);
+        let reach = atlas::reach(chain);
         let rungs: Vec<Rung> = reach
             .iter()
             .enumerate()
@@ -282,13 +283,13 @@ impl Sources {
         Says::Nobody(match reach.len() {
             within if within < chain.len() => format!(
                 "{} has no contact, and the ranges around it do not answer for it: \
-                 its maintainer says that it is an end user's own",
-                describe(&chain[within - 1])
+                 it is an end user's own, or mirrored from elsewhere",
+                atlas::describe(&chain[within - 1])
             ),
-            1 => format!("{} has no contact", describe(innermost)),
+            1 => format!("{} has no contact", atlas::describe(innermost)),
             _ => format!(
                 "neither {} nor the ranges around it have a contact",
-                describe(innermost)
+                atlas::describe(innermost)
             ),
         })
     }

@@ -175,11 +175,10 @@ impl<'a> Walk<'a> {
             best.contacts.clear();
         }
         // A second opinion that cannot be had changes nothing, unless it would be the first one.
-        if is_authority || (self.best.is_none() && hop.kind == Kind::Main) {
-            if self.open.is_none() {
-                self.open = Some(status);
-                self.open_by = self.asked.len().saturating_sub(1);
-            }
+        let would_be_first = self.best.is_none() && hop.kind == Kind::Main;
+        if (is_authority || would_be_first) && self.open.is_none() {
+            self.open = Some(status);
+            self.open_by = self.asked.len().saturating_sub(1);
         }
     }
 

@@ -3,7 +3,7 @@
 use sqlx::Row;
 
 use super::{Error, Store};
-use crate::model::{Limits, Permit, Span, Timestamp};
+use crate::model::{Limits, Permit, Question, Span, Timestamp};
 
 const DAY: i64 = 86_400_000;
 
@@ -18,22 +18,24 @@ pub struct RegistryLine {
 }
 
 impl Store {
-    /// Asks for leave to put one question about something in `block` to a registry, by the `gate` that
-    /// faults close. The slot that is
-    /// granted comes back by [`end_question`](Self::end_question), or by itself at `lease_until`.
+    /// Asks for leave to put a question to a registry. The slot that is granted comes back by
+    /// [`end_question`](Self::end_question), or by itself when the lease ends.
     ///
     /// # Errors
     /// The database's.
     pub async fn begin_question(
         &self,
-        registry: &str,
-        gate: &str,
+        question: Question<'_>,
         limits: Limits,
-        block: i64,
-        worker: &str,
         now: Timestamp,
-        lease_until: Timestamp,
     ) -> Result<Permit, Error> {
+        let Question {
+            registry,
+            gate,
+            block,
+            worker,
+            lease_until,
+        } = question;
         let mut tx = self.begin().await?;
         sqlx::query(
             "INSERT INTO registry (name, next_at, day, asked, closed_why, faults)

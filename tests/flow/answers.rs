@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use lapwing::model::AddressRange;
+use lapwing::resolve::{Form, try_answer};
 use serde_json::Value;
 
 fn told(form: &str, file: &str, query: Option<&str>, input: &[u8]) -> Value {
@@ -82,6 +83,61 @@ fn answers_are_read_as_is_written_beside_them() {
         wrong.is_empty(),
         "read otherwise than is written beside:\n{wrong}"
     );
+}
+
+/// Whatever a server sends costs it no more than its own answer.
+#[test]
+fn nothing_that_is_sent_breaks_the_parser() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/answers");
+    let mut state = 11_u64;
+    let mut random = |below: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below.max(1)
+    };
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let whole = fs::read(&path).unwrap();
+        for round in 0..40 {
+            let mut bytes = whole.clone();
+            for _ in 0..=round {
+                if bytes.is_empty() {
+                    break;
+                }
+                let at = random(bytes.len());
+                match random(4) {
+                    0 => bytes.truncate(at.max(1)),
+                    1 => drop(bytes.drain(at..(at + random(30)).min(bytes.len()))),
+                    2 => bytes
+                        .splice(at..at, whole[..random(60).min(whole.len())].to_vec())
+                        .for_each(drop),
+                    _ => bytes[at] = random(256) as u8,
+                }
+            }
+            for form in [Form::Whois, Form::Rdap] {
+                let tried = try_answer(form, &bytes, None);
+                assert!(tried.emails.len() <= 50, "{}", path.display());
+            }
+        }
+    }
+    for unit in [
+        "@",
+        "a@b.example ",
+        "http://",
+        ":",
+        "\0",
+        "\r",
+        "[",
+        "% Abuse contact for '",
+        "inetnum: 192.0.2.0/24\n\n",
+    ] {
+        let bytes = unit.repeat(200_000 / unit.len());
+        for form in [Form::Whois, Form::Rdap] {
+            let tried = try_answer(form, bytes.as_bytes(), None);
+            assert!(tried.emails.len() <= 50, "{unit:?}");
+        }
+    }
 }
 
 /// The bars of the contact rules, on real answers with labels made by reading them.

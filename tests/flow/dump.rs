@@ -194,7 +194,7 @@ story!(suspects_find_the_desks_that_a_database_names, world, {
     assert_eq!(
         end_user[0].reason,
         "192.0.2.128/27 (END-USER) has no contact, and the ranges around it do not answer for it: \
-         its maintainer says that it is an end user's own"
+         it is an end user's own, or mirrored from elsewhere"
     );
 });
 

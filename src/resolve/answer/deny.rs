@@ -62,6 +62,13 @@ pub(in crate::resolve) fn is_placeholder(mailbox: &Mailbox) -> bool {
     NATIONAL.iter().any(|domain| is_at(mailbox, domain))
 }
 
+/// Whether a text names a registry of the world.
+pub(super) fn is_registry(text: &str) -> bool {
+    let text = text.to_lowercase();
+    let words = REGISTRIES.iter().take(5).flat_map(|(_, words)| *words);
+    words.into_iter().any(|words| stands_alone(&text, words))
+}
+
 fn is_at(mailbox: &Mailbox, domain: &str) -> bool {
     let at = mailbox.domain();
     at.strip_suffix(domain)

@@ -72,8 +72,9 @@ fn of_part(part: &scan::Part, asked: Option<AddressRange>) -> Option<Reply> {
     if found.is_none() && is_mute && !status::is_cut(part) {
         return None;
     }
+    let is_known = found.is_some();
     let mut reply = found.unwrap_or_default();
-    if has_network || reply.leads.is_empty() || matches!(said, Status::Later { .. }) {
+    if !is_known || matches!(said, Status::Later { .. }) {
         reply.status = said;
     }
     if status::is_cut(part) && !matches!(reply.status, Status::Later { .. }) {
@@ -105,6 +106,8 @@ pub(super) struct Reply {
     pub(super) form: Option<String>,
     /// Where, or for what, to ask on.
     pub(super) leads: Vec<Lead>,
+    /// How long whoever answered lets it be remembered, where it says so.
+    pub(super) keep: Option<Span>,
 }
 
 /// A mailbox as an answer gives it.

@@ -3,7 +3,7 @@
 
 use super::people::People;
 use super::scan::{Block, Part};
-use super::{Lead, MOST_AROUND, Reply, Status, distance, placeholder, range};
+use super::{Lead, MOST_AROUND, Reply, Status, deny, distance, placeholder, range};
 use crate::model::{AddressRange, parse_asn};
 use crate::resolve::registries::WHOIS_PORT;
 
@@ -80,7 +80,12 @@ impl Holding<'_> {
     }
 
     fn is_placeholder(&self) -> bool {
-        placeholder::is_one(self.block.get("netname"), &self.said(), self.range)
+        let (name, said) = (self.block.get("netname"), self.said());
+        // What a registry holds to hand out, under its own name.
+        let status = self.block.get("status");
+        let is_stock = status.eq_ignore_ascii_case("allocated unspecified")
+            && (deny::is_registry(name) || deny::is_registry(self.block.get("descr")));
+        is_stock || placeholder::is_one(name, &said, self.range)
     }
 }
 

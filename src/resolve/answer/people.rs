@@ -254,6 +254,10 @@ fn mailboxes<'a>(block: &'a Block, keys: &'a [&str]) -> impl Iterator<Item = Mai
 
 /// Mailboxes that nothing calls one for abuse; one whose name does goes first.
 fn general(person: &Block, reply: &mut Reply) {
+    // NIC.br's are the owner's own, and mostly hidden.
+    if reply.registry == "nicbr" {
+        return;
+    }
     let mut found: Vec<Mailbox> = mailboxes(person, &["e-mail"]).collect();
     found.sort_by_key(|one| !one.as_str().contains("abuse"));
     reply.note(Tier::Contact, handle(person).unwrap_or_default(), found);

@@ -4,8 +4,8 @@
 use serde_json::Value;
 
 use super::{Lead, Reply, Status, charset, objects, placeholder, range, remarks, status, vcard};
+use crate::model::Subject;
 use crate::model::Tier;
-use crate::resolve::Subject;
 use crate::resolve::registries::WHOIS_PORT;
 
 /// Entities within entities.

@@ -1,6 +1,7 @@
 //! Free text of registries: which of the mailboxes in it are for reports of abuse.
 
 use super::MOST;
+use super::scan::start_of;
 use crate::model::Mailbox;
 
 /// What remarks say, in their order.
@@ -34,7 +35,7 @@ enum Topic {
 }
 
 /// Abuse in the words of its reporters, and of some languages.
-const ABUSE: [&str; 27] = [
+const ABUSE: [&str; 23] = [
     "abuse",
     "abuso",
     "abusi",
@@ -54,15 +55,14 @@ const ABUSE: [&str; 27] = [
     "worm",
     "ddos",
     "botnet",
-    "incident",
-    "complain",
-    "violation",
-    "fraud",
     "злоупотреб",
     "迷惑",
     "滥用",
     "스팸",
 ];
+
+/// What may be about abuse, or about anything.
+const FAULTS: [&str; 4] = ["incident", "complain", "violation", "fraud"];
 
 const OTHER: [&str; 30] = [
     "peering",
@@ -97,25 +97,33 @@ const OTHER: [&str; 30] = [
     "inquir",
 ];
 
-const NOT: [&str; 17] = [
+const NOT: [&str; 22] = [
     "delist",
     "de-list",
     "blacklist remov",
     "rbl remov",
-    "validated",
+    "validated on",
     "is invalid",
-    "do not",
-    "don't",
-    "not for abuse",
-    "no abuse",
-    "non-abuse",
-    "not send",
-    "never",
-    "correction",
     "invalid contact",
+    "do not send",
+    "do not mail",
+    "do not report",
+    "do not use",
+    "do not contact",
+    "don't send",
+    "don't use",
+    "never send",
+    "not be sent",
+    "not for abuse",
+    "non-abuse",
+    "except abuse",
+    "except for abuse",
+    "correction",
     "unsubscribe",
-    "except",
 ];
+
+/// Words of courts as much as of abuse desks: what stands beside them decides.
+const LAW: [&str; 4] = ["legal", "law enforcement", "copyright", "vulnerabilit"];
 
 /// Lines that a heading reaches down to.
 const REACH: usize = 4;
@@ -137,7 +145,7 @@ const REGISTRIES: [&str; 9] = [
 
 pub(super) fn read<'a>(lines: impl Iterator<Item = &'a str>) -> Remarks {
     let lines: Vec<&str> = lines
-        .map(|line| line.trim_matches(|c: char| " \t\r*|#+=-".contains(c)))
+        .map(|line| start_of(line).trim_matches(|c: char| " \t\r*|#+=-".contains(c)))
         .collect();
     let mut found = Remarks::default();
     let lower: Vec<String> = lines.iter().map(|line| line.to_lowercase()).collect();
@@ -164,6 +172,7 @@ pub(super) fn read<'a>(lines: impl Iterator<Item = &'a str>) -> Remarks {
 
 /// All full addresses in a field that holds nothing else.
 pub(super) fn mailboxes(text: &str) -> impl Iterator<Item = Mailbox> {
+    let text = start_of(text);
     let found = places(text)
         .into_iter()
         .filter(|place| matches!(place.kind, Kind::Mailbox));
@@ -222,14 +231,8 @@ fn topic(clause: &str) -> Option<Topic> {
             let stands = |words: &[&str]| words.iter().any(|word| begins_a_word(sentence, word));
             if stands(&NOT) {
                 Some(Topic::Not)
-            } else if stands(&ABUSE) {
-                Some(
-                    if stands(&["legal", "law enforcement", "copyright", "vulnerabilit"]) {
-                        Topic::Other
-                    } else {
-                        Topic::Abuse
-                    },
-                )
+            } else if stands(&ABUSE) || stands(&FAULTS) && !stands(&LAW) {
+                Some(Topic::Abuse)
             } else {
                 stands(&OTHER).then_some(Topic::Other)
             }

@@ -53,12 +53,20 @@ const OPENINGS: [&str; 8] = [
     "[ jpnic database",
 ];
 
+/// In bytes; ARIN's comments hold certificates of half of it.
+const LONGEST_LINE: usize = 4096;
+
 pub(super) fn parts(text: &str) -> Vec<Part> {
     let mut scanner = Scanner::default();
     for line in text.lines() {
-        scanner.line(line);
+        scanner.line(start_of(line));
     }
     scanner.parts
+}
+
+/// As much of a line as is read: one without end is no line.
+pub(super) fn start_of(line: &str) -> &str {
+    &line[..line.floor_char_boundary(LONGEST_LINE)]
 }
 
 impl Part {

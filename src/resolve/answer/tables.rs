@@ -38,50 +38,40 @@ fn mailboxes<'a>(block: &'a Block, keys: &'a [&str]) -> impl Iterator<Item = Mai
 
 const KOREAN_MAIL: [&str; 3] = ["e-mail", "전자우편", "전자우편주소"];
 
+const ENGLISH: [&str; 3] = ["ipv4 address", "ipv6 address", "as number"];
+const KOREAN: [&str; 3] = ["ipv4주소", "ipv6주소", "as번호"];
+
+/// What was asked about as it stands in one language, and the blocks below it.
+type Entry<'a> = (Option<AddressRange>, Option<u32>, Vec<&'a Block>);
+
 /// KRNIC shows the provider's block and then the customer's, each in Korean and in English; the
 /// provider is who can do something.
 fn korea(part: &Part) -> Option<Reply> {
-    let mut groups: Vec<(AddressRange, Vec<&Block>)> = Vec::new();
-    for language in ["address", "주소"] {
-        for block in &part.blocks {
-            let is_range = |key: &str| {
-                (key.starts_with("ipv4") || key.starts_with("ipv6")) && key.ends_with(language)
-            };
-            let own = block.attributes.iter().find(|one| is_range(&one.key));
-            match own.and_then(|one| range::parse(&one.value)) {
-                Some(range) => groups.push((range, vec![block])),
-                None => {
-                    let is_other = block.attributes.iter().any(|one| {
-                        one.key.starts_with("ipv4주소") || one.key.starts_with("ipv6주소")
-                    });
-                    match groups.last_mut() {
-                        Some((_, blocks)) if !is_other => blocks.push(block),
-                        _ => {}
-                    }
-                }
-            }
-        }
-        if !groups.is_empty() {
-            break;
-        }
-    }
+    let entries = entries(part, &ENGLISH, &KOREAN);
+    let entries = if entries.is_empty() {
+        self::entries(part, &KOREAN, &ENGLISH)
+    } else {
+        entries
+    };
     let is_customer = |blocks: &[&Block]| {
         first(blocks, &["network type", "네트워크 구분"]).eq_ignore_ascii_case("customer")
     };
-    let place = groups
-        .iter()
-        .position(|(_, blocks)| !is_customer(blocks))
-        .or((!groups.is_empty()).then_some(0))?;
-    let (range, blocks) = &groups[place];
-    let mut reply = of("krnic", "KR", Some(*range));
-    reply.name = first(
-        blocks,
-        &["service name", "network name", "서비스명", "네트워크 이름"],
-    )
-    .to_owned();
+    let provider = entries.iter().find(|(_, _, blocks)| !is_customer(blocks));
+    let (range, asn, blocks) = provider.or(entries.first())?;
+    let mut reply = of("krnic", "KR", *range);
+    reply.asn = *asn;
+    let names = [
+        "service name",
+        "network name",
+        "as name",
+        "서비스명",
+        "네트워크 이름",
+        "as이름",
+    ];
+    reply.name = first(blocks, &names).to_owned();
     reply.holder = first(blocks, &["organization name", "org name", "기관명"]).to_owned();
     reply.add_handle(&reply.name.clone());
-    let all = groups.iter().flat_map(|(_, blocks)| blocks.iter().copied());
+    let all = entries.iter().flat_map(|(_, _, blocks)| blocks);
     for block in all.filter(|block| block.section.contains("abuse")) {
         reply.note(Tier::Explicit, "", mailboxes(block, &KOREAN_MAIL));
     }
@@ -91,6 +81,27 @@ fn korea(part: &Part) -> Option<Reply> {
         reply.note(Tier::Contact, "", mailboxes(block, &KOREAN_MAIL));
     }
     Some(reply)
+}
+
+fn entries<'a>(part: &'a Part, keys: &[&str], other_language: &[&str]) -> Vec<Entry<'a>> {
+    // JPNIC writes `AS Number`, too.
+    let says = |line: &str| line.contains("krnic") || line.contains("kisa");
+    let mut lines = part.comments.iter().map(String::as_str).chain(part.loose());
+    let is_korean = lines.any(|line| says(&line.to_lowercase()));
+    let mut entries: Vec<Entry<'_>> = Vec::new();
+    for block in &part.blocks {
+        let value = first(&[block], keys);
+        let range = range::parse(value);
+        let asn = parse_asn(value).filter(|_| is_korean && range.is_none());
+        if range.is_some() || asn.is_some() {
+            entries.push((range, asn, vec![block]));
+        } else if let Some((_, _, blocks)) = entries.last_mut()
+            && first(&[block], other_language).is_empty()
+        {
+            blocks.push(block);
+        }
+    }
+    entries
 }
 
 /// JPNIC's fields are lettered; their names are Japanese, or English where `/e` was asked for.

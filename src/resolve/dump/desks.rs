@@ -203,19 +203,20 @@ impl Desks {
 
     /// Who answers for a network or a system.
     pub(super) fn ask(&self, source: &str, object: &Object) -> Answer {
-        if !OWN_DATABASES.contains(&source) {
+        if !source.is_empty() && !OWN_DATABASES.contains(&source) {
             return Answer {
                 ends_ladder: true,
                 ..Answer::default()
             };
         }
-        let ends_ladder = [Key::MntBy, Key::MntLower].into_iter().any(|key| {
-            object.handles(key).any(|by| {
-                REGISTRY_MAINTAINERS
-                    .iter()
-                    .any(|one| one.eq_ignore_ascii_case(by))
-            })
-        });
+        let is_registry_maintainer = |by: &str| {
+            REGISTRY_MAINTAINERS
+                .iter()
+                .any(|one| one.eq_ignore_ascii_case(by))
+        };
+        let ends_ladder = [Key::MntBy, Key::MntLower]
+            .into_iter()
+            .any(|key| object.handles(key).any(is_registry_maintainer));
         let mut answer = Answer {
             ends_ladder,
             ..Answer::default()

@@ -86,7 +86,12 @@ pub async fn load_tables(
         before: 0,
         consumed: Arc::default(),
     };
-    let to = Destination { store, by, now };
+    let to = Destination {
+        store,
+        by,
+        now,
+        progress,
+    };
     let (databases, others): (Vec<Input>, Vec<Input>) = inputs
         .into_iter()
         .partition(|input| matches!(input.content, Content::Database(_)));
@@ -94,9 +99,7 @@ pub async fn load_tables(
     for input in others {
         meter.begin(&input.consumed);
         done.push(match input.content {
-            Content::Table(rows) => {
-                load_rows(to, rows, &input.name, |_| meter.tell(), progress).await?
-            }
+            Content::Table(rows) => load_rows(to, *rows, &input.name, |_| meter.tell()).await?,
             Content::Statistics(text) => {
                 let batch = Batch::new(to, Teller::Statistics, TableDone::of(&input.name));
                 load_statistics(batch, text, &meter).await?
@@ -240,7 +243,7 @@ struct Input {
 enum Content {
     Database(Text),
     Statistics(Text),
-    Table(Rows),
+    Table(Box<Rows>),
 }
 
 impl Input {
@@ -267,10 +270,10 @@ impl Input {
             Kind::Database if path.as_os_str() == "-" => return Err(TableError::Piped { name }),
             Kind::Table => {
                 let rows = table::read(text, &name, None, from.map);
-                Content::Table(rows.map_err(|error| TableError::Foreign {
+                Content::Table(Box::new(rows.map_err(|error| TableError::Foreign {
                     name: name.clone(),
                     error,
-                })?)
+                })?))
             }
             Kind::Database => Content::Database(text),
             Kind::Statistics => Content::Statistics(text),

@@ -62,7 +62,7 @@ pub(super) fn told(object: &Object, desks: &Desks) -> Result<Told, Refusal> {
         let head = name.get(..of.len());
         head.is_some_and(|head| head.eq_ignore_ascii_case(of))
     };
-    if PLACEHOLDERS.iter().any(|of| is_placeholder(&of)) {
+    if PLACEHOLDERS.iter().any(is_placeholder) {
         return Ok(Told::Placeholder);
     }
     let answer = desks.ask(&source, object);

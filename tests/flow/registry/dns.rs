@@ -16,6 +16,7 @@ fn lookup(world: &World, server: &Dns, subject: &str) -> Ran {
         .env("LAPWING_DATABASE_URL", &world.url)
         .env("LAPWING_RESOLVE__LADDER", "")
         .env("LAPWING_RESOLVE__DNS__RESOLVER", server.place())
+        .env("LAPWING_RESOLVE__PATIENCE", "0s")
         .env("LAPWING_RESOLVE__DNS__TIMEOUT", "800ms")
         .env("LAPWING_RESOLVE__DNS__CONTACTS", "contacts.example")
         .env("LAPWING_RESOLVE__DNS__ORIGINS", "origins.example")
@@ -66,17 +67,21 @@ async fn a_record_is_a_contact_and_a_fault_is_later() {
         (Answer::OnlyForged(Forgery::Id, a()), "deferred"),
         (Answer::OnlyForged(Forgery::Question, a()), "deferred"),
         (Answer::Alias("one.example".to_owned()), found),
+        (Answer::Alias("round.example".to_owned()), "unresolved"),
     ] {
         let world = World::on_sqlite().await;
         let server = Dns::at("127.0.0.1");
         server
             .on("one.example", Answer::Alias("two.example".to_owned()))
             .on("two.example", *a())
+            .on("round.example", Answer::Alias(CONTACTS.to_owned()))
             .on(CONTACTS, answer.clone());
         let ran = lookup(&world, &server, "203.0.113.5");
         assert!(!ran.out.contains("evil.example"), "{answer:?}: {}", ran.out);
         assert_eq!(shown(&ran).0, expected, "{answer:?}: {ran:?}");
-        let asked = server.questions().len();
+        // UDP may lose it, and TCP may be needed; a circle is left after some rounds.
+        let asked = server.questions().into_iter();
+        let asked = asked.filter(|one| one.name == CONTACTS).count();
         assert!(asked <= 8, "{answer:?}: {asked} questions");
     }
 }
@@ -102,5 +107,30 @@ async fn the_origin_says_where_it_belongs() {
         shown(&lookup(&world, &server, "203.0.113.77")).0,
         "matched a@isp.example"
     );
+    assert_eq!(server.questions().len(), asked);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ipv6_address_is_asked_for_by_nibbles() {
+    let world = World::on_sqlite().await;
+    let server = Dns::at("127.0.0.1");
+    let name = "f.1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2";
+    server
+        .on(
+            &format!("{name}.contacts.example"),
+            Answer::txt("a@isp.example"),
+        )
+        .on(
+            &format!("{name}.origins6.example"),
+            Answer::txt("64500 | 2001:db8::/32 | FR | ripencc | 2001-01-01"),
+        );
+    let (said, one) = shown(&lookup(&world, &server, "2001:db8::1f"));
+    assert_eq!(
+        (said.as_str(), &one["country"]),
+        ("matched a@isp.example", &"FR".into())
+    );
+    // Of an AS the zones know nothing, and are told nothing.
+    let asked = server.questions().len();
+    assert_eq!(shown(&lookup(&world, &server, "AS64501")).0, "unresolved");
     assert_eq!(server.questions().len(), asked);
 }

@@ -70,6 +70,7 @@ impl Globe {
             .env("LAPWING_RESOLVE__LADDER", "")
             .env("LAPWING_RESOLVE__REACH", reach)
             .env("LAPWING_RESOLVE__RDAP__BOOTSTRAP", self.world.dir())
+            .env("LAPWING_RESOLVE__PATIENCE", "0s")
             .env("LAPWING_RESOLVE__WHOIS__TIMEOUT", "700ms")
             .env("LAPWING_RESOLVE__REGISTRY__OTHER__EVERY", "0s")
             .env("LAPWING_INTAKE__ALLOW_DOCUMENTATION", "true")
@@ -114,7 +115,7 @@ fn shown(name: &str, ran: &Ran) -> String {
 /// A network of RIPE's with its desk, and the line that ends the answer.
 fn ripe(desk: &str) -> String {
     format!(
-        "% This is the Test Database query service.\n\n\
+        "% This is the RIPE Database query service.\n\n\
          % Abuse contact for '203.0.113.0 - 203.0.113.255' is '{desk}'\n\n\
          inetnum:        203.0.113.0 - 203.0.113.255\n\
          netname:        TEST-NET\n\
@@ -163,7 +164,7 @@ async fn an_answer_is_an_answer_and_all_else_is_later() {
     let found = "matched abuse@isp.example";
     let limited = |line: &str| {
         Script::says(&format!(
-            "% This is the Test Database query service.\n\n{line}\n\n% This query was served by the Test Database Query Service\n"
+            "% This is the RIPE Database query service.\n\n{line}\n\n% This query was served by the Test Database Query Service\n"
         ))
     };
     for (name, script, expected) in [
