@@ -64,6 +64,12 @@ pub(super) async fn resolve(context: &Context, options: &OfCampaign) -> anyhow::
             done.pieces
         ));
     }
+    if totals.of("form") > 0 {
+        text.push_str(&format!(
+            "{} in networks that want a web form filled in instead of mail\n",
+            count(totals.of("form"), "suspect")
+        ));
+    }
     if done.questions > 0 {
         text.push_str(&format!(
             "{} put to registries\n",
