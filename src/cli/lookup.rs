@@ -7,7 +7,7 @@ use serde::de::value::Error as Unknown;
 use super::Ended;
 use super::arguments::Lookup as Options;
 use super::context::{Context, Usage};
-use super::worker::worker;
+use super::worker::{bury_askers, worker};
 use crate::config::SourceName;
 use crate::model::{RangeError, Subject, Verdict};
 use crate::resolve::{self, Lookup, Wish};
@@ -28,6 +28,7 @@ pub(super) async fn lookup(context: &Context, options: &Options) -> anyhow::Resu
     for complaint in resolve::complaints(work.settings) {
         eprintln!("warning: {complaint}");
     }
+    bury_askers(context, &store, None).await?;
     let watch = context.watch("asking");
     let found = resolve::lookup(&work, subject, &wish, &watch.progress).await?;
     drop(watch);

@@ -6,7 +6,7 @@ use super::Ended;
 use super::arguments::{OfCampaign, Send, Status};
 use super::context::{Context, Watch};
 use super::output::{count, print_raw};
-use super::worker::{bury_the_dead, worker};
+use super::worker::{bury_askers, bury_the_dead, worker};
 use crate::model::{Campaign, CampaignState, Clock};
 use crate::report::Report;
 use crate::send::{Courier, Done, Settings};
@@ -35,6 +35,7 @@ pub(super) async fn resolve(context: &Context, options: &OfCampaign) -> anyhow::
         context.out.say(&counts, lines.join("\n"))?;
         return Ok(Ended::Well);
     }
+    bury_askers(context, &store, Some(&campaign)).await?;
     let done = resolve::run_once(&work, &campaign, &watch.progress).await?;
     if let Some(code) = watch.stopped_by() {
         context.out.say(&done, "Stopped; run it again to go on.")?;

@@ -1,4 +1,4 @@
-//! Who a worker is, and whether one that holds letters is still alive.
+//! Who a worker is, and whether one that holds letters, questions or a campaign is still alive.
 
 use std::path::Path;
 
@@ -38,10 +38,46 @@ pub(super) async fn bury_the_dead(
     Ok(())
 }
 
-/// The process of a worker that is certainly no more.
+/// Questions of a process that is no more are given back at once, and so is the campaign that it was
+/// resolving, instead of when their leases end.
+pub(super) async fn bury_askers(
+    context: &Context,
+    store: &Store,
+    campaign: Option<&Campaign>,
+) -> anyhow::Result<()> {
+    let here = place();
+    for asker in store.askers().await? {
+        if let Some(process) = dead(&asker, here.as_deref()) {
+            let ended = store.end_questions_of(&asker).await?;
+            context.out.remark(&format!(
+                "{} by process {process}, which is no more; it may be put again",
+                count(ended as i64, "question")
+            ))?;
+        }
+    }
+    let Some(campaign) = campaign else {
+        return Ok(());
+    };
+    let resolver = store.resolver(campaign.id).await?;
+    let process = resolver
+        .as_deref()
+        .and_then(|one| dead(one, here.as_deref()));
+    if let (Some(resolver), Some(process)) = (resolver, process) {
+        // Somebody else may just have taken it: then it is theirs.
+        if store.end_resolving(campaign.id, &resolver).await.is_ok() {
+            context.out.remark(&format!(
+                "process {process}, which resolved it, is no more; going on from there"
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+/// The process of a worker that is certainly no more; what stands behind the worker's own name, as
+/// with questions, does not matter.
 fn dead(worker: &str, here: Option<&str>) -> Option<u32> {
-    let mut parts = worker.rsplit('/').skip(1);
-    let (place, process) = (parts.next()?, parts.next()?);
+    let mut parts = worker.split('/').skip(1);
+    let (process, place) = (parts.next()?, parts.next()?);
     let process: u32 = process.parse().ok()?;
     let is_gone = !Path::new("/proc").join(process.to_string()).exists();
     (Some(place) == here && is_gone).then_some(process)
@@ -79,6 +115,16 @@ mod tests {
             (format!("mail/{own}/b00t-1/abc"), Some("b00t-1"), false),
             (format!("mail/{nobody}/b00t-1/abc"), Some("b00t-1"), true),
             (format!("other/{nobody}/b00t-1/abc"), Some("b00t-1"), true),
+            (
+                format!("mail/{nobody}/b00t-1/abc/Rdap/2001:db8::/32"),
+                Some("b00t-1"),
+                true,
+            ),
+            (
+                format!("mail/{own}/b00t-1/abc/Rdap/2001:db8::/32"),
+                Some("b00t-1"),
+                false,
+            ),
             (format!("mail/{nobody}/b00t-2/abc"), Some("b00t-1"), false),
             (format!("mail/{nobody}/b11t-1/abc"), Some("b00t-1"), false),
             (format!("mail/{nobody}//abc"), None, false),

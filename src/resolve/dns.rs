@@ -36,6 +36,8 @@ pub(super) struct Told {
     pub(super) reply: Reply,
     /// The records as they came, for people to read.
     pub(super) raw: String,
+    /// How long the zones themselves let it be remembered, where they say so.
+    pub(super) keep: Option<Span>,
 }
 
 impl Dns {
@@ -88,6 +90,7 @@ impl Dns {
             return Told {
                 reply: Reply::default(),
                 raw: String::new(),
+                keep: None,
             };
         };
         let address = range.first();
@@ -106,9 +109,11 @@ impl Dns {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
-        let mut reply = weigh(address, contacts.result, origins.result);
-        reply.keep = keep;
-        Told { reply, raw }
+        Told {
+            reply: weigh(address, contacts.result, origins.result),
+            raw,
+            keep,
+        }
     }
 
     async fn look_up(&self, zone: Option<&Name>, address: Address) -> Records {

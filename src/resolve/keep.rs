@@ -26,6 +26,8 @@ pub(super) struct Given {
     pub(super) reply: Reply,
     pub(super) server: String,
     pub(super) registry: String,
+    /// How long it may be remembered, where the server says so.
+    pub(super) keep: Option<Span>,
 }
 
 impl Desk {
@@ -76,9 +78,8 @@ impl Desk {
             (Subject::Range(asked), None) => Subject::Range(block_around(asked.first(), SMALL)),
         };
         // A zone has contacts for an address and names no network: they count for what is around it.
-        let is_told = range.is_some()
-            || given.source == SourceName::Dns
-            || matches!(given.asked, Subject::As(_));
+        let is_zone = given.source == SourceName::Dns;
+        let is_told = range.is_some() || is_zone || matches!(given.asked, Subject::As(_));
         let (outcome, reason, counts_for) = self.outcome(&given.reply, &given.server, is_told);
         // What is said of another network is not said of this one.
         let reply = if is_told {
@@ -87,8 +88,8 @@ impl Desk {
             Reply::default()
         };
         // Not shorter than after a fault, or a run would ask again what it has just been told.
-        let kept_for = reply.keep.map(|keep| keep.max(self.settings.fault_for));
-        let counts_for = kept_for.map_or(counts_for, |keep| keep.min(counts_for));
+        let keep = given.keep.map(|keep| keep.max(self.settings.fault_for));
+        let counts_for = keep.map_or(counts_for, |keep| counts_for.min(keep));
         let now = self.now();
         Answer {
             source: given.source.as_str().to_owned(),
@@ -187,7 +188,7 @@ pub(super) fn gate(registry: &str, source: SourceName) -> String {
 /// How long to stay away from a registry that has said so without saying how long.
 fn time_away(registry: &str, words: &str, faults: i64, now: Timestamp) -> Span {
     // RIPE's family counts by the day: 201 lasts until it is over.
-    if words.contains("ERROR:201") {
+    if words.to_ascii_lowercase().contains("error:201") {
         let midnight = (now.0.div_euclid(DAY) + 1) * DAY;
         return Span(midnight - now.0 + 60_000 * (1 + now.0 % 10));
     }
@@ -217,6 +218,7 @@ mod tests {
             ("lacnic", "rate limit", 1, "6 min"),
             ("lacnic", "rate limit", 4, "16 min"),
             ("ripe", "%ERROR:201: access denied", 1, "15 h"),
+            ("ripe", "error:201: access denied", 1, "15 h"),
         ] {
             assert_eq!(time_away(registry, words, faults, now).to_string(), away);
         }

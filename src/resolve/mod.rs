@@ -14,6 +14,7 @@ mod held;
 mod keep;
 mod ladder;
 mod lanes;
+mod lease;
 mod load;
 mod lookup;
 mod overrides;
@@ -25,6 +26,7 @@ mod retry_after;
 mod rules;
 mod segments;
 mod source;
+mod systems;
 mod table;
 mod told;
 mod walk;
@@ -49,6 +51,7 @@ pub use desk::Heard;
 pub use dump::{TableError, TableFiles, load_tables};
 use ladder::judge;
 use lanes::{Unheard, ask_all};
+use lease::Lease;
 pub use load::{TableDone, load_table};
 pub use lookup::{Lookup, Wish, lookup};
 pub use overrides::{NewOverride, Row as OverrideRow, read as read_overrides};
@@ -135,15 +138,28 @@ impl Work<'_> {
 /// to do, nothing changes, and a submission stands. Registries are asked until all is known, or
 /// they are closed for longer than the settings' patience.
 ///
+/// One at a time resolves a campaign; whoever is killed leaves it to the next one after a while.
+///
 /// # Errors
-/// [`store::Error::Refused`] once the campaign is approved; the database's. What is placed by then
-/// stays, and so do the answers.
+/// [`store::Error::Refused`] once the campaign is approved, and while another process resolves it; the
+/// database's. What is placed by then stays, and so do the answers.
 pub async fn run_once(
     work: &Work<'_>,
     campaign: &Campaign,
     progress: &Arc<Progress>,
 ) -> Result<Done, Error> {
+    let lease = Lease::take(work, campaign, progress).await?;
+    let done = resolve(work, &campaign.name, progress).await;
+    let given_back = lease.give_back().await;
+    let done = done?;
+    given_back?;
+    Ok(done)
+}
+
+async fn resolve(work: &Work<'_>, campaign: &str, progress: &Arc<Progress>) -> Result<Done, Error> {
     let (store, now) = (work.store, work.clock.now());
+    // Read under the lease: whoever had it before may have changed it.
+    let campaign = &store.campaign(campaign).await?;
     let changed = store.contacts_changed_at(now).await?;
     let anew = campaign
         .resolved_at
@@ -155,9 +171,10 @@ pub async fn run_once(
     store
         .reopen(&campaign.name, work.by, "resolved again", now)
         .await?;
+    let resolver = (campaign.id, work.worker);
     // A first run that was stopped left no time to compare with: what it found may be outdated, too.
     let keep_matched = campaign.resolved_at.is_some() && !anew;
-    store.forget_findings(campaign.id, keep_matched).await?;
+    store.forget_findings(resolver, keep_matched).await?;
 
     let mut done = Done {
         anew,
@@ -195,7 +212,8 @@ pub async fn run_once(
             return Ok(done);
         }
     }
-    store.mark_resolved(campaign.id, work.clock.now()).await?;
+    // What changes while a run is under way is newer than the run.
+    store.mark_resolved(resolver, now).await?;
     Ok(done)
 }
 

@@ -84,9 +84,10 @@ impl Pass<'_> {
             }
             done.suspects += ready.len() as u64;
             done.pieces += cut.len() as u64;
+            let resolver = (self.campaign, self.work.worker);
             // The next suspects are read while these are placed: they lie behind, untouched.
             let (placed, next) = tokio::join!(
-                store.place(&whole, &cut, self.work.clock.now()),
+                store.place(resolver, &whole, &cut, self.work.clock.now()),
                 store.waiting(self.campaign, Some(last), PAGE),
             );
             placed?;
@@ -169,7 +170,7 @@ impl Pass<'_> {
         let ids = self
             .work
             .store
-            .put_findings(self.campaign, &findings)
+            .put_findings((self.campaign, self.work.worker), &findings)
             .await?;
         for (subject, id) in ids {
             for place in new.remove(&subject).unwrap_or_default() {

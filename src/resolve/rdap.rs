@@ -502,22 +502,22 @@ mod tests {
             (
                 "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{",
                 false,
-                "later: the answer broke off: ",
+                "broken: the answer broke off: ",
             ),
             (
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{",
                 false,
-                "later: the answer broke off: ",
+                "broken: the answer broke off: ",
             ),
             (
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n{",
                 true,
-                "later: the answer broke off: ",
+                "broken: the answer broke off: ",
             ),
             (
                 "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
                 true,
-                "later: the answer broke off: ",
+                "broken: the answer broke off: ",
             ),
             (
                 "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n",
@@ -527,15 +527,15 @@ mod tests {
             (
                 "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{",
                 true,
-                "later: half an answer in 2 s",
+                "broken: half an answer in 2 s",
             ),
             (
                 "HTTP/1.1 200 OK\r\nContent-",
                 true,
-                "later: no answer in 2 s",
+                "broken: no answer in 2 s",
             ),
-            ("SSH-2.0-x\r\n", true, "later: the connection broke: "),
-            ("", false, "later: the connection broke: "),
+            ("SSH-2.0-x\r\n", true, "broken: the connection broke: "),
+            ("", false, "broken: the connection broke: "),
         ] {
             let said = exchange(answer.as_bytes(), is_kept).await.0;
             assert!(said.starts_with(expected), "{answer:?}: {said}");

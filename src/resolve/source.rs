@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::atlas::{self, Entry, Table};
 use super::csirt::Csirts;
 use super::rules::Overrides;
-use super::told::{LIVE, Told, is_enough};
+use super::told::{LIVE, Told};
 use crate::config::{self, RungName, SourceName};
 use crate::model::{
     AddressRange, Answer, AnswerOutcome, Mailbox, Override, Rung, Tier, Timestamp, Via,
@@ -18,13 +18,13 @@ const SYSTEMS: usize = 500;
 /// The ordered list of sources, as they are at one moment.
 #[derive(Debug)]
 pub(super) struct Sources {
-    order: Vec<SourceName>,
+    pub(super) order: Vec<SourceName>,
     ladder: Vec<RungName>,
     table: Table,
     overrides: Overrides,
-    told: Told,
+    pub(super) told: Told,
     /// The AS that networks are reached by, where the table has a contact of theirs.
-    systems: HashMap<u32, StoredSystem>,
+    pub(super) systems: HashMap<u32, StoredSystem>,
     csirts: Csirts,
 }
 
@@ -308,85 +308,6 @@ impl Sources {
             rungs = self.overrides.redirected(rungs);
         }
         rungs
-    }
-
-    fn of_as(&self, spot: Spot) -> Vec<Rung> {
-        let Some(asn) = self.origin(spot) else {
-            return Vec::new();
-        };
-        let table = self.systems.get(&asn).into_iter().flat_map(|one| {
-            one.system.contacts.iter().map(move |mailbox| Rung {
-                via: Via::As,
-                mailbox: mailbox.clone(),
-                locale: String::new(),
-                format: None,
-                answers_for: format!("AS{asn}"),
-                reason: format!(
-                    "contact of AS{asn}, for its network names none; by {} of {}",
-                    one.source,
-                    one.told_at.date()
-                ),
-            })
-        });
-        let told = self
-            .told
-            .about(asn)
-            .filter_map(|answer| match &answer.outcome {
-                AnswerOutcome::Contact(_, mailboxes) => Some((answer, mailboxes)),
-                _ => None,
-            });
-        let rungs = told.flat_map(|(answer, mailboxes)| {
-            mailboxes.iter().map(move |mailbox| Rung {
-                via: Via::As,
-                mailbox: mailbox.clone(),
-                locale: String::new(),
-                format: None,
-                answers_for: format!("AS{asn}"),
-                reason: format!(
-                    "contact of AS{asn}, for its network names none; {} of {}",
-                    answer.reason,
-                    answer.asked_at.date()
-                ),
-            })
-        });
-        table.chain(rungs).collect()
-    }
-
-    /// Whether an AS has been asked about: all live sources that can be have answered, or one has
-    /// named who is enough.
-    pub(super) fn is_as_known(&self, asn: u32) -> bool {
-        let told = |source: &SourceName| {
-            self.told
-                .about(asn)
-                .any(|answer| answer.source == source.as_str())
-        };
-        let asks = [SourceName::Rdap, SourceName::Whois];
-        let mut asked = asks.iter().filter(|source| self.order.contains(source));
-        let is_in_table = || {
-            let system = self.systems.get(&asn);
-            system.is_some_and(|one| !one.system.contacts.is_empty())
-        };
-        is_in_table() || self.told.about(asn).any(is_enough) || asked.all(told)
-    }
-
-    /// What each source says about an AS itself.
-    pub(super) fn ask_about_as(&self, asn: u32) -> Vec<(SourceName, Says)> {
-        let order = self.order.iter().filter(|source| LIVE.contains(source));
-        let says = order.map(|source| {
-            let name = source.as_str();
-            let answer = self.told.about(asn).find(|answer| answer.source == name);
-            (
-                *source,
-                answer.map_or(Says::Unasked, super::lookup::about_as),
-            )
-        });
-        says.collect()
-    }
-
-    pub(super) fn country_of_as(&self, asn: u32) -> String {
-        let mut countries = self.told.about(asn).map(|answer| answer.country.as_str());
-        let country = countries.find(|country| !country.is_empty());
-        country.unwrap_or_default().to_owned()
     }
 
     pub(super) fn climbs_to_as(&self) -> bool {

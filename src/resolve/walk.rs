@@ -162,7 +162,8 @@ impl<'a> Walk<'a> {
 
     fn failed(&mut self, hop: &Hop, is_authority: bool, status: Status) {
         // What JPNIC says of a technician has no network in it, and is not read.
-        let is_unread = matches!(status, Status::Broken { .. }) && hop.registry == "jpnic";
+        let is_unread = hop.registry == "jpnic"
+            && matches!(&status, Status::Broken { words } if words.starts_with("no network"));
         if hop.kind == Kind::Handle && is_unread {
             return;
         }

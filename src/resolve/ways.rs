@@ -57,6 +57,7 @@ impl Desk {
                 reply,
                 server: host,
                 registry,
+                keep: None,
             })));
         }
     }
@@ -98,6 +99,7 @@ impl Desk {
             reply,
             server: server.host,
             registry,
+            keep: None,
         })))
     }
 
@@ -120,6 +122,7 @@ impl Desk {
             reply: told.reply,
             server: "dns".to_owned(),
             registry: "dns".to_owned(),
+            keep: told.keep,
         })))
     }
 }

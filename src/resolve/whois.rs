@@ -260,9 +260,9 @@ mod tests {
         }
     }
 
-    async fn later_of(script: impl AsyncFnOnce(TcpStream)) -> String {
+    async fn fault_of(script: impl AsyncFnOnce(TcpStream)) -> String {
         match told_by(script).await.0.status {
-            Status::Later { words, .. } => words,
+            Status::Broken { words } => words,
             other => panic!("{other:?}"),
         }
     }
@@ -284,24 +284,24 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_answer_is_asked_again_later() {
-        let words = later_of(async |mut stream| {
+        let words = fault_of(async |mut stream| {
             stream.read_exact(&mut [0; 16]).await.unwrap();
         })
         .await;
         assert!(words.contains("without a word"), "{words}");
         // What came in is left unread: the connection is reset.
-        let words = later_of(async |stream| {
+        let words = fault_of(async |stream| {
             stream.peek(&mut [0; 16]).await.unwrap();
         })
         .await;
         assert!(words.contains("broke off"), "{words}");
-        let words = later_of(async |stream| {
+        let words = fault_of(async |stream| {
             let _held = stream;
             std::future::pending::<()>().await;
         })
         .await;
         assert!(words.contains("within 300ms"), "{words}");
-        let words = later_of(async |mut stream| {
+        let words = fault_of(async |mut stream| {
             stream.read_exact(&mut [0; 16]).await.unwrap();
             while stream.write_all(&[b'%'; 65536]).await.is_ok() {}
         })
@@ -330,7 +330,7 @@ mod tests {
             };
             let (reply, _) = whois.exchange(&server, "AS64500", Subject::As(64500)).await;
             match reply.status {
-                Status::Later { words, .. } => assert!(words.contains(expected), "{words}"),
+                Status::Broken { words } => assert!(words.contains(expected), "{words}"),
                 other => panic!("{other:?}"),
             }
         }

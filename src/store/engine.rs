@@ -17,7 +17,7 @@ pub(super) enum Engine {
 }
 
 /// The numbered texts of `migrations/`, compiled in.
-const MIGRATIONS: [(i64, &str, &str); 8] = [
+const MIGRATIONS: [(i64, &str, &str); 9] = [
     (
         1,
         "campaigns",
@@ -53,6 +53,11 @@ const MIGRATIONS: [(i64, &str, &str); 8] = [
         8,
         "override_subjects",
         include_str!("../../migrations/0008_override_subjects.sql"),
+    ),
+    (
+        9,
+        "resolving",
+        include_str!("../../migrations/0009_resolving.sql"),
     ),
 ];
 

@@ -14,14 +14,15 @@ impl Store {
     /// subject.
     ///
     /// # Errors
-    /// The database's.
+    /// [`Error::Refused`] when the campaign's resolving is not `worker`'s any more; the database's.
     pub async fn put_findings(
         &self,
-        campaign: i64,
+        (campaign, worker): (i64, &str),
         findings: &[(String, Finding)],
     ) -> Result<HashMap<String, i64>, Error> {
         let mut ids = HashMap::new();
         let mut tx = self.begin().await?;
+        self.resolves(&mut tx, campaign, worker).await?;
         for chunk in findings.chunks(ROWS) {
             let sql = format!(
                 "INSERT INTO finding (campaign_id, subject, network_id, country, verdict, mailbox, via, locale,

@@ -16,6 +16,7 @@ mod overrides;
 mod queue;
 mod registered;
 mod registries;
+mod resolving;
 mod signatories;
 mod statistics;
 mod suspects;

@@ -144,6 +144,28 @@ impl Store {
         Ok(())
     }
 
+    /// Who has questions under way, as they named themselves.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn askers(&self) -> Result<Vec<String>, Error> {
+        Ok(sqlx::query_scalar("SELECT DISTINCT worker FROM question")
+            .fetch_all(&self.read)
+            .await?)
+    }
+
+    /// Gives back all slots of one who is known to be dead.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn end_questions_of(&self, worker: &str) -> Result<u64, Error> {
+        let ended = sqlx::query("DELETE FROM question WHERE worker = $1")
+            .bind(worker)
+            .execute(&self.write)
+            .await?;
+        Ok(ended.rows_affected())
+    }
+
     /// Notes a good answer.
     ///
     /// # Errors

@@ -118,9 +118,17 @@ impl Store {
     /// pieces that stand for a range over several networks.
     ///
     /// # Errors
-    /// The database's; then none is placed.
-    pub async fn place(&self, whole: &[Piece], cut: &[Piece], now: Timestamp) -> Result<(), Error> {
+    /// [`Error::Refused`] when the campaign's resolving is not `worker`'s any more; the database's.
+    /// Then none is placed.
+    pub async fn place(
+        &self,
+        (campaign, worker): (i64, &str),
+        whole: &[Piece],
+        cut: &[Piece],
+        now: Timestamp,
+    ) -> Result<(), Error> {
         let mut tx = self.begin().await?;
+        self.resolves(&mut tx, campaign, worker).await?;
         for chunk in whole.chunks(ROWS) {
             let sql = format!(
                 "UPDATE suspect SET finding_id = placed.column2
@@ -165,10 +173,15 @@ impl Store {
     /// its contact.
     ///
     /// # Errors
-    /// The database's.
-    pub async fn forget_findings(&self, campaign: i64, only_open: bool) -> Result<(), Error> {
+    /// [`Error::Refused`] when the campaign's resolving is not `worker`'s; the database's.
+    pub async fn forget_findings(
+        &self,
+        (campaign, worker): (i64, &str),
+        only_open: bool,
+    ) -> Result<(), Error> {
         let spared = if only_open { "matched" } else { "" };
         let mut tx = self.begin().await?;
+        self.resolves(&mut tx, campaign, worker).await?;
         // A cut range is taken back as a whole, and only when one of its pieces is.
         for sql in [
             "UPDATE suspect SET cut_at = NULL
@@ -195,13 +208,20 @@ impl Store {
     /// Notes that resolve has gone over all suspects.
     ///
     /// # Errors
-    /// The database's.
-    pub async fn mark_resolved(&self, campaign: i64, now: Timestamp) -> Result<(), Error> {
+    /// [`Error::Refused`] when the campaign's resolving is not `worker`'s any more; the database's.
+    pub async fn mark_resolved(
+        &self,
+        (campaign, worker): (i64, &str),
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let mut tx = self.begin().await?;
+        self.resolves(&mut tx, campaign, worker).await?;
         sqlx::query("UPDATE campaign SET resolved_at = $2 WHERE id = $1")
             .bind(campaign)
             .bind(now.0)
-            .execute(&self.write)
+            .execute(&mut *tx)
             .await?;
+        tx.commit().await?;
         Ok(())
     }
 

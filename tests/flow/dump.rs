@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use lapwing::config::RungName;
 use lapwing::model::{AddressRange, Mailbox, Progress};
 use lapwing::resolve::{self, TableDone, TableError, TableFiles};
 use lapwing::store::StoredNetwork;
@@ -165,6 +166,8 @@ story!(suspects_find_the_desks_that_a_database_names, world, {
              192.0.2.193\n192.0.2.225\n192.0.2.233\n198.51.100.1\n198.51.100.129\n198.51.100.200\n203.0.113.1\n2001:db8:1::1\n",
         )
         .await;
+    // First by what the database says of the networks alone.
+    world.config.resolve.ladder = vec![RungName::Parent];
     world.resolve().await;
     assert_eq!(
         world.places().await,
@@ -196,6 +199,17 @@ story!(suspects_find_the_desks_that_a_database_names, world, {
         "192.0.2.128/27 (END-USER) has no contact, and the ranges around it do not answer for it: \
          it is an end user's own, or mirrored from elsewhere"
     );
+    // Then with the AS that it is reached by, where the space around it does not answer for it.
+    world.config.resolve.ladder = vec![RungName::Parent, RungName::As];
+    world.resolve().await;
+    let places = world.places().await;
+    for by_as in [
+        "192.0.2.129 abuse@carrier.example",
+        "192.0.2.225 abuse@carrier.example",
+        "198.51.100.200 unresolved",
+    ] {
+        assert!(places.iter().any(|place| place == by_as), "{places:?}");
+    }
 });
 
 story!(

@@ -106,8 +106,6 @@ pub(super) struct Reply {
     pub(super) form: Option<String>,
     /// Where, or for what, to ask on.
     pub(super) leads: Vec<Lead>,
-    /// How long whoever answered lets it be remembered, where it says so.
-    pub(super) keep: Option<Span>,
 }
 
 /// A mailbox as an answer gives it.

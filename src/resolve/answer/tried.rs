@@ -3,8 +3,7 @@
 use serde::Serialize;
 
 use super::{Lead, Reply, Status};
-use crate::model::Subject;
-use crate::model::{AddressRange, Mailbox, Span, Tier};
+use crate::model::{AddressRange, Mailbox, Span, Subject, Tier};
 
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
