@@ -97,6 +97,8 @@ pub(super) enum Command {
     /// Load registries' dumps and tables of networks and contacts
     #[command(subcommand)]
     Table(Table),
+    /// Show how hard each registry has been asked today, and which are closed to us until when
+    Registries,
     /// Decide that a prefix, AS or handle has another mailbox, or is never written to
     #[command(subcommand)]
     Override(Override),

@@ -132,20 +132,15 @@ impl Looking<'_> {
                 sources = self.sources().await?;
             }
         }
-        let spots = sources.spots(range).into_iter();
-        let lookups = spots.map(|(piece, spot)| {
+        let mut lookups = Vec::new();
+        for (piece, spot) in sources.spots(range) {
             let here = || heard.iter().filter(|(about, _)| about.overlaps(piece));
             let later = || here().flat_map(|(_, told)| &told.later);
             let (said, says) = settled(sources.ask(spot), later);
             let judged = judge(&says, sources.last_resorts(spot));
-            let chain = sources.chain(spot).into_iter().map(|one| Known {
-                network: one.network.clone(),
-                source: one.source.clone(),
-                told_at: one.told_at,
-            });
-            Lookup {
+            lookups.push(Lookup {
                 subject: Subject::Range(piece),
-                chain: chain.collect(),
+                chain: self.chain(&sources, spot).await?,
                 country: sources.country(spot),
                 asn: sources.origin(spot),
                 said,
@@ -154,9 +149,22 @@ impl Looking<'_> {
                 rungs: judged.rungs,
                 form: judged.form,
                 heard: here().flat_map(|(_, told)| told.heard.clone()).collect(),
-            }
+            });
+        }
+        Ok(lookups)
+    }
+
+    /// The networks at a spot with all that is known of them, from the inside out.
+    async fn chain(&self, sources: &Sources, spot: Spot) -> Result<Vec<Known>, Error> {
+        let ids: Vec<i64> = sources.chain(spot).iter().map(|one| one.id).collect();
+        let mut networks = self.work.store.networks(&ids).await?;
+        networks.sort_by_key(|one| ids.iter().position(|id| *id == one.id));
+        let known = networks.into_iter().map(|one| Known {
+            network: one.network,
+            source: one.source,
+            told_at: one.told_at,
         });
-        Ok(lookups.collect())
+        Ok(known.collect())
     }
 
     /// What has to be asked before a spot can be judged.

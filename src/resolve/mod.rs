@@ -33,6 +33,7 @@ mod told;
 mod walk;
 mod ways;
 mod whois;
+mod words;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -36,13 +36,11 @@ impl Pass<'_> {
         let mut wants: HashMap<Spot, Wants> = HashMap::new();
         let mut pending = Pending::default();
         let mut systems = HashSet::new();
-        let mut after = None;
-        while !progress.is_stopped() {
-            let page = store.waiting(self.campaign, after, PAGE).await?;
-            let Some(last) = page.last() else {
+        let mut page = store.waiting(self.campaign, None, PAGE).await?;
+        while let Some(last) = page.last().copied() {
+            if progress.is_stopped() {
                 break;
-            };
-            after = Some(*last);
+            }
             let mut ready = Vec::new();
             for suspect in &page {
                 let mut is_ready = true;
@@ -87,10 +85,14 @@ impl Pass<'_> {
             done.suspects += ready.len() as u64;
             done.pieces += cut.len() as u64;
             let resolver = (self.campaign, self.work.worker);
-            store
-                .place(resolver, &whole, &cut, self.work.clock.now())
-                .await?;
+            // The next suspects are read while these are placed: they lie behind, untouched.
+            let (placed, next) = tokio::join!(
+                store.place(resolver, &whole, &cut, self.work.clock.now()),
+                store.waiting(self.campaign, Some(last), PAGE),
+            );
+            placed?;
             progress.add(page.len() as u64);
+            page = next?;
         }
         progress.reach(0);
         progress.expect(pending.len());

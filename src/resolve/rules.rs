@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
+use super::atlas::Entry;
 use super::segments::Segments;
 use super::source::Says;
 use crate::model::{Mailbox, Override, OverrideSubject, Rung, Via};
-use crate::store::StoredNetwork;
 
 /// What staff decided, by what it speaks about.
 #[derive(Debug, Default)]
@@ -52,14 +52,13 @@ impl Overrides {
     /// that registries told, nearest first.
     pub(super) fn ask<'h>(
         &self,
-        chain: &[&StoredNetwork],
+        chain: &[Entry<'_>],
         handles: impl Iterator<Item = &'h str>,
         prefix: Option<&Override>,
     ) -> Says {
-        let networks = || chain.iter().map(|one| &one.network);
         let by_handle = || self.of_handles(handles);
-        let by_domain = || self.of_domain(networks().find_map(|one| one.contacts.first())?);
-        let by_asn = || networks().find_map(|one| self.of_asn(one.asn?));
+        let by_domain = || self.of_domain(chain.iter().find_map(|one| one.contacts().next())?);
+        let by_asn = || chain.iter().find_map(|one| self.of_asn(one.asn?));
         let rule = prefix.or_else(by_handle).or_else(by_domain).or_else(by_asn);
         match rule.map(|rule| say(rule, "")) {
             None => Says::Silent("no override speaks of it".to_owned()),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::atlas::{self, Table};
+use super::atlas::{self, Entry, Table};
 use super::csirt::Csirts;
 use super::rules::Overrides;
 use super::told::{LIVE, Told};
@@ -10,7 +10,7 @@ use crate::config::{self, RungName, SourceName};
 use crate::model::{
     AddressRange, Answer, AnswerOutcome, Mailbox, Override, Rung, Tier, Timestamp, Via,
 };
-use crate::store::{Error, Store, StoredNetwork, StoredSystem};
+use crate::store::{Error, Store, StoredSystem};
 
 /// AS numbers asked for at a time.
 const SYSTEMS: usize = 500;
@@ -82,8 +82,7 @@ impl Sources {
         let climbs = settings.ladder.contains(&RungName::As);
         let mut systems = HashMap::new();
         if climbs && order.contains(&SourceName::Table) {
-            let numbers = table.networks.iter().filter_map(|one| one.network.asn);
-            let numbers: BTreeSet<u32> = numbers.chain(told.origins()).collect();
+            let numbers: BTreeSet<u32> = table.origins().chain(told.origins()).collect();
             for chunk in Vec::from_iter(numbers).chunks(SYSTEMS) {
                 let found = store.systems(chunk).await?.into_iter();
                 systems.extend(found.map(|one| (one.system.asn, one)));
@@ -103,7 +102,7 @@ impl Sources {
     /// Cuts a range wherever another network, override or answer begins.
     pub(super) fn spots(&self, range: AddressRange) -> Vec<(AddressRange, Spot)> {
         let mut spots = Vec::new();
-        for (piece, network) in self.table.segments.pieces(range) {
+        for (piece, network) in self.table.pieces(range) {
             for (piece, prefix) in self.overrides.prefixes.pieces(piece) {
                 let rule = prefix.map(|prefix| self.overrides.prefix_rules[prefix]);
                 let spot = Spot {
@@ -142,14 +141,9 @@ impl Sources {
     }
 
     /// The network at a spot and those around it, from the inside out.
-    pub(super) fn chain(&self, spot: Spot) -> Vec<&StoredNetwork> {
-        let ids = spot
-            .network
-            .map(|network| self.table.segments.chain(network));
-        ids.into_iter()
-            .flatten()
-            .map(|id| &self.table.networks[id])
-            .collect()
+    pub(super) fn chain(&self, spot: Spot) -> Vec<Entry<'_>> {
+        let chain = spot.network.map(|network| self.table.chain(network));
+        chain.into_iter().flatten().collect()
     }
 
     fn rule(&self, spot: Spot) -> Option<&Override> {
@@ -166,10 +160,7 @@ impl Sources {
 
     /// All handles that a network carries, the nearest first.
     fn handles(&self, spot: Spot) -> impl Iterator<Item = &str> {
-        let mut table = self
-            .chain(spot)
-            .into_iter()
-            .map(|one| one.network.handle.as_str());
+        let mut table = self.chain(spot).into_iter().map(|one| one.handle);
         let answers = self.answers(spot);
         let answers = answers.flat_map(|(_, answer)| answer.handles.iter().map(String::as_str));
         let inner = table.next();
@@ -182,14 +173,14 @@ impl Sources {
             .answers(spot)
             .map(|(_, answer)| answer.country.as_str());
         let table = self.chain(spot).into_iter();
-        let table = table.map(|one| one.network.country.as_str());
+        let table = table.map(|one| one.country);
         let mut all = table.chain(answers).filter(|country| !country.is_empty());
         all.next().unwrap_or_default().to_owned()
     }
 
     pub(super) fn origin(&self, spot: Spot) -> Option<u32> {
         let chain = self.chain(spot);
-        let table = chain.iter().find_map(|one| one.network.asn);
+        let table = chain.iter().find_map(|one| one.asn);
         table.or_else(|| self.answers(spot).find_map(|(_, answer)| answer.origin))
     }
 
@@ -230,7 +221,7 @@ impl Sources {
         let answer = &self.told.answer(place).answer;
         match &answer.outcome {
             AnswerOutcome::Contact(tier, mailboxes) => {
-                let inner = self.chain(spot).first().map(|one| one.network.range);
+                let inner = self.chain(spot).first().map(|one| one.range);
                 let range = answer.range();
                 let is_own =
                     inner.is_none_or(|inner| range.is_none_or(|told| inner.contains(told)));
@@ -274,7 +265,7 @@ impl Sources {
         }
     }
 
-    fn table_says(&self, chain: &[&StoredNetwork]) -> Says {
+    fn table_says(&self, chain: &[Entry<'_>]) -> Says {
         let Some(innermost) = chain.first() else {
             return Says::Nobody("no network in the table holds this address".to_owned());
         };
@@ -293,7 +284,7 @@ impl Sources {
             within if within < chain.len() => format!(
                 "{} has no contact, and the ranges around it do not answer for it: \
                  it is an end user's own, or mirrored from elsewhere",
-                atlas::describe(chain[within - 1])
+                atlas::describe(&chain[within - 1])
             ),
             1 => format!("{} has no contact", atlas::describe(innermost)),
             _ => format!(

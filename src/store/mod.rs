@@ -35,7 +35,7 @@ pub use answers::StoredAnswer;
 pub use attempts::{Fact, Granted};
 pub use imports::ImportCounts;
 pub use letters::{LetterFilter, LetterLine};
-pub use networks::{StoredNetwork, TableLoad};
+pub use networks::{Outline, StoredNetwork, TableLoad};
 pub use queue::Claimed;
 pub use registries::RegistryLine;
 pub use statistics::{CountryLine, FindingLine, QueueView, Tally, Totals};

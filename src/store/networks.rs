@@ -1,11 +1,14 @@
 //! The local table: networks, and the mailboxes that answer for them.
 
+use std::borrow::Cow;
+
+use serde::Deserialize;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::findings::parse_mailbox;
-use super::suspects::range;
+use super::suspects::{parse_json, range, range_of_hex};
 use super::{Error, Store};
-use crate::model::{Network, Timestamp};
+use crate::model::{AddressRange, Mailbox, Network, Timestamp};
 
 const ROWS: usize = 500;
 
@@ -18,6 +21,24 @@ pub struct StoredNetwork {
     pub told_at: Timestamp,
     /// The ranges around it do not answer for it.
     pub ends_ladder: bool,
+}
+
+/// What deciding needs of a network.
+#[derive(Clone, Debug)]
+pub struct Outline {
+    pub id: i64,
+    pub range: AddressRange,
+    pub name: String,
+    pub country: String,
+    pub asn: Option<u32>,
+    pub handle: String,
+    pub locale: String,
+    pub source: String,
+    pub told_at: Timestamp,
+    /// The ranges around it do not answer for it.
+    pub ends_ladder: bool,
+    /// Best first.
+    pub contacts: Vec<Mailbox>,
 }
 
 /// One loading of a table.
@@ -154,44 +175,84 @@ impl Store {
             .collect())
     }
 
-    /// A page of all networks with their contacts, by id, behind `after`.
+    /// A page of all networks, by id, behind `after`: without what only people read.
     ///
     /// # Errors
     /// The database's.
-    pub async fn networks(&self, after: i64, limit: i64) -> Result<Vec<StoredNetwork>, Error> {
-        let found = sqlx::query(
-            "SELECT id, first, last, name, holder, country, asn, handle, registry, locale, source, told_at,
-                    ends_ladder
-             FROM network WHERE id > $1 ORDER BY id LIMIT $2",
-        )
-        .bind(after)
-        .bind(limit)
-        .fetch_all(&self.read)
-        .await?;
-        let mut networks = found
-            .iter()
-            .map(network)
-            .collect::<Result<Vec<_>, Error>>()?;
+    pub async fn outlines(&self, after: i64, limit: i64) -> Result<Vec<Outline>, Error> {
+        let columns = format!(
+            "id, {}, {}, name, country, asn, handle, locale, source, told_at, ends_ladder",
+            self.engine.hex("first"),
+            self.engine.hex("last")
+        );
+        let page = "SELECT * FROM network WHERE id > $1 ORDER BY id LIMIT $2";
+        let text: String = sqlx::query_scalar(AssertSqlSafe(self.engine.as_json(&columns, page)))
+            .bind(after)
+            .bind(limit)
+            .fetch_one(&self.read)
+            .await?;
+        let rows: Vec<OutlineRow<'_>> = parse_json(&text)?;
+        let mut outlines = rows
+            .into_iter()
+            .map(OutlineRow::outline)
+            .collect::<Result<Vec<_>, _>>()?;
         let (Some(head), Some(tail)) = (
-            networks.first().map(|n| n.id),
-            networks.last().map(|n| n.id),
+            outlines.first().map(|one| one.id),
+            outlines.last().map(|one| one.id),
         ) else {
-            return Ok(networks);
+            return Ok(outlines);
         };
-        let contacts: Vec<(i64, String)> = sqlx::query_as(
-            "SELECT network_id, mailbox FROM contact
-             WHERE network_id BETWEEN $1 AND $2 ORDER BY network_id, rank",
-        )
-        .bind(head)
-        .bind(tail)
-        .fetch_all(&self.read)
-        .await?;
+        let page = "SELECT network_id, mailbox FROM contact
+                    WHERE network_id BETWEEN $1 AND $2 ORDER BY network_id, rank";
+        let sql = self.engine.as_json("network_id, mailbox", page);
+        let text: String = sqlx::query_scalar(AssertSqlSafe(sql))
+            .bind(head)
+            .bind(tail)
+            .fetch_one(&self.read)
+            .await?;
+        let contacts: Vec<(i64, &str)> = parse_json(&text)?;
         for (id, mailbox) in contacts {
-            if let Ok(place) = networks.binary_search_by_key(&id, |network| network.id) {
-                networks[place]
-                    .network
-                    .contacts
-                    .push(parse_mailbox(&mailbox)?);
+            if let Ok(place) = outlines.binary_search_by_key(&id, |one| one.id) {
+                outlines[place].contacts.push(parse_mailbox(mailbox)?);
+            }
+        }
+        Ok(outlines)
+    }
+
+    /// The networks of these ids, as many as there are, by id, each with its contacts.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn networks(&self, ids: &[i64]) -> Result<Vec<StoredNetwork>, Error> {
+        let mut networks = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(ROWS) {
+            let places = self.engine.rows("", 1, chunk.len());
+            let sql = format!(
+                "SELECT id, first, last, name, holder, country, asn, handle, registry, locale, source, told_at,
+                        ends_ladder
+                 FROM network WHERE id IN (VALUES {places})"
+            );
+            let mut query = sqlx::query(AssertSqlSafe(sql));
+            for id in chunk {
+                query = query.bind(*id);
+            }
+            for row in query.fetch_all(&self.read).await? {
+                networks.push(network(&row)?);
+            }
+            let sql = format!(
+                "SELECT network_id, mailbox FROM contact WHERE network_id IN (VALUES {places})
+                 ORDER BY network_id, rank"
+            );
+            let mut query = sqlx::query_as::<_, (i64, String)>(AssertSqlSafe(sql));
+            for id in chunk {
+                query = query.bind(*id);
+            }
+            networks.sort_by_key(|one: &StoredNetwork| one.id);
+            for (id, mailbox) in query.fetch_all(&self.read).await? {
+                if let Ok(place) = networks.binary_search_by_key(&id, |one| one.id) {
+                    let contacts = &mut networks[place].network.contacts;
+                    contacts.push(parse_mailbox(&mailbox)?);
+                }
             }
         }
         Ok(networks)
@@ -220,6 +281,41 @@ impl Store {
         rows.iter()
             .map(|row| Ok((row.try_get("finding_id")?, network(row)?.network)))
             .collect()
+    }
+}
+
+/// A row of [`Store::outlines`], as JSON.
+#[derive(Deserialize)]
+struct OutlineRow<'a>(
+    i64,
+    &'a str,
+    &'a str,
+    #[serde(borrow)] Cow<'a, str>,
+    #[serde(borrow)] Cow<'a, str>,
+    Option<i64>,
+    #[serde(borrow)] Cow<'a, str>,
+    #[serde(borrow)] Cow<'a, str>,
+    #[serde(borrow)] Cow<'a, str>,
+    i64,
+    i64,
+);
+
+impl OutlineRow<'_> {
+    fn outline(self) -> Result<Outline, Error> {
+        let Self(id, first, last, name, country, asn, handle, locale, source, told_at, ends) = self;
+        Ok(Outline {
+            id,
+            range: range_of_hex(first, last)?,
+            name: name.into_owned(),
+            country: country.into_owned(),
+            asn: asn.and_then(|asn| u32::try_from(asn).ok()),
+            handle: handle.into_owned(),
+            locale: locale.into_owned(),
+            source: source.into_owned(),
+            told_at: Timestamp(told_at),
+            ends_ladder: ends > 0,
+            contacts: Vec::new(),
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Suspects on their way: waiting for resolve, placed under a finding, listed in a letter.
 
+use serde::Deserialize;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::{Error, Store};
@@ -93,18 +94,21 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Waiting>, Error> {
         let (first, id) = after.map_or((vec![], 0), |w| (w.range.to_bytes().0.to_vec(), w.id));
-        let rows: Vec<(i64, Vec<u8>, Vec<u8>)> = sqlx::query_as(sql)
+        let hex = |column| self.engine.hex(column);
+        let columns = format!("id, {}, {}", hex("first"), hex("last"));
+        let text: String = sqlx::query_scalar(AssertSqlSafe(self.engine.as_json(&columns, sql)))
             .bind(campaign)
             .bind(first)
             .bind(id)
             .bind(limit)
-            .fetch_all(&self.read)
+            .fetch_one(&self.read)
             .await?;
+        let rows: Vec<(i64, &str, &str)> = parse_json(&text)?;
         rows.into_iter()
             .map(|(id, first, last)| {
                 Ok(Waiting {
                     id,
-                    range: range(&first, &last)?,
+                    range: range_of_hex(first, last)?,
                 })
             })
             .collect()
@@ -314,13 +318,34 @@ fn suspect_row(row: &sqlx::any::AnyRow) -> Result<SuspectRow, Error> {
     })
 }
 
+/// Rows that came as one text.
+///
+/// # Errors
+/// When a value is not of its column's kind: somebody else wrote into the database.
+pub(super) fn parse_json<'t, Row: Deserialize<'t>>(text: &'t str) -> Result<Vec<Row>, Error> {
+    serde_json::from_str(text).map_err(|error| Error::Database(error.to_string()))
+}
+
+/// [`range`] of what came as hexadecimal digits.
+pub(super) fn range_of_hex(first: &str, last: &str) -> Result<AddressRange, Error> {
+    let address = |digits: &str| {
+        let number = u128::from_str_radix(digits, 16).ok();
+        let whole = number.filter(|_| digits.len() == 32);
+        whole.map_or_else(|| Err(not_an_address()), |number| Ok(Address(number)))
+    };
+    AddressRange::new(address(first)?, address(last)?)
+        .map_err(|error| Error::Database(error.to_string()))
+}
+
+fn not_an_address() -> Error {
+    Error::Database("an address that is not 16 bytes long".to_owned())
+}
+
 /// # Errors
 /// When the two are not 16 bytes each, in order: somebody else wrote into the database.
 pub(super) fn range(first: &[u8], last: &[u8]) -> Result<AddressRange, Error> {
     let address = |bytes: &[u8]| {
-        let bytes: [u8; 16] = bytes
-            .try_into()
-            .map_err(|_| Error::Database("an address that is not 16 bytes long".to_owned()))?;
+        let bytes: [u8; 16] = bytes.try_into().map_err(|_| not_an_address())?;
         Ok::<_, Error>(Address(u128::from_be_bytes(bytes)))
     };
     AddressRange::new(address(first)?, address(last)?)

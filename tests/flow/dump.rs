@@ -51,7 +51,9 @@ impl World {
     }
 
     async fn networks(&self) -> Vec<StoredNetwork> {
-        let mut networks = self.store.networks(0, 10_000).await.unwrap();
+        let outlines = self.store.outlines(0, 10_000).await.unwrap();
+        let ids: Vec<i64> = outlines.iter().map(|one| one.id).collect();
+        let mut networks = self.store.networks(&ids).await.unwrap();
         networks.sort_by_key(|one| one.network.range);
         networks
     }
