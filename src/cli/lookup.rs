@@ -5,12 +5,29 @@ use serde::de::IntoDeserializer;
 use serde::de::value::Error as Unknown;
 
 use super::Ended;
-use super::arguments::Lookup as Options;
 use super::context::{Context, Usage};
 use super::worker::{bury_askers, worker};
 use crate::config::SourceName;
 use crate::model::{RangeError, Subject, Verdict};
 use crate::resolve::{self, Lookup, Wish};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// An address, CIDR block, first-last range, or AS64500
+    #[arg(required_unless_present = "parse")]
+    pub(super) subject: Option<String>,
+    /// Ask only these, in this order: overrides,table,rdap,whois,dns
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(super) source: Vec<String>,
+    /// Ask registries even where their answer is remembered
+    #[arg(long)]
+    pub(super) no_cache: bool,
+    /// Show what the servers answered, word for word
+    #[arg(long)]
+    pub(super) raw: bool,
+    #[command(flatten)]
+    pub(super) parse: super::parse::Parse,
+}
 
 pub(super) async fn lookup(context: &Context, options: &Options) -> anyhow::Result<Ended> {
     let Some(subject) = &options.subject else {
