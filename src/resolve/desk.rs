@@ -275,6 +275,10 @@ impl Desk {
             };
             // Not so long that the lease of what is held would run out.
             let until = until.min(self.now().plus(Span(lease.0 / 2)));
+            if until.since(self.now()) > Span::seconds(3) {
+                let note = format!("waiting for {registry} until {until}");
+                errand.progress.note(note);
+            }
             self.sleep_until(until, errand.progress).await;
         }
     }

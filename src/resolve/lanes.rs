@@ -109,7 +109,13 @@ pub(super) async fn ask_all(
     patience: Span,
     progress: &Arc<Progress>,
 ) -> Result<Unheard, Error> {
-    let total = pending.len();
+    let waiting = |blocks: &BTreeMap<i64, VecDeque<Subject>>| {
+        blocks.values().map(VecDeque::len).sum::<usize>() as u64
+    };
+    let lanes = pending.lanes.iter();
+    let waiting = lanes
+        .map(|(lane, blocks)| (lane.clone(), waiting(blocks)))
+        .collect();
     let round = Arc::new(Round {
         desk: Arc::clone(desk),
         sources: sources.to_vec(),
@@ -119,7 +125,7 @@ pub(super) async fn ask_all(
         unheard: Mutex::default(),
         progress: Arc::clone(progress),
         tally: Mutex::new(Tally {
-            waiting: total,
+            waiting,
             ..Tally::default()
         }),
     });
@@ -173,8 +179,8 @@ struct Round {
 /// What a line of progress says.
 #[derive(Debug, Default)]
 struct Tally {
-    /// Subjects that nothing is known about yet.
-    waiting: u64,
+    /// Subjects that nothing is known about yet, by lane.
+    waiting: BTreeMap<String, u64>,
     settled: u64,
     questions: u64,
 }
@@ -232,6 +238,9 @@ impl Round {
                         let mut unheard =
                             self.unheard.lock().unwrap_or_else(PoisonError::into_inner);
                         unheard.closed.insert(lane.name.clone(), (until, why));
+                        drop(unheard);
+                        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+                        tally.waiting.remove(&lane.name);
                         return Ok(());
                     }
                     Settled::Later { until, why, .. } => {
@@ -351,19 +360,29 @@ impl Round {
         Ok(inquiry)
     }
 
-    /// Says how far it has come, and how long it may take: as many questions as so far for each
-    /// subject, at the pace that the registry allows.
+    /// Says how far it has come and how long it may take, at the pace of the slowest registry: if each
+    /// subject costs as much as those before, and at most, if none shares its network with another.
     fn settled(&self, lane: &str) {
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
-        tally.waiting = tally.waiting.saturating_sub(1);
         tally.settled += 1;
-        let to_ask = (tally.waiting * tally.questions).div_ceil(tally.settled.max(1));
-        let every = self.desk.every(lane);
-        let left = Span(every.0 * to_ask as i64);
+        if let Some(waiting) = tally.waiting.get_mut(lane) {
+            *waiting = waiting.saturating_sub(1);
+        }
+        let to_ask = |waiting: u64| (waiting * tally.questions).div_ceil(tally.settled);
+        let time = |cost: &dyn Fn(u64) -> u64| {
+            let lanes = tally.waiting.iter();
+            let times =
+                lanes.map(|(lane, waiting)| self.desk.every(lane).0 * cost(*waiting) as i64);
+            Span(times.max().unwrap_or_default())
+        };
+        let waiting: u64 = tally.waiting.values().sum();
         self.progress.add(1);
         self.progress.note(format!(
-            "{} questions asked, about {to_ask} to come, {lane} at one in {} ms: up to {left}",
-            tally.questions, every.0
+            "{} questions asked, about {} to come: {} to {}",
+            tally.questions,
+            to_ask(waiting),
+            time(&to_ask),
+            time(&|waiting| waiting)
         ));
     }
 }
