@@ -254,7 +254,8 @@ pub(super) async fn prepare(
                 .execute(
                     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000;
                      PRAGMA foreign_keys = ON; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY;
-                     PRAGMA journal_size_limit = 67108864",
+                     PRAGMA journal_size_limit = 67108864;
+                     PRAGMA wal_autocheckpoint = 8192",
                 )
                 .await?;
         }

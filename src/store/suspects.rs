@@ -182,15 +182,19 @@ impl Store {
         let spared = if only_open { "matched" } else { "" };
         let mut tx = self.begin().await?;
         self.resolves(&mut tx, campaign, worker).await?;
-        // A cut range is taken back as a whole, and only when one of its pieces is.
+        // A cut range is taken back as a whole, and only when one of its pieces is. `> 0` is IS NOT
+        // NULL in words that lead both engines to the index of the pieces, which are few.
         for sql in [
             "UPDATE suspect SET cut_at = NULL
-             WHERE campaign_id = $1 AND cut_at IS NOT NULL AND id IN (
-                 SELECT cut_from FROM suspect JOIN finding ON finding.id = finding_id
-                 WHERE finding.campaign_id = $1 AND verdict <> $2 AND cut_from IS NOT NULL)",
+             WHERE cut_at IS NOT NULL AND id IN (
+                 SELECT cut_from FROM suspect AS piece
+                 WHERE cut_from > 0 AND EXISTS (
+                     SELECT 1 FROM finding
+                     WHERE finding.id = piece.finding_id AND campaign_id = $1 AND verdict <> $2))",
             "DELETE FROM suspect
-             WHERE campaign_id = $1 AND cut_from IS NOT NULL AND $2 = $2 AND cut_from IN (
-                 SELECT id FROM suspect WHERE campaign_id = $1 AND cut_at IS NULL)",
+             WHERE cut_from > 0 AND $2 = $2 AND EXISTS (
+                 SELECT 1 FROM suspect AS whole
+                 WHERE whole.id = suspect.cut_from AND whole.campaign_id = $1 AND whole.cut_at IS NULL)",
             "UPDATE suspect SET finding_id = NULL
              WHERE finding_id IN (SELECT id FROM finding WHERE campaign_id = $1 AND verdict <> $2)",
             "DELETE FROM finding WHERE campaign_id = $1 AND verdict <> $2",
