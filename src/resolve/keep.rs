@@ -165,8 +165,9 @@ impl Desk {
 pub(super) type Lengths = (u32, u32);
 /// As [`block_of`] has it.
 pub(super) const BLOCK: Lengths = (8, 16);
-/// What *nothing there* is taken to speak of: hardly anything smaller is registered on its own.
-pub(super) const SMALL: Lengths = (24, 48);
+/// What *nothing there* is taken to speak of: hardly anything smaller is registered on its own, and
+/// what is registered beside it must not be taken for nothing, too.
+pub(super) const SMALL: Lengths = (29, 56);
 
 /// The CIDR block of a length around an address.
 pub(super) fn block_around(address: Address, (ipv4, ipv6): Lengths) -> AddressRange {
