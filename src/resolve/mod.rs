@@ -62,9 +62,8 @@ use source::{Says, Sources, Spot};
 pub use table::read as read_table;
 use told::LIVE;
 
-/// Suspects taken from the store at a time, in address order. Findings are spread over an index by
-/// mailbox, of which every commit writes most pages anew: few commits of many.
-const PAGE: i64 = 50_000;
+/// Suspects taken from the store at a time, in address order; between two, a stop is heard.
+const PAGE: i64 = 10_000;
 
 /// Going over the suspects: what is known, what was asked about networks, what was asked about
 /// their AS.

@@ -94,8 +94,11 @@ impl Pass<'_> {
             progress.add(page.len() as u64);
             page = next?;
         }
-        progress.reach(0);
-        progress.expect(pending.len());
+        // What is asked about is counted anew; without that, the bar stays where it is: full.
+        if !pending.is_empty() {
+            progress.reach(0);
+            progress.expect(pending.len());
+        }
         Ok(pending)
     }
 
