@@ -27,7 +27,10 @@
 //! [`resolve`] walks the suspects in address order over nested ranges laid flat. The most specific network
 //! around 192.0.2.7 has no contact, the one around it has: so it is one [`model::Finding`] for that network,
 //! *matched, by the ladder*, with the reason in words, and the suspect points to it. Ten million suspects in one
-//! network are still one finding.
+//! network are still one finding. Had nobody known the network, its registry would have been asked over RDAP, and
+//! then over WHOIS: within its limits, once for the network and not once for the suspect. The [`model::Answer`] is
+//! kept under the network's own range for its time. A registry that does not want to be asked now makes the
+//! finding *deferred*, never *without contact*.
 //!
 //! [`compose`] goes through the mailboxes of the findings. Ours gets a notice; its country is Japan, so the
 //! letter is in Japanese with the English below, with the ministry's note, and Japan's agency signs first. Text and
@@ -43,7 +46,9 @@
 //! # What holds everywhere
 //!
 //! - Time is an argument. Only the command line reads the clock.
-//! - One store method is one fact in one transaction; none is open while SMTP talks.
+//! - One store method is one fact in one transaction; none is open while SMTP or a registry talks.
+//! - No registry is asked without leave from the store, which all workers share: so many at once, so many a second,
+//!   so many a day, and never two questions in one block of addresses, whose answer might be the same network.
 //! - What goes wrong with one row, suspect or letter is data with its reason, and the stage goes on. `Err` means
 //!   that *we* cannot go on.
 //! - Attempts and decisions are only ever added.
@@ -55,6 +60,11 @@
 //!
 //! - *Findings.* Suspects do not point to networks and contacts but to what resolve made of them in this
 //!   campaign: overrides by prefix cut across networks, and a reason must not stand on ten million rows.
+//! - *Answers* stand between registry and network: each source's word about a range by itself, with the time until
+//!   which it counts. A table that staff load and what a registry told so never overwrite each other, and the
+//!   order of the sources is a setting, not a history.
+//! - *Rungs.* A finding keeps all who could be written to, best first, not only the one that is: when a mailbox
+//!   proves dead, the next is there without asking again.
 //! - *One body for each language.* A letter is written once, in a layout without inline markup, and set as text and
 //!   as HTML by [`compose`]: two files for each of two dozen languages would drift apart, and a value from
 //!   outside has no markup to become.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
+use super::lookup::Options as Lookup;
 use super::tables::Table;
 use crate::model::{DeliveryState, Format};
 
@@ -97,6 +98,8 @@ pub(super) enum Command {
     /// Load registries' dumps and tables of networks and contacts
     #[command(subcommand)]
     Table(Table),
+    /// Show how hard each registry has been asked today, and which are closed to us until when
+    Registries,
     /// Decide that a prefix, AS or handle has another mailbox, or is never written to
     #[command(subcommand)]
     Override(Override),
@@ -303,24 +306,6 @@ pub(super) enum Letter {
         /// As in the subject: LW-000042-5
         ticket: String,
     },
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Lookup {
-    /// An address, CIDR block, first-last range, or AS64500
-    #[arg(required_unless_present = "parse")]
-    pub(super) subject: Option<String>,
-    /// Ask only these, in this order: overrides,table,rdap,whois,dns
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    pub(super) source: Vec<String>,
-    /// Ask registries even where their answer is remembered
-    #[arg(long)]
-    pub(super) no_cache: bool,
-    /// Show what the servers answered, word for word
-    #[arg(long)]
-    pub(super) raw: bool,
-    #[command(flatten)]
-    pub(super) parse: super::parse::Parse,
 }
 
 /// A table to read, and how.

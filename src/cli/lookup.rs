@@ -5,12 +5,29 @@ use serde::de::IntoDeserializer;
 use serde::de::value::Error as Unknown;
 
 use super::Ended;
-use super::arguments::Lookup as Options;
 use super::context::{Context, Usage};
 use super::worker::{bury_askers, worker};
 use crate::config::SourceName;
-use crate::model::{RangeError, Subject, Verdict};
+use crate::model::{RangeError, Subject, Use, Verdict, use_of};
 use crate::resolve::{self, Lookup, Wish};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// An address, CIDR block, first-last range, or AS64500
+    #[arg(required_unless_present = "parse")]
+    pub(super) subject: Option<String>,
+    /// Ask only these, in this order: overrides,table,rdap,whois,dns
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(super) source: Vec<String>,
+    /// Ask registries even where their answer is remembered
+    #[arg(long)]
+    pub(super) no_cache: bool,
+    /// Show what the servers answered, word for word
+    #[arg(long)]
+    pub(super) raw: bool,
+    #[command(flatten)]
+    pub(super) parse: super::parse::Parse,
+}
 
 pub(super) async fn lookup(context: &Context, options: &Options) -> anyhow::Result<Ended> {
     let Some(subject) = &options.subject else {
@@ -22,7 +39,14 @@ pub(super) async fn lookup(context: &Context, options: &Options) -> anyhow::Resu
     let wish = Wish {
         sources: sources(&options.source)?,
         no_cache: options.no_cache,
+        asks_nobody: context.dry_run,
     };
+    if let Subject::Range(range) = subject
+        && use_of(range.first()) == Use::Special
+    {
+        let told = format!("{range} is no public address space: nobody answers for it");
+        return Err(Usage(told).into());
+    }
     let (store, templates, worker) = (context.store().await?, context.templates()?, worker());
     let work = context.resolving(&store, &templates, &worker);
     for complaint in resolve::complaints(work.settings) {
@@ -47,6 +71,7 @@ pub(super) async fn lookup(context: &Context, options: &Options) -> anyhow::Resu
         context.out.line(&one, text)?;
     }
     match later {
+        Some(_) if answered => Ok(Ended::Partly),
         _ if answered => Ok(Ended::Well),
         Some(later) => Err(resolve::Error::Later(later).into()),
         None => Err(crate::store::Error::NotFound {

@@ -10,6 +10,7 @@ mod letters;
 mod lookup;
 mod output;
 mod parse;
+mod registries;
 mod sink;
 mod stages;
 mod start;
@@ -89,6 +90,7 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Override(action) => contacts::overrides(&context, &action).await,
         Command::Signatory(action) => contacts::signatories(&context, &action).await,
         Command::Lookup(options) => lookup::lookup(&context, &options).await,
+        Command::Registries => registries::registries(&context).await,
         Command::Campaign(action) => campaign::run(&context, &action).await,
         Command::Resolve(options) => stages::resolve(&context, &options).await,
         Command::Compose(options) => stages::compose(&context, &options).await,

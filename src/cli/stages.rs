@@ -64,10 +64,22 @@ pub(super) async fn resolve(context: &Context, options: &OfCampaign) -> anyhow::
             done.pieces
         ));
     }
+    if totals.of("form") > 0 {
+        text.push_str(&format!(
+            "{} in networks that want a web form filled in instead of mail\n",
+            count(totals.of("form"), "suspect")
+        ));
+    }
     if done.questions > 0 {
         text.push_str(&format!(
             "{} put to registries\n",
             count(done.questions as i64, "question")
+        ));
+    }
+    let again = store.next_question(campaign.id).await?;
+    if let Some(again) = again {
+        text.push_str(&format!(
+            "What is deferred may be asked again from {again} on: run it again then\n"
         ));
     }
     for line in &report.not_written {
@@ -77,7 +89,7 @@ pub(super) async fn resolve(context: &Context, options: &OfCampaign) -> anyhow::
         ));
     }
     text.push_str(&format!("\nNext: lapwing compose {}\n", campaign.name));
-    let told = serde_json::json!({ "done": done, "suspects": totals.suspects, "not_written": report.not_written });
+    let told = serde_json::json!({ "done": done, "suspects": totals.suspects, "ask_again": again, "not_written": report.not_written });
     context.out.say(&told, text)?;
     Ok(Ended::Well)
 }

@@ -48,7 +48,7 @@ pub(super) async fn bury_askers(
     let here = place();
     for asker in store.askers().await? {
         if let Some(process) = dead(&asker, here.as_deref()) {
-            let ended = store.end_questions_of(&asker).await?;
+            let ended = store.end_questions(&asker).await?;
             context.out.remark(&format!(
                 "{} by process {process}, which is no more; it may be put again",
                 count(ended as i64, "question")

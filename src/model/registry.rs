@@ -18,9 +18,9 @@ pub struct Question<'a> {
     pub registry: &'a str,
     /// What faults close: one of the ways to the registry.
     pub gate: &'a str,
-    /// As [`block_of`] has it.
-    pub block: i64,
-    /// Who holds the slot.
+    /// As [`block_of`] has it; none for one that was sent on and holds its block where it began.
+    pub block: Option<i64>,
+    /// Who holds slot and block.
     pub worker: &'a str,
     pub lease_until: Timestamp,
 }
@@ -28,8 +28,8 @@ pub struct Question<'a> {
 /// Whether a registry may be asked now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Permit {
-    /// Now, and the slot is to be given back.
-    Granted { slot: i64 },
+    /// Now; the end of it is to be told.
+    Granted,
     /// The last question was just now.
     Wait { until: Timestamp },
     /// As many as may are under way, or one about the same block is.

@@ -23,6 +23,11 @@ impl FromStr for Subject {
             .get(..2)
             .is_some_and(|head| head.eq_ignore_ascii_case("as"));
         match parse_asn(text).filter(|_| is_as) {
+            // RFC 7607: it is nobody's.
+            Some(0) => Err(RangeError {
+                reason: "AS0 is no system: no network is reached by it".to_owned(),
+                remedy: "write the number of an AS, as AS64500",
+            }),
             Some(asn) => Ok(Self::As(asn)),
             None => text.parse().map(Self::Range),
         }

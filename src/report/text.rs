@@ -104,6 +104,7 @@ impl Report {
             ("waiting", "not resolved yet"),
             ("matched", "with a contact"),
             ("unresolved", "unresolved: no contact known"),
+            ("form", "to be told by a web form, not by mail"),
             ("withheld", "withheld: an override says never"),
             ("deferred", "deferred: a registry is to be asked later"),
         ] {

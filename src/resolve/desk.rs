@@ -63,7 +63,7 @@ pub(super) struct Errand<'a> {
     block: i64,
     /// How long it may wait for leave.
     patience: Timestamp,
-    held: Vec<(String, i64)>,
+    is_under_way: bool,
     heard: &'a mut Vec<Heard>,
     progress: &'a Progress,
 }
@@ -167,7 +167,7 @@ impl Desk {
             name: format!("{}/{source:?}/{subject}", self.worker),
             block: block_of(subject),
             patience,
-            held: Vec::new(),
+            is_under_way: false,
             heard,
             progress,
         };
@@ -192,10 +192,8 @@ impl Desk {
             Ok(End::Given(given)) => self.keep(*given).await,
             Err(error) => Err(error),
         };
-        for (registry, slot) in &errand.held {
-            self.store
-                .end_question(registry, *slot, &errand.name)
-                .await?;
+        if errand.is_under_way {
+            self.store.end_questions(&errand.name).await?;
         }
         inquiry
     }
@@ -224,6 +222,9 @@ impl Desk {
                 .max(self.settings.whois.timeout.0)
                 + 5_000,
         );
+        if errand.is_under_way {
+            self.store.send_question_on(&errand.name).await?;
+        }
         loop {
             if errand.progress.is_stopped() {
                 let why = "asking was stopped".to_owned();
@@ -237,7 +238,7 @@ impl Desk {
                 let question = Question {
                     registry,
                     gate: &gate,
-                    block: errand.block,
+                    block: (!errand.is_under_way).then_some(errand.block),
                     worker: &errand.name,
                     lease_until: now.plus(lease),
                 };
@@ -260,14 +261,8 @@ impl Desk {
                 }
             };
             let until = match permit {
-                Permit::Granted { slot } => {
-                    if !errand
-                        .held
-                        .iter()
-                        .any(|held| held.0 == registry && held.1 == slot)
-                    {
-                        errand.held.push((registry.to_owned(), slot));
-                    }
+                Permit::Granted => {
+                    errand.is_under_way = true;
                     // It may have come between the look and the leave.
                     let known = self.remembered(errand.source, subject).await?;
                     return Ok(known.map(|answer| End::Known(Box::new(answer))));
@@ -278,6 +273,12 @@ impl Desk {
                 Permit::Wait { until } | Permit::Closed { until, .. } => until,
                 Permit::Busy => continue,
             };
+            // Not so long that the lease of what is held would run out.
+            let until = until.min(self.now().plus(Span(lease.0 / 2)));
+            if until.since(self.now()) > Span::seconds(3) {
+                let note = format!("waiting for {registry} until {until}");
+                errand.progress.note(note);
+            }
             self.sleep_until(until, errand.progress).await;
         }
     }

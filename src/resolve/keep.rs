@@ -166,7 +166,7 @@ pub(super) type Lengths = (u32, u32);
 /// As [`block_of`] has it.
 pub(super) const BLOCK: Lengths = (8, 16);
 /// What *nothing there* is taken to speak of: hardly anything smaller is registered on its own.
-const SMALL: Lengths = (24, 48);
+pub(super) const SMALL: Lengths = (24, 48);
 
 /// The CIDR block of a length around an address.
 pub(super) fn block_around(address: Address, (ipv4, ipv6): Lengths) -> AddressRange {
@@ -227,9 +227,9 @@ mod tests {
     #[test]
     fn blocks_stay_within_their_family() {
         let around = |text: &str, lengths| block_around(text.parse().unwrap(), lengths).to_string();
-        assert_eq!(around("198.51.100.7", SMALL), "198.51.100.0/24");
+        assert_eq!(around("198.51.100.7", SMALL), "198.51.100.0/29");
         assert_eq!(around("198.51.100.7", BLOCK), "198.0.0.0/8");
-        assert_eq!(around("2001:db8::1", SMALL), "2001:db8::/48");
+        assert_eq!(around("2001:db8::1", SMALL), "2001:db8::/56");
         assert_eq!(around("2001:db8::1", BLOCK), "2001::/16");
     }
 }

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::JoinSet;
 
 use super::desk::{Desk, Inquiry};
+use super::keep::{SMALL, block_around};
+use super::learnt::Learnt;
 use super::told::is_enough;
 use crate::config::SourceName;
 use crate::model::{Address, AddressRange, Answer, Progress, Span, Subject, Timestamp, block_of};
@@ -19,6 +21,8 @@ pub(super) struct Unheard {
     closed: BTreeMap<String, (Timestamp, String)>,
     /// Single subjects whose way led to a closed registry, each with its lane.
     single: BTreeMap<Key, (String, (Timestamp, String))>,
+    /// Where a source could not answer: who is near is not asked about in vain once more.
+    put_off: Arc<Learnt<PutOff>>,
     pub(super) questions: u64,
 }
 
@@ -92,7 +96,8 @@ impl Pending {
 }
 
 /// Asks about all that waits, source by source, until each subject has an answer that is enough, all
-/// sources have answered, or the registry is closed for longer than `patience`.
+/// sources have answered, or the registry is closed for longer than `patience`. `before`: what could
+/// not be heard in the rounds before.
 ///
 /// # Errors
 /// The database's.
@@ -100,19 +105,27 @@ pub(super) async fn ask_all(
     desk: &Arc<Desk>,
     sources: &[SourceName],
     pending: Pending,
+    before: &Unheard,
     patience: Span,
     progress: &Arc<Progress>,
 ) -> Result<Unheard, Error> {
-    let total = pending.len();
+    let waiting = |blocks: &BTreeMap<i64, VecDeque<Subject>>| {
+        blocks.values().map(VecDeque::len).sum::<usize>() as u64
+    };
+    let lanes = pending.lanes.iter();
+    let waiting = lanes
+        .map(|(lane, blocks)| (lane.clone(), waiting(blocks)))
+        .collect();
     let round = Arc::new(Round {
         desk: Arc::clone(desk),
         sources: sources.to_vec(),
         give_up: desk.now().plus(patience),
-        known: Mutex::default(),
+        known: Learnt::default(),
+        put_off: Arc::clone(&before.put_off),
         unheard: Mutex::default(),
         progress: Arc::clone(progress),
         tally: Mutex::new(Tally {
-            waiting: total,
+            waiting,
             ..Tally::default()
         }),
     });
@@ -156,7 +169,8 @@ struct Round {
     desk: Arc<Desk>,
     sources: Vec<SourceName>,
     give_up: Timestamp,
-    known: Mutex<Known>,
+    known: Learnt<Answer>,
+    put_off: Arc<Learnt<PutOff>>,
     unheard: Mutex<Unheard>,
     progress: Arc<Progress>,
     tally: Mutex<Tally>,
@@ -165,10 +179,18 @@ struct Round {
 /// What a line of progress says.
 #[derive(Debug, Default)]
 struct Tally {
-    /// Subjects that nothing is known about yet.
-    waiting: u64,
+    /// Subjects that nothing is known about yet, by lane.
+    waiting: BTreeMap<String, u64>,
     settled: u64,
     questions: u64,
+}
+
+/// A registry that a way led to, and that is closed.
+#[derive(Clone, Debug)]
+struct PutOff {
+    registry: String,
+    until: Timestamp,
+    why: String,
 }
 
 enum Settled {
@@ -216,6 +238,9 @@ impl Round {
                         let mut unheard =
                             self.unheard.lock().unwrap_or_else(PoisonError::into_inner);
                         unheard.closed.insert(lane.name.clone(), (until, why));
+                        drop(unheard);
+                        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+                        tally.waiting.remove(&lane.name);
                         return Ok(());
                     }
                     Settled::Later { until, why, .. } => {
@@ -235,53 +260,84 @@ impl Round {
     /// Asks the sources about a subject's first address, one after the other, until one is enough.
     async fn settle(&self, subject: Subject, lane: &str) -> Result<Settled, Error> {
         let mut known_to = Address(u128::MAX);
-        let mut later: Option<(Timestamp, String)> = None;
+        let mut later: Vec<(SourceName, PutOff)> = Vec::new();
         let mut is_lane_closed = true;
         for source in &self.sources {
-            let known = self
-                .known
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .find(*source, subject);
-            let answer = match known {
-                Some(answer) => answer,
-                None => match self.ask(*source, subject).await? {
-                    Inquiry::Known(answer) => {
-                        let answer = *answer;
-                        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-                        known.add(*source, answer.clone());
-                        answer
-                    }
-                    Inquiry::Later {
+            let answer = match self.inquire(*source, subject).await? {
+                Inquiry::Known(answer) => answer,
+                Inquiry::Later {
+                    registry,
+                    until,
+                    why,
+                } => {
+                    is_lane_closed &= registry == lane && until > self.give_up;
+                    let put_off = PutOff {
                         registry,
                         until,
                         why,
-                    } => {
-                        is_lane_closed &= registry == lane && until > self.give_up;
-                        if later.as_ref().is_none_or(|(earliest, _)| until < *earliest) {
-                            later = Some((until, why));
-                        }
-                        continue;
-                    }
-                    Inquiry::Nobody => continue,
-                },
+                    };
+                    later.push((*source, put_off));
+                    continue;
+                }
+                Inquiry::Nobody => continue,
             };
             is_lane_closed = false;
             if let Some(range) = answer.range() {
                 known_to = known_to.min(range.last());
             }
             if is_enough(&answer) {
+                // It is one network for the others, too.
+                for (source, put_off) in later {
+                    self.put_off.add(source, answer.range(), put_off);
+                }
                 return Ok(Settled::UpTo(known_to));
             }
         }
-        Ok(match later {
-            Some((until, why)) => Settled::Later {
+        let earliest = later.into_iter().min_by_key(|(_, one)| one.until);
+        Ok(match earliest {
+            Some((_, PutOff { until, why, .. })) => Settled::Later {
                 until,
                 why,
                 is_lane_closed,
             },
             None => Settled::UpTo(known_to),
         })
+    }
+
+    /// What a source says; it is asked only where this round has not done so.
+    async fn inquire(&self, source: SourceName, subject: Subject) -> Result<Inquiry, Error> {
+        if let Some(answer) = self.known.find(source, subject) {
+            return Ok(Inquiry::Known(Box::new(answer)));
+        }
+        if let Some(put_off) = self.put_off.find(source, subject) {
+            return Ok(Inquiry::Later {
+                registry: put_off.registry,
+                until: put_off.until,
+                why: put_off.why,
+            });
+        }
+        let inquiry = self.ask(source, subject).await?;
+        match &inquiry {
+            Inquiry::Known(answer) => self.known.add(source, answer.range(), *answer.clone()),
+            Inquiry::Later {
+                registry,
+                until,
+                why,
+            } => {
+                let near = match subject {
+                    Subject::Range(range) => Some(block_around(range.first(), SMALL)),
+                    Subject::As(_) => None,
+                };
+                let put_off = PutOff {
+                    registry: registry.clone(),
+                    until: *until,
+                    why: why.clone(),
+                };
+                self.put_off.add(source, near, put_off);
+            }
+            Inquiry::Nobody => {}
+        }
+        Ok(inquiry)
     }
 
     async fn ask(&self, source: SourceName, subject: Subject) -> Result<Inquiry, Error> {
@@ -304,19 +360,29 @@ impl Round {
         Ok(inquiry)
     }
 
-    /// Says how far it has come, and how long it may take: as many questions as so far for each
-    /// subject, at the pace that the registry allows.
+    /// Says how far it has come and how long it may take, at the pace of the slowest registry: if each
+    /// subject costs as much as those before, and at most, if none shares its network with another.
     fn settled(&self, lane: &str) {
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
-        tally.waiting = tally.waiting.saturating_sub(1);
         tally.settled += 1;
-        let to_ask = (tally.waiting * tally.questions).div_ceil(tally.settled.max(1));
-        let every = self.desk.every(lane);
-        let left = Span(every.0 * to_ask as i64);
+        if let Some(waiting) = tally.waiting.get_mut(lane) {
+            *waiting = waiting.saturating_sub(1);
+        }
+        let to_ask = |waiting: u64| (waiting * tally.questions).div_ceil(tally.settled);
+        let time = |cost: &dyn Fn(u64) -> u64| {
+            let lanes = tally.waiting.iter();
+            let times =
+                lanes.map(|(lane, waiting)| self.desk.every(lane).0 * cost(*waiting) as i64);
+            Span(times.max().unwrap_or_default())
+        };
+        let waiting: u64 = tally.waiting.values().sum();
         self.progress.add(1);
         self.progress.note(format!(
-            "{} questions asked, about {to_ask} to come, {lane} at one in {} ms: up to {left}",
-            tally.questions, every.0
+            "{} questions asked, about {} to come: {} to {}",
+            tally.questions,
+            to_ask(waiting),
+            time(&to_ask),
+            time(&|waiting| waiting)
         ));
     }
 }
@@ -331,101 +397,9 @@ fn behind(subject: Subject, address: Address) -> Option<Subject> {
     Some(Subject::Range(rest))
 }
 
-/// By first address, and among equals the widest first.
-type ByAddress = BTreeMap<(u128, std::cmp::Reverse<u128>), Answer>;
-
-/// The answers of this round, found without the database.
-#[derive(Debug, Default)]
-struct Known {
-    /// By source, then by first address; inner networks stand behind those around them.
-    answers: Vec<(SourceName, ByAddress)>,
-}
-
-impl Known {
-    fn add(&mut self, source: SourceName, answer: Answer) {
-        let Some(range) = answer.range() else {
-            return;
-        };
-        let place = (range.first().0, std::cmp::Reverse(range.last().0));
-        match self.answers.iter_mut().find(|(one, _)| *one == source) {
-            Some((_, answers)) => drop(answers.insert(place, answer)),
-            None => self
-                .answers
-                .push((source, BTreeMap::from([(place, answer)]))),
-        }
-    }
-
-    /// The innermost answer around a subject's first address.
-    fn find(&self, source: SourceName, subject: Subject) -> Option<Answer> {
-        let Subject::Range(range) = subject else {
-            return None;
-        };
-        let first = range.first();
-        let (_, answers) = self.answers.iter().find(|(one, _)| *one == source)?;
-        let before = answers.range(..=(first.0, std::cmp::Reverse(0))).rev();
-        let same_block = |answer: &&Answer| block_of(answer.subject) == block_of(subject);
-        let mut near = before.map(|(_, answer)| answer).take_while(same_block);
-        near.find(|answer| answer.range().is_some_and(|range| range.last() >= first))
-            .cloned()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::AnswerOutcome;
-
-    fn answer(range: &str) -> Answer {
-        Answer {
-            source: "rdap".to_owned(),
-            subject: range.parse().unwrap(),
-            server: String::new(),
-            outcome: AnswerOutcome::None,
-            name: range.to_owned(),
-            holder: String::new(),
-            country: String::new(),
-            origin: None,
-            registry: String::new(),
-            handles: Vec::new(),
-            reason: String::new(),
-            asked_at: Timestamp(0),
-            counts_until: Timestamp(1),
-        }
-    }
-
-    #[test]
-    fn the_innermost_answer_is_found() {
-        let mut known = Known::default();
-        for range in [
-            "198.51.0.0/16",
-            "198.51.100.0/24",
-            "198.51.100.64/26",
-            "203.0.113.0/24",
-        ] {
-            known.add(SourceName::Rdap, answer(range));
-        }
-        for (asked, found) in [
-            ("198.51.100.70", Some("198.51.100.64/26")),
-            ("198.51.100.7", Some("198.51.100.0/24")),
-            ("198.51.100.200", Some("198.51.100.0/24")),
-            ("198.51.7.1", Some("198.51.0.0/16")),
-            ("198.52.0.1", None),
-            ("203.0.113.9", Some("203.0.113.0/24")),
-            ("2001:db8::1", None),
-        ] {
-            let answer = known.find(SourceName::Rdap, asked.parse().unwrap());
-            assert_eq!(
-                answer.map(|answer| answer.name).as_deref(),
-                found,
-                "{asked}"
-            );
-        }
-        assert!(
-            known
-                .find(SourceName::Whois, "198.51.7.1".parse().unwrap())
-                .is_none()
-        );
-    }
 
     #[test]
     fn what_lies_behind_an_answer_is_asked_about() {

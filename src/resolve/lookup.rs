@@ -10,11 +10,14 @@ use super::told::is_enough;
 use super::{Error, Work};
 use crate::config::{self, SourceName};
 use crate::model::{
-    AddressRange, Answer, AnswerOutcome, Network, Progress, Rung, Subject, Timestamp, Verdict,
+    AddressRange, Answer, AnswerOutcome, Network, Progress, Rung, Span, Subject, Timestamp, Verdict,
 };
 
 /// Pieces of one range about which registries are asked; a wide range is not for a lookup.
 const MOST_ASKED: usize = 16;
+
+/// Somebody sits before it.
+const MOST_PATIENCE: Span = Span(15_000);
 
 /// What somebody wants to see.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +26,8 @@ pub struct Wish {
     pub sources: Option<Vec<SourceName>>,
     /// Asks registries even where their answer is remembered.
     pub no_cache: bool,
+    /// Asks nobody, and so writes nothing.
+    pub asks_nobody: bool,
 }
 
 /// What is known of one piece of a range, and how the choice was made.
@@ -84,6 +89,7 @@ pub async fn lookup(
         work: &work,
         settings: &settings,
         since: wish.no_cache.then(|| work.clock.now()),
+        asks: !wish.asks_nobody,
         progress,
     };
     match subject {
@@ -96,6 +102,7 @@ struct Looking<'a> {
     work: &'a Work<'a>,
     settings: &'a config::Resolve,
     since: Option<Timestamp>,
+    asks: bool,
     progress: &'a Progress,
 }
 
@@ -111,7 +118,7 @@ impl Looking<'_> {
         let mut sources = self.sources().await?;
         let mut asked: Vec<Subject> = Vec::new();
         let live = self.work.live();
-        if !live.is_empty() {
+        if self.asks && !live.is_empty() {
             let mut desk = self.work.desk()?;
             if let Some(since) = self.since {
                 desk.ask_anew(since);
@@ -189,7 +196,8 @@ impl Looking<'_> {
         subject: Subject,
     ) -> Result<Told, Error> {
         let mut told = Told::default();
-        let give_up = self.work.clock.now().plus(self.settings.patience);
+        let patience = self.settings.patience.min(MOST_PATIENCE);
+        let give_up = self.work.clock.now().plus(patience);
         for source in live {
             let asked = desk.ask(*source, subject, give_up, &mut told.heard, self.progress);
             match asked.await? {
@@ -207,7 +215,7 @@ impl Looking<'_> {
         let subject = Subject::As(asn);
         let live = self.work.live();
         let mut told = Told::default();
-        if !live.is_empty() {
+        if self.asks && !live.is_empty() {
             let mut desk = self.work.desk()?;
             if let Some(since) = self.since {
                 desk.ask_anew(since);
@@ -215,12 +223,15 @@ impl Looking<'_> {
             told = self.ask_all(&desk, &live, subject).await?;
         }
         let sources = self.sources().await?;
-        let (said, says) = settled(sources.ask_about_as(asn), || told.later.iter());
+        let system = self.work.store.systems(&[asn]).await?;
+        let (said, says) = settled(sources.ask_about_as(asn, system.first()), || {
+            told.later.iter()
+        });
         let judged = judge(&says, Vec::new());
         Ok(Lookup {
             subject,
             chain: Vec::new(),
-            country: sources.country_of_as(asn),
+            country: sources.country_of_as(asn, system.first()),
             asn: Some(asn),
             said,
             verdict: judged.verdict,
@@ -271,7 +282,7 @@ fn shown(one: &Says) -> String {
         Says::Never(text) | Says::Nobody(text) | Says::Silent(text) => text.clone(),
         Says::Form { reason, .. } => reason.clone(),
         Says::Later { until, why } => format!("{why}; not before {until}"),
-        Says::Unasked => "not asked".to_owned(),
+        Says::Unasked => format!("not asked; a lookup asks about {MOST_ASKED} networks at most"),
     }
 }
 

@@ -14,6 +14,7 @@ mod held;
 mod keep;
 mod ladder;
 mod lanes;
+mod learnt;
 mod lease;
 mod load;
 mod lookup;
@@ -149,15 +150,22 @@ pub async fn run_once(
     campaign: &Campaign,
     progress: &Arc<Progress>,
 ) -> Result<Done, Error> {
+    // What changes while a run is under way, even while it waits to begin, is newer than the run.
+    let began = work.clock.now();
     let lease = Lease::take(work, campaign, progress).await?;
-    let done = resolve(work, &campaign.name, progress).await;
+    let done = resolve(work, &campaign.name, began, progress).await;
     let given_back = lease.give_back().await;
     let done = done?;
     given_back?;
     Ok(done)
 }
 
-async fn resolve(work: &Work<'_>, campaign: &str, progress: &Arc<Progress>) -> Result<Done, Error> {
+async fn resolve(
+    work: &Work<'_>,
+    campaign: &str,
+    began: Timestamp,
+    progress: &Arc<Progress>,
+) -> Result<Done, Error> {
     let (store, now) = (work.store, work.clock.now());
     // Read under the lease: whoever had it before may have changed it.
     let campaign = &store.campaign(campaign).await?;
@@ -206,15 +214,22 @@ async fn resolve(work: &Work<'_>, campaign: &str, progress: &Arc<Progress>) -> R
             break;
         };
         drop(sources);
-        let heard = ask_all(desk, &live, pending, work.settings.patience, progress).await?;
+        let heard = ask_all(
+            desk,
+            &live,
+            pending,
+            &unheard,
+            work.settings.patience,
+            progress,
+        )
+        .await?;
         done.questions += heard.questions;
         unheard.extend(heard);
         if progress.is_stopped() {
             return Ok(done);
         }
     }
-    // What changes while a run is under way is newer than the run.
-    store.mark_resolved(resolver, now).await?;
+    store.mark_resolved(resolver, began).await?;
     Ok(done)
 }
 

@@ -67,6 +67,15 @@ impl Overrides {
         }
     }
 
+    /// What staff decided about an AS itself.
+    pub(super) fn ask_about_as(&self, asn: u32) -> Says {
+        match self.of_asn(asn).map(|rule| say(rule, "")) {
+            None => Says::Silent("no override speaks of it".to_owned()),
+            Some(Ok(rung)) => Says::Whom(vec![rung]),
+            Some(Err(never)) => Says::Never(never),
+        }
+    }
+
     /// What another source says, unless staff decided otherwise about the domains of its mailboxes.
     pub(super) fn redirect(&self, says: Says) -> Says {
         let redirected = |rungs: Vec<Rung>, wrap: fn(Vec<Rung>) -> Says| {

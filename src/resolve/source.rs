@@ -21,7 +21,7 @@ pub(super) struct Sources {
     pub(super) order: Vec<SourceName>,
     ladder: Vec<RungName>,
     table: Table,
-    overrides: Overrides,
+    pub(super) overrides: Overrides,
     pub(super) told: Told,
     /// The AS that networks are reached by, where the table has a contact of theirs.
     pub(super) systems: HashMap<u32, StoredSystem>,

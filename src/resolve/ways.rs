@@ -69,12 +69,17 @@ impl Desk {
     ) -> Result<End, Error> {
         let lane = self.lane(subject);
         let mut walk = Walk::begin(&self.registries, self.whois.reach(), Some(&lane), subject);
-        let mut is_first = true;
+        let (mut is_first, mut shut) = (true, None);
         while let Some(step) = walk.step() {
             match self.enter(errand, &step.registry, subject).await? {
                 None => {}
                 // A referral that may not be followed now leaves the question open.
-                Some(End::Closed { until, why, .. }) if !is_first => {
+                Some(End::Closed {
+                    registry,
+                    until,
+                    why,
+                }) if !is_first => {
+                    shut = Some((registry, until, why.clone()));
                     let wait = Some(until.since(self.now()));
                     let status = Status::Later { wait, words: why };
                     walk.told(Reply {
@@ -93,6 +98,15 @@ impl Desk {
         let Some((reply, server, registry)) = walk.best() else {
             return Ok(End::Nobody);
         };
+        // One that is closed has not failed once more by that.
+        let is_later = matches!(reply.status, Status::Later { .. });
+        if let Some((_, until, why)) = shut.filter(|(closed, ..)| is_later && *closed == registry) {
+            return Ok(End::Closed {
+                registry,
+                until,
+                why,
+            });
+        }
         Ok(End::Given(Box::new(Given {
             source: errand.source,
             asked: subject,

@@ -22,7 +22,7 @@ const COLUMNS: &str =
 
 impl Store {
     /// Keeps an answer, in the place of an earlier one of the same source about the same network,
-    /// and of those that found nothing inside it; an answer about a network that is none yet makes
+    /// and of those inside it that found no network there; an answer about a network that is none yet makes
     /// it one. What a loaded table says of the network stays.
     ///
     /// # Errors
@@ -39,7 +39,7 @@ impl Store {
             sqlx::query(
                 "DELETE FROM answer
                  WHERE source = $1 AND about_asn = 0 AND first >= $2 AND first <= $3 AND last <= $3
-                   AND outcome IN ('none', 'fault')",
+                   AND outcome IN ('none', 'fault') AND name = '' AND holder = '' AND country = ''",
             )
             .bind(answer.source.as_str())
             .bind(first.clone())

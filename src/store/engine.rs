@@ -56,8 +56,8 @@ const MIGRATIONS: [(i64, &str, &str); 9] = [
     ),
     (
         9,
-        "resolving",
-        include_str!("../../migrations/0009_resolving.sql"),
+        "under_way",
+        include_str!("../../migrations/0009_under_way.sql"),
     ),
 ];
 

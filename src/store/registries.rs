@@ -7,6 +7,9 @@ use crate::model::{Limits, Permit, Question, Span, Timestamp};
 
 const DAY: i64 = 86_400_000;
 
+/// How far clocks of two machines may lie apart, and a wait for the database's lock with them.
+const CLOCKS: Span = Span(60_000);
+
 /// One registry's state, for those who watch.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct RegistryLine {
@@ -18,8 +21,9 @@ pub struct RegistryLine {
 }
 
 impl Store {
-    /// Asks for leave to put a question to a registry. The slot that is granted comes back by
-    /// [`end_question`](Self::end_question), or by itself when the lease ends.
+    /// Asks for leave to put a question to a registry. What is granted comes back by
+    /// [`end_questions`](Self::end_questions), or by itself when the lease ends, which every call
+    /// begins anew.
     ///
     /// # Errors
     /// The database's.
@@ -37,6 +41,12 @@ impl Store {
             lease_until,
         } = question;
         let mut tx = self.begin().await?;
+        // What is held on the way here is held on, until the way ends.
+        sqlx::query("UPDATE question SET lease_until = $2 WHERE worker = $1")
+            .bind(worker)
+            .bind(lease_until.0)
+            .execute(&mut *tx)
+            .await?;
         sqlx::query(
             "INSERT INTO registry (name, next_at, day, asked, closed_why, faults)
              VALUES ($1, 0, 0, 0, '', 0) ON CONFLICT (name) DO NOTHING",
@@ -66,10 +76,12 @@ impl Store {
         .fetch_optional(&mut *tx)
         .await?;
         if let Some((until, why)) = closed {
+            tx.commit().await?;
             let until = Timestamp(until);
             return Ok(Permit::Closed { until, why });
         }
         if limits.a_day > 0 && asked >= i64::from(limits.a_day) {
+            tx.commit().await?;
             return Ok(Permit::Closed {
                 until: Timestamp((today + 1) * DAY),
                 why: format!("{registry} has been asked {asked} times today, as often as it may"),
@@ -80,23 +92,22 @@ impl Store {
             .bind(now.0)
             .execute(&mut *tx)
             .await?;
-        let under_way: Vec<(i64, i64, String)> =
-            sqlx::query_as("SELECT slot, block, worker FROM question WHERE registry = $1")
+        let others: Vec<(Option<i64>, Option<i64>)> =
+            sqlx::query_as("SELECT slot, block FROM question WHERE registry = $1 AND worker <> $2")
                 .bind(registry)
+                .bind(worker)
                 .fetch_all(&mut *tx)
                 .await?;
-        // A redirect may lead back to where one has a slot already.
-        let own = under_way.iter().find(|(_, _, holder)| holder == worker);
-        let free = (0..i64::from(limits.at_once.max(1)))
-            .find(|slot| under_way.iter().all(|(used, ..)| used != slot));
-        let is_taken = under_way.iter().any(|(_, asked, _)| *asked == block);
-        let slot = own.map(|(slot, ..)| *slot).or(free.filter(|_| !is_taken));
-        let Some(slot) = slot else {
+        let slot = (0..i64::from(limits.at_once.max(1)))
+            .find(|slot| others.iter().all(|(used, _)| *used != Some(*slot)));
+        let is_taken = block.is_some() && others.iter().any(|(_, asked)| *asked == block);
+        let Some(slot) = slot.filter(|_| !is_taken) else {
             tx.commit().await?;
             return Ok(Permit::Busy);
         };
-        // A moment far ahead was written by a clock that has been set back since.
-        if next_at > now.0 && next_at <= now.plus(limits.every).0 {
+        // A moment far ahead was written by a clock that has been set back since; one a little ahead,
+        // by whoever came first while this one waited for the lock.
+        if next_at > now.0 && next_at <= now.plus(limits.every).plus(CLOCKS).0 {
             tx.commit().await?;
             return Ok(Permit::Wait {
                 until: Timestamp(next_at),
@@ -104,7 +115,7 @@ impl Store {
         }
         sqlx::query(
             "INSERT INTO question (registry, slot, block, worker, lease_until) VALUES ($1, $2, $3, $4, $5)
-             ON CONFLICT (registry, slot) DO NOTHING",
+             ON CONFLICT (registry, worker) DO UPDATE SET slot = excluded.slot",
         )
         .bind(registry)
         .bind(slot)
@@ -113,12 +124,6 @@ impl Store {
         .bind(lease_until.0)
         .execute(&mut *tx)
         .await?;
-        // What is held on the way here is held on, until the way ends.
-        sqlx::query("UPDATE question SET lease_until = $2 WHERE worker = $1")
-            .bind(worker)
-            .bind(lease_until.0)
-            .execute(&mut *tx)
-            .await?;
         sqlx::query("UPDATE registry SET next_at = $2, day = $3, asked = $4 WHERE name = $1")
             .bind(registry)
             .bind(now.plus(limits.every).0)
@@ -127,21 +132,31 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
-        Ok(Permit::Granted { slot })
+        Ok(Permit::Granted)
     }
 
-    /// Gives a slot back, unless somebody else has it by now.
+    /// Gives the slots of a question back that goes on to another registry; its block stays held.
     ///
     /// # Errors
     /// The database's.
-    pub async fn end_question(&self, registry: &str, slot: i64, worker: &str) -> Result<(), Error> {
-        sqlx::query("DELETE FROM question WHERE registry = $1 AND slot = $2 AND worker = $3")
-            .bind(registry)
-            .bind(slot)
+    pub async fn send_question_on(&self, worker: &str) -> Result<(), Error> {
+        sqlx::query("UPDATE question SET slot = NULL WHERE worker = $1")
             .bind(worker)
             .execute(&self.write)
             .await?;
         Ok(())
+    }
+
+    /// Ends what a worker asks: the way of a question is over, or the worker is known to be dead.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn end_questions(&self, worker: &str) -> Result<u64, Error> {
+        let ended = sqlx::query("DELETE FROM question WHERE worker = $1")
+            .bind(worker)
+            .execute(&self.write)
+            .await?;
+        Ok(ended.rows_affected())
     }
 
     /// Who has questions under way, as they named themselves.
@@ -152,18 +167,6 @@ impl Store {
         Ok(sqlx::query_scalar("SELECT DISTINCT worker FROM question")
             .fetch_all(&self.read)
             .await?)
-    }
-
-    /// Gives back all slots of one who is known to be dead.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn end_questions_of(&self, worker: &str) -> Result<u64, Error> {
-        let ended = sqlx::query("DELETE FROM question WHERE worker = $1")
-            .bind(worker)
-            .execute(&self.write)
-            .await?;
-        Ok(ended.rows_affected())
     }
 
     /// Notes a good answer.

@@ -15,7 +15,7 @@ pub struct Totals {
     pub cut: i64,
     pub pieces: i64,
     /// Suspects, pieces counted and cut ranges not, by verdict: `waiting`, `matched`,
-    /// `unresolved`, `withheld`, `deferred`.
+    /// `unresolved`, `withheld`, `deferred`; and `form`, those whose network wants a web form filled in.
     pub suspects: Vec<Tally>,
     pub notices: i64,
     pub letters: i64,
@@ -102,10 +102,10 @@ impl Store {
             .fetch_one(&self.read)
             .await?;
         let suspects = sqlx::query_as(
-            "SELECT COALESCE(verdict, 'waiting') AS place, COUNT(*)
+            "SELECT CASE WHEN form <> '' THEN 'form' ELSE COALESCE(verdict, 'waiting') END AS place, COUNT(*)
              FROM suspect LEFT JOIN finding ON finding.id = finding_id
              WHERE suspect.campaign_id = $1 AND cut_at IS NULL
-             GROUP BY COALESCE(verdict, 'waiting') ORDER BY 1",
+             GROUP BY CASE WHEN form <> '' THEN 'form' ELSE COALESCE(verdict, 'waiting') END ORDER BY 1",
         )
         .bind(campaign)
         .fetch_all(&self.read)

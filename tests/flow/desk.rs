@@ -74,6 +74,16 @@ impl World {
         resolve::run_once(&work, &campaign, progress).await.unwrap()
     }
 
+    pub(crate) async fn resolve_campaign(&self, name: &str) -> resolve::Done {
+        let campaign = self.store.campaign(name).await.unwrap();
+        let templates = Templates::load(&self.templates).unwrap();
+        let clock = self.clock();
+        let work = self.resolving(&templates, &clock);
+        resolve::run_once(&work, &campaign, &Arc::default())
+            .await
+            .unwrap()
+    }
+
     fn resolving<'a>(&'a self, templates: &'a Templates, clock: &'a Clock) -> resolve::Work<'a> {
         resolve::Work {
             store: &self.store,
@@ -114,7 +124,10 @@ impl World {
     /// Where each suspect is: `192.0.2.1 abuse@isp.example`, or with its verdict; in the order of
     /// the addresses.
     pub(crate) async fn places(&self) -> Vec<String> {
-        let campaign = self.campaign().await.id;
+        self.places_in(self.campaign().await.id).await
+    }
+
+    pub(crate) async fn places_in(&self, campaign: i64) -> Vec<String> {
         let mut placed: Vec<(SuspectRow, String)> = Vec::new();
         for mailbox in self.store.mailboxes(campaign, "", 10_000).await.unwrap() {
             let rows = self

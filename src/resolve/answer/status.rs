@@ -5,10 +5,14 @@ use super::scan::Part;
 use crate::model::Span;
 
 /// Limits, refusals and faults of the server. They go before every word that says *no match*.
-const LATER: [&str; 25] = [
+const LATER: [&str; 29] = [
     "error:2",
     "error:3",
     "rate limit",
+    "connection limit",
+    "maximum query rate",
+    "query rate reached",
+    "blacklisted",
     "rate-limit",
     "limit exceeded",
     "limit reached",

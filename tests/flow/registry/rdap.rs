@@ -432,6 +432,36 @@ async fn the_longest_match_of_the_lists_is_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wider_than_a_block_or_elsewhere_is_no_network() {
+    let all = "ffff:ffff:ffff:ffff:ffff:ffff:ffff";
+    for (asked, first, last) in [
+        (ASKED, "0.0.0.0", "255.255.255.255"),
+        (ASKED, "202.0.0.0", "203.255.255.255"),
+        (ASKED, "198.51.100.0", "198.51.100.255"),
+        (ASKED, "2001:db8::", "2001:db8::ffff"),
+        ("2001:db8::5", "::", &format!("ffff:{all}")),
+        ("2001:db8::5", "2000::", &format!("2001:{all}")),
+        ("2001:db8::5", "2001:db8:1::", "2001:db8:1::ffff"),
+    ] {
+        let world = World::on_sqlite().await;
+        let (registry, other) = (Registry::start(2).await, Registry::start(3).await);
+        bootstrap(&world, &registry, &other);
+        let desk = mailbox("abuse@isp.example");
+        let version = if first.contains(':') { "v6" } else { "v4" };
+        let answer = network(first, last, &desk).replace("v4", version);
+        registry.answers(&format!("/ip/{asked}"), Answer::rdap(answer));
+        let ran = look(&world, asked);
+        assert!(
+            ran.out.contains("\"verdict\":\"unresolved\""),
+            "{first}: {ran:?}"
+        );
+        assert!(!ran.out.contains("abuse@isp.example"), "{first}: {ran:?}");
+        let stored = world.store.outlines(0, 10).await.unwrap();
+        assert!(stored.is_empty(), "{stored:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_has_named_a_limit_is_left_alone() {
     let world = World::on_sqlite().await;
     let (registry, other) = (Registry::start(2).await, Registry::start(3).await);
