@@ -1,6 +1,5 @@
 //! The local table in memory: networks, one inside the other, and who answers for them.
 
-use std::collections::HashMap;
 use std::num::NonZeroU32;
 
 use super::segments::Segments;
@@ -79,49 +78,47 @@ enum Packing {
 impl Table {
     pub(super) async fn read(store: &Store) -> Result<Self, Error> {
         let mut table = Self::default();
-        let mut known = HashMap::new();
-        loop {
-            let after = table.networks.last().map_or(0, |last| last.id);
-            let page = store.outlines(after, PAGE).await?;
-            if page.is_empty() {
-                break;
-            }
-            for one in page {
-                table.add(one, &mut known);
-            }
+        let mut known = Words::default();
+        let mut after = Some(0);
+        while let Some(last) = after {
+            let page = store.outlines(last, PAGE, |one| table.add(&one, &mut known));
+            after = page.await?;
         }
         table.finish();
         Ok(table)
     }
 
-    /// `known` has the place of each mailbox that was added.
-    fn add(&mut self, one: Outline, known: &mut HashMap<Mailbox, u32>) {
+    /// `known` numbers the mailboxes by their texts, as `mailboxes` does.
+    fn add(&mut self, one: &Outline<'_>, known: &mut Words) -> Result<(), Error> {
         let range = if one.range.first().is_ipv4() {
             Packing::Ipv4(one.range.first().0 as u32, one.range.last().0 as u32)
         } else {
             self.ipv6.push(one.range);
             Packing::Ipv6(self.ipv6.len() as u32 - 1)
         };
-        for mailbox in one.contacts {
-            let place = known.entry(mailbox).or_insert_with_key(|mailbox| {
-                self.mailboxes.push(mailbox.clone());
-                self.mailboxes.len() as u32 - 1
-            });
-            self.contacts.push(*place);
+        for text in &one.contacts {
+            let place = known.add(text);
+            if place as usize == self.mailboxes.len() {
+                let mailbox = text.parse::<Mailbox>();
+                let mailbox = mailbox.map_err(|error| Error::Database(error.to_string()))?;
+                self.mailboxes.push(mailbox);
+            }
+            self.contacts.push(place);
         }
         self.networks.push(Packed {
             id: one.id,
             told_at: one.told_at,
             range,
             asn: one.asn.and_then(NonZeroU32::new),
-            name: self.words.add(&one.name),
-            country: self.words.add(&one.country),
-            handle: self.words.add(&one.handle),
-            locale: self.words.add(&one.locale),
-            source: self.words.add(&one.source),
+            name: self.words.add_own(one.name),
+            country: self.words.add(one.country),
+            handle: self.words.add(one.handle),
+            locale: self.words.add(one.locale),
+            source: self.words.add(one.source),
             contacts_end: self.contacts.len() as u32,
             ends_ladder: one.ends_ladder,
         });
+        Ok(())
     }
 
     fn finish(&mut self) {
@@ -240,26 +237,26 @@ pub(super) fn describe(one: &Entry<'_>) -> String {
 mod tests {
     use super::*;
 
-    fn outline(id: i64, range: &str, country: &str, contacts: &[&str]) -> Outline {
+    fn outline<'p>(id: i64, range: &str, country: &'p str, contacts: &[&'p str]) -> Outline<'p> {
         Outline {
             id,
             range: range.parse().unwrap(),
-            name: format!("EXAMPLE-NET-{id}"),
-            country: country.to_owned(),
+            name: "EXAMPLE-NET",
+            country,
             asn: (id != 2).then_some(64_496),
-            handle: "ORG-EX1-TEST".to_owned(),
-            locale: "ja".to_owned(),
-            source: "table.csv".to_owned(),
+            handle: "ORG-EX1-TEST",
+            locale: "ja",
+            source: "table.csv",
             told_at: Timestamp(id),
             ends_ladder: id == 2,
-            contacts: contacts.iter().map(|one| one.parse().unwrap()).collect(),
+            contacts: contacts.to_vec(),
         }
     }
 
     #[test]
     fn what_was_packed_comes_back_whole_both_families_mixed() {
         let mut table = Table::default();
-        let mut known = HashMap::new();
+        let mut known = Words::default();
         for one in [
             outline(
                 1,
@@ -270,7 +267,7 @@ mod tests {
             outline(2, "2001:db8::/32", "", &[]),
             outline(7, "192.0.2.64-192.0.2.70", "DE", &["noc@isp.example"]),
         ] {
-            table.add(one, &mut known);
+            table.add(&one, &mut known).unwrap();
         }
         table.finish();
         assert_eq!(table.mailboxes.len(), 2);
@@ -298,12 +295,12 @@ mod tests {
             }
             lines
         };
-        let around = "1 192.0.2.0/24 EXAMPLE-NET-1 JP Some(64496) ORG-EX1-TEST ja table.csv 1 false \
+        let around = "1 192.0.2.0/24 EXAMPLE-NET JP Some(64496) ORG-EX1-TEST ja table.csv 1 false \
                       [abuse@isp.example noc@isp.example]";
         assert_eq!(
             shown("192.0.2.70-192.0.2.71"),
             [
-                "192.0.2.70 7 192.0.2.64-192.0.2.70 EXAMPLE-NET-7 DE Some(64496) ORG-EX1-TEST ja table.csv 7 \
+                "192.0.2.70 7 192.0.2.64-192.0.2.70 EXAMPLE-NET DE Some(64496) ORG-EX1-TEST ja table.csv 7 \
                  false [noc@isp.example]"
                     .to_owned(),
                 format!("192.0.2.70 {around}"),
@@ -312,7 +309,7 @@ mod tests {
         );
         assert_eq!(
             shown("2001:db8::1"),
-            ["2001:db8::1 2 2001:db8::/32 EXAMPLE-NET-2  None ORG-EX1-TEST ja table.csv 2 true []"]
+            ["2001:db8::1 2 2001:db8::/32 EXAMPLE-NET  None ORG-EX1-TEST ja table.csv 2 true []"]
         );
     }
 }

@@ -12,7 +12,7 @@ const NONE: u32 = u32::MAX;
 const MOST_BUCKET_BITS: u32 = 20;
 
 /// Searches that go in step.
-const IN_STEP: usize = 32;
+const IN_STEP: usize = 64;
 
 /// Which of many ranges is the innermost one over an address.
 ///

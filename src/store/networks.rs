@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Row};
 use super::findings::parse_mailbox;
 use super::suspects::{parse_json, range, range_of_hex};
 use super::{Error, Store};
-use crate::model::{AddressRange, Mailbox, Network, Timestamp};
+use crate::model::{AddressRange, Network, Timestamp};
 
 const ROWS: usize = 500;
 
@@ -23,22 +23,22 @@ pub struct StoredNetwork {
     pub ends_ladder: bool,
 }
 
-/// What deciding needs of a network.
+/// What deciding needs of a network, for as long as its page is at hand.
 #[derive(Clone, Debug)]
-pub struct Outline {
+pub struct Outline<'p> {
     pub id: i64,
     pub range: AddressRange,
-    pub name: String,
-    pub country: String,
+    pub name: &'p str,
+    pub country: &'p str,
     pub asn: Option<u32>,
-    pub handle: String,
-    pub locale: String,
-    pub source: String,
+    pub handle: &'p str,
+    pub locale: &'p str,
+    pub source: &'p str,
     pub told_at: Timestamp,
     /// The ranges around it do not answer for it.
     pub ends_ladder: bool,
-    /// Best first.
-    pub contacts: Vec<Mailbox>,
+    /// Mailboxes, best first.
+    pub contacts: Vec<&'p str>,
 }
 
 /// One loading of a table.
@@ -175,11 +175,17 @@ impl Store {
             .collect())
     }
 
-    /// A page of all networks, by id, behind `after`: without what only people read.
+    /// Shows a page of all networks, by id, behind `after`, without what only people read; returns
+    /// the last one's id.
     ///
     /// # Errors
-    /// The database's.
-    pub async fn outlines(&self, after: i64, limit: i64) -> Result<Vec<Outline>, Error> {
+    /// The database's, and those of `each`.
+    pub async fn outlines(
+        &self,
+        after: i64,
+        limit: i64,
+        mut each: impl FnMut(Outline<'_>) -> Result<(), Error>,
+    ) -> Result<Option<i64>, Error> {
         let columns = format!(
             "id, {}, {}, name, country, asn, handle, locale, source, told_at, ends_ladder",
             self.engine.hex("first"),
@@ -192,31 +198,29 @@ impl Store {
             .fetch_one(&self.read)
             .await?;
         let rows: Vec<OutlineRow<'_>> = parse_json(&text)?;
-        let mut outlines = rows
-            .into_iter()
-            .map(OutlineRow::outline)
-            .collect::<Result<Vec<_>, _>>()?;
-        let (Some(head), Some(tail)) = (
-            outlines.first().map(|one| one.id),
-            outlines.last().map(|one| one.id),
-        ) else {
-            return Ok(outlines);
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
+            return Ok(None);
         };
         let page = "SELECT network_id, mailbox FROM contact
                     WHERE network_id BETWEEN $1 AND $2 ORDER BY network_id, rank";
         let sql = self.engine.as_json("network_id, mailbox", page);
         let text: String = sqlx::query_scalar(AssertSqlSafe(sql))
-            .bind(head)
-            .bind(tail)
+            .bind(first.0)
+            .bind(last.0)
             .fetch_one(&self.read)
             .await?;
         let contacts: Vec<(i64, &str)> = parse_json(&text)?;
-        for (id, mailbox) in contacts {
-            if let Ok(place) = outlines.binary_search_by_key(&id, |one| one.id) {
-                outlines[place].contacts.push(parse_mailbox(mailbox)?);
+        let mut contacts = contacts.into_iter().peekable();
+        for row in &rows {
+            let mut outline = row.outline()?;
+            // Of a network that was not there yet when its page was read.
+            while contacts.next_if(|(id, _)| *id < row.0).is_some() {}
+            while let Some((_, mailbox)) = contacts.next_if(|(id, _)| *id == row.0) {
+                outline.contacts.push(mailbox);
             }
+            each(outline)?;
         }
-        Ok(outlines)
+        Ok(Some(last.0))
     }
 
     /// The networks of these ids, as many as there are, by id, each with its contacts.
@@ -301,19 +305,19 @@ struct OutlineRow<'a>(
 );
 
 impl OutlineRow<'_> {
-    fn outline(self) -> Result<Outline, Error> {
+    fn outline(&self) -> Result<Outline<'_>, Error> {
         let Self(id, first, last, name, country, asn, handle, locale, source, told_at, ends) = self;
         Ok(Outline {
-            id,
+            id: *id,
             range: range_of_hex(first, last)?,
-            name: name.into_owned(),
-            country: country.into_owned(),
+            name,
+            country,
             asn: asn.and_then(|asn| u32::try_from(asn).ok()),
-            handle: handle.into_owned(),
-            locale: locale.into_owned(),
-            source: source.into_owned(),
-            told_at: Timestamp(told_at),
-            ends_ladder: ends > 0,
+            handle,
+            locale,
+            source,
+            told_at: Timestamp(*told_at),
+            ends_ladder: *ends > 0,
             contacts: Vec::new(),
         })
     }

@@ -29,7 +29,7 @@ const NESTED: usize = 4_400_000;
 const ROUNDS: usize = 5;
 
 /// Addresses parsed before they are looked up.
-const BATCH: usize = 1_000;
+const BATCH: usize = 256;
 
 fn main() -> ExitCode {
     match run() {
@@ -101,7 +101,7 @@ fn fetch(what: &str, folder: &Path) -> Result<()> {
 
 /// The table of disjoint ranges, and what is asked of it.
 struct Flat {
-    table: PathBuf,
+    table_of_blocks: PathBuf,
     segments: Segments,
     asns: Vec<u32>,
     seconds: f64,
@@ -111,16 +111,18 @@ struct Flat {
 }
 
 impl Flat {
-    /// Both sides load the same file: a CIDR block and an AS number a line.
+    /// Both sides load the same from a file, each in its own way: we ranges, pyasn CIDR blocks.
     fn load(folder: &Path, ranges: &[Range]) -> Result<Self> {
-        let table = folder.join("table.tsv");
-        let mut text = String::new();
+        let (mut whole, mut blocks) = (String::new(), String::new());
         for (first, last, asn) in ranges {
+            writeln!(whole, "{}\t{asn}", range_of((*first, *last)))?;
             for (address, len) in ranges::blocks(*first, *last) {
-                writeln!(text, "{address}/{len}\t{asn}")?;
+                writeln!(blocks, "{address}/{len}\t{asn}")?;
             }
         }
-        fs::write(&table, text)?;
+        let (table, table_of_blocks) = (folder.join("ranges.tsv"), folder.join("blocks.tsv"));
+        fs::write(&table, whole)?;
+        fs::write(&table_of_blocks, blocks)?;
 
         let outer: Vec<(u32, u32)> = ranges.iter().map(|range| (range.0, range.1)).collect();
         let mut asked = Vec::new();
@@ -136,15 +138,15 @@ impl Flat {
 
         let before = resident();
         let began = worked();
-        let (mut blocks, mut asns) = (Vec::new(), Vec::new());
+        let (mut ranges, mut asns) = (Vec::new(), Vec::new());
         for line in fs::read_to_string(&table)?.lines() {
-            let (block, asn) = line.split_once('\t').context("a line without a tab")?;
-            blocks.push(block.parse::<AddressRange>()?);
+            let (range, asn) = line.split_once('\t').context("a line without a tab")?;
+            ranges.push(range.parse::<AddressRange>()?);
             asns.push(asn.parse()?);
         }
-        let segments = Segments::build(blocks);
+        let segments = Segments::build(ranges);
         Ok(Self {
-            table,
+            table_of_blocks,
             segments,
             asns,
             seconds: worked() - began,
@@ -249,7 +251,7 @@ impl Pyasn {
     fn start(folder: &Path, flat: &Flat) -> Result<Self> {
         let mut process = Command::new(folder.join("venv/bin/python"))
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench/peer.py"))
-            .arg(&flat.table)
+            .arg(&flat.table_of_blocks)
             .args(flat.asked.iter().map(|(_, file, _)| file))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

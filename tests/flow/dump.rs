@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use lapwing::config::RungName;
 use lapwing::model::{AddressRange, Mailbox, Progress};
 use lapwing::resolve::{self, TableDone, TableError, TableFiles};
-use lapwing::store::StoredNetwork;
+use lapwing::store::{Outline, StoredNetwork};
 
 use crate::story;
 use crate::world::World;
@@ -51,8 +51,12 @@ impl World {
     }
 
     async fn networks(&self) -> Vec<StoredNetwork> {
-        let outlines = self.store.outlines(0, 10_000).await.unwrap();
-        let ids: Vec<i64> = outlines.iter().map(|one| one.id).collect();
+        let mut ids = Vec::new();
+        let each = |one: Outline<'_>| {
+            ids.push(one.id);
+            Ok(())
+        };
+        self.store.outlines(0, 10_000, each).await.unwrap();
         let mut networks = self.store.networks(&ids).await.unwrap();
         networks.sort_by_key(|one| one.network.range);
         networks
