@@ -45,7 +45,7 @@ pub(super) async fn resolve(context: &Context, options: &OfCampaign) -> anyhow::
     let report = Report::gather(&store, &campaign.name, context.clock.now()).await?;
     let totals = &report.totals;
     let mut text = format!(
-        "{} resolved{}: {} with a contact, {} without, {} withheld, {} deferred\n",
+        "{} resolved{}; now {} with a contact, {} without, {} withheld, {} deferred\n",
         count(done.suspects as i64, "suspect"),
         if done.anew {
             ", all of them anew, for contacts have changed"
@@ -76,8 +76,7 @@ pub(super) async fn resolve(context: &Context, options: &OfCampaign) -> anyhow::
             count(done.questions as i64, "question")
         ));
     }
-    let again = store.next_question(campaign.id).await?;
-    if let Some(again) = again {
+    if let Some(again) = report.ask_again {
         text.push_str(&format!(
             "What is deferred may be asked again from {again} on: run it again then\n"
         ));
@@ -89,7 +88,7 @@ pub(super) async fn resolve(context: &Context, options: &OfCampaign) -> anyhow::
         ));
     }
     text.push_str(&format!("\nNext: lapwing compose {}\n", campaign.name));
-    let told = serde_json::json!({ "done": done, "suspects": totals.suspects, "ask_again": again, "not_written": report.not_written });
+    let told = serde_json::json!({ "done": done, "suspects": totals.suspects, "ask_again": report.ask_again, "not_written": report.not_written });
     context.out.say(&told, text)?;
     Ok(Ended::Well)
 }

@@ -55,13 +55,16 @@ impl Tier {
     }
 }
 
-/// AS number in any of its spellings: `64500`, `AS64500`, `as 64500`.
+/// AS number in any of its spellings: `64500`, `AS64500`, `as 64500`, `ASN64500`.
 #[must_use]
 pub fn parse_asn(text: &str) -> Option<u32> {
     let text = text.trim();
-    let digits = text
-        .get(..2)
-        .filter(|head| head.eq_ignore_ascii_case("as"))
-        .map_or(text, |_| text[2..].trim_start());
+    let behind = |head: &str| {
+        let found = text.get(..head.len())?;
+        found
+            .eq_ignore_ascii_case(head)
+            .then(|| text[head.len()..].trim_start())
+    };
+    let digits = behind("asn").or_else(|| behind("as")).unwrap_or(text);
     digits.parse().ok()
 }

@@ -23,6 +23,8 @@ pub struct Report {
     pub countries: Vec<CountryLine>,
     /// Why suspects are in no letter.
     pub not_written: Vec<FindingLine>,
+    /// When the earliest deferred one may be asked again.
+    pub ask_again: Option<Timestamp>,
     /// What the other sides said, of letters that were not accepted at once.
     pub replies: Vec<Said>,
 }
@@ -49,6 +51,7 @@ impl Report {
             queue: store.queue_view(id).await?,
             countries: store.countries(id).await?,
             not_written: store.open_findings(id).await?,
+            ask_again: store.next_question(id).await?,
             replies: replies
                 .into_iter()
                 .map(|(outcome, reply, times)| Said {

@@ -110,7 +110,13 @@ impl Report {
         ] {
             let n = totals.of(verdict);
             if n > 0 || verdict == "matched" {
-                let _ = writeln!(text, "{n:>9}  {what}");
+                let _ = write!(text, "{n:>9}  {what}");
+                match self.ask_again {
+                    Some(again) if verdict == "deferred" => {
+                        let _ = writeln!(text, ", from {again} on");
+                    }
+                    _ => text.push('\n'),
+                }
             }
         }
         text

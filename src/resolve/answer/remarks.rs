@@ -97,7 +97,7 @@ const OTHER: [&str; 30] = [
     "inquir",
 ];
 
-const NOT: [&str; 22] = [
+const NOT: [&str; 29] = [
     "delist",
     "de-list",
     "blacklist remov",
@@ -107,12 +107,19 @@ const NOT: [&str; 22] = [
     "invalid contact",
     "do not send",
     "do not mail",
+    "do not email",
+    "do not e-mail",
     "do not report",
     "do not use",
     "do not contact",
     "don't send",
     "don't use",
     "never send",
+    "no abuse mail",
+    "no abuse report",
+    "no abuse complaint",
+    "not abuse",
+    "not to ",
     "not be sent",
     "not for abuse",
     "non-abuse",
@@ -387,6 +394,11 @@ mod tests {
             ("abuse@isp.example was validated on 2026-01-01", ""),
             ("abuse@isp.example is invalid", "invalid abuse@isp.example"),
             ("Do not send abuse reports to net@isp.example", ""),
+            ("No abuse mail to net@isp.example please", ""),
+            (
+                "Abuse to q@isp.example, not to net@isp.example",
+                "q@isp.example",
+            ),
             ("Routing: routing@isp.example", ""),
             ("abuse@isp.example", "abuse@isp.example"),
             ("contact us: info@isp.example", ""),

@@ -184,6 +184,11 @@ story!(a_limit_is_later_and_never_nobody, world, {
         }
     }
     assert!((500..5_000).contains(&deferred), "{deferred}");
+    let ran = world.lapwing(&["status", "trial"]);
+    assert!(
+        ran.out.contains("a registry is to be asked later, from 20"),
+        "{ran:?}"
+    );
 
     globe.lift(APNIC);
     globe.configure(world.dir(), PATIENT, 0);
