@@ -62,7 +62,7 @@ struct Values<'a> {
     verify: &'a str,
     sent_on: String,
     country: &'a str,
-    signatories: &'a [Signatory],
+    signatories: Vec<SignatoryWords<'a>>,
     jurisdiction: &'a Note,
     measures: &'a [Measure],
     reserved: bool,
@@ -74,6 +74,15 @@ struct Values<'a> {
     own: bool,
     /// It is a national CSIRT, and no network of its own is among them.
     csirt: bool,
+}
+
+#[derive(Serialize)]
+struct SignatoryWords<'a> {
+    agency: &'a str,
+    /// Its name in the letter's language, else in its own.
+    local_name: &'a str,
+    country: &'a str,
+    framework: &'a str,
 }
 
 #[derive(Serialize)]
@@ -250,7 +259,7 @@ impl Writer<'_> {
             verify: &self.settings.verify,
             sent_on: self.now.date(),
             country: &self.notice.country,
-            signatories: self.signatories,
+            signatories: self.signatories_in(&language.locale),
             jurisdiction: &language.note,
             measures: &language.measures,
             reserved: language.reserved,
@@ -260,6 +269,18 @@ impl Writer<'_> {
             own: told.reasons.iter().all(Reason::is_own),
             csirt: told.reasons.iter().all(Reason::is_csirt) && !told.reasons.is_empty(),
         }
+    }
+
+    fn signatories_in(&self, locale: &str) -> Vec<SignatoryWords<'_>> {
+        self.signatories
+            .iter()
+            .map(|one| SignatoryWords {
+                agency: &one.agency,
+                local_name: one.name_beside(locale),
+                country: &one.country,
+                framework: &one.framework,
+            })
+            .collect()
     }
 
     /// A mailbox of its own for each letter, so that a bounce names the letter it is about.
