@@ -15,12 +15,12 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::model::{
     Campaign, Finding, Format, Letter, Mailbox, Notice, Progress, Signatory, Timestamp, Verdict,
-    Via, roll_digest, signing,
+    roll_digest, signing,
 };
 use crate::store::{self, Store};
 use crate::templates::{self, Templates};
 use evidence::NetworkWords;
-use jurisdiction::{ENGLISH, Translation};
+use jurisdiction::{ENGLISH, Translation, wished_languages};
 pub use jurisdiction::{Jurisdiction, jurisdictions};
 use reasons::Way;
 pub use roll::{Row as RollRow, read as read_roll};
@@ -375,22 +375,6 @@ impl Composition<'_> {
         self.bytes = 0;
         Ok(())
     }
-}
-
-/// The languages that a contact is to be written to in: first those that staff entered, then those
-/// that it asked for.
-fn wished_languages(findings: &[(Finding, i64)]) -> Vec<&str> {
-    let wishes = findings
-        .iter()
-        .filter_map(|(finding, _)| match &finding.verdict {
-            Verdict::Matched { via, locale, .. } if !locale.is_empty() => {
-                Some((*via != Via::Override, locale.as_str()))
-            }
-            _ => None,
-        });
-    let mut wishes: Vec<(bool, &str)> = wishes.collect();
-    wishes.sort_by_key(|(is_theirs, _)| *is_theirs);
-    wishes.into_iter().map(|(_, locale)| locale).collect()
 }
 
 fn letter_error(mailbox: &Mailbox, country: &str, locale: &str, cause: templates::Error) -> Error {

@@ -113,6 +113,57 @@ story!(
     }
 );
 
+story!(
+    what_staff_entered_goes_before_what_a_contact_wished,
+    world,
+    {
+        world
+            .overrides("subject,mailbox,language\n192.0.2.128/25,abuse@both.example,en\n")
+            .await;
+        letters_about(
+            &world,
+            "range,country,language,abuse\n192.0.2.0/25,US,ja,abuse@both.example\n",
+            "192.0.2.1\n192.0.2.2\n192.0.2.129\n",
+        )
+        .await;
+        let letter = world.letter_to("abuse@both.example").await;
+        assert_eq!(letter.locale, "en");
+    }
+);
+
+story!(a_wished_language_does_not_lose_the_countrys_note, world, {
+    // The letter in Latin is whole; Japan's note is not in Latin, and need not be.
+    for (name, text) in [
+        ("letter/notice/la/subject.hbs", "[{{ticket}}] Machinae"),
+        (
+            "letter/notice/la/body.hbs",
+            "Salve\n\n{{jurisdiction.note}}\n\n[[evidence]]\n",
+        ),
+        (
+            "part/words/la.toml",
+            include_str!("../../templates/part/words/en.toml"),
+        ),
+        ("measure/op25b/la.hbs", "Titulus\n\nVerba."),
+        ("measure/rate-limit/la.hbs", "Titulus\n\nVerba."),
+        ("measure/find-and-quarantine/la.hbs", "Titulus\n\nVerba."),
+        ("measure/advice/la.hbs", "Titulus\n\nVerba."),
+        ("measure/removal-tools/la.hbs", "Titulus\n\nVerba."),
+    ] {
+        world.template(name, text);
+    }
+    letters_about(
+        &world,
+        "range,country,language,abuse\n192.0.2.0/25,JP,la,abuse@sakura.example\n",
+        "192.0.2.1\n",
+    )
+    .await;
+    let letter = world.letter_to("abuse@sakura.example").await;
+    assert_eq!(letter.locale, "la");
+    let text = in_one_line(&letter.text);
+    assert!(text.contains("Salve [English] Japan's Ministry"), "{text}");
+    world.submit_as("author").await.unwrap();
+});
+
 story!(the_country_with_most_suspects_decides, world, {
     letters_about(
         &world,
@@ -331,8 +382,8 @@ story!(
             signed(&letter.text),
             [
                 "of Britain (Office), Plan",
-                "of Korea, Memorandum",
-                "of Japan (庁), Plan"
+                "of Japan (庁), Plan",
+                "of Korea, Memorandum"
             ]
         );
         let letter = world.letter_to("abuse@sakura.example").await;
@@ -340,7 +391,10 @@ story!(
             .text
             .split_once("以下は、上記の通知の英文です。")
             .unwrap();
-        assert!(japanese.contains("- JP：庁（Agency of Japan）、Plan\n- KR：Agency of Korea"));
+        assert!(
+            japanese
+                .contains("- JP：庁（Agency of Japan）、Plan\n- GB：Office（Agency of Britain）")
+        );
         assert_eq!(signed(english)[0], "of Japan (庁), Plan");
 
         // A letter of the next day is signed by who joined meanwhile.

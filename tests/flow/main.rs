@@ -27,5 +27,6 @@ mod registry;
 mod resolve;
 mod schema;
 mod send;
+mod signatories;
 mod whole;
 mod world;
