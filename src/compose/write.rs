@@ -9,7 +9,7 @@ use super::evidence::{Evidence, Listed, NetworkWords};
 use super::jurisdiction::{ENGLISH, Measure, Note, Translation};
 use super::layout::{self, Table};
 use super::reasons::{Reason, Way, reasons};
-use crate::model::{Attachment, Format, Letter, Notice, Signatory, Timestamp, hex, ticket};
+use crate::model::{Attachment, Format, Letter, Notice, Signatory, Timestamp, Tlp, hex, ticket};
 use crate::store::SuspectRow;
 use crate::templates::{Error, Templates};
 
@@ -34,6 +34,7 @@ pub(super) struct Writer<'a> {
     /// Why each finding comes to this mailbox.
     pub(super) ways: &'a HashMap<i64, Way>,
     pub(super) format: Format,
+    pub(super) tlp: Option<Tlp>,
     pub(super) now: Timestamp,
 }
 
@@ -74,6 +75,8 @@ struct Values<'a> {
     own: bool,
     /// It is a national CSIRT, and no network of its own is among them.
     csirt: bool,
+    /// With whom the letter may be shared, as `TLP:AMBER`; empty where it carries no mark.
+    tlp: String,
 }
 
 #[derive(Serialize)]
@@ -259,6 +262,7 @@ impl Writer<'_> {
             reasons: told.reasons,
             own: told.reasons.iter().all(Reason::is_own),
             csirt: told.reasons.iter().all(Reason::is_csirt) && !told.reasons.is_empty(),
+            tlp: self.tlp.map(|mark| mark.to_string()).unwrap_or_default(),
         }
     }
 
