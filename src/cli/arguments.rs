@@ -106,6 +106,9 @@ pub(super) enum Command {
     /// Keep the dated roll of agencies that sign
     #[command(subcommand)]
     Signatory(Signatory),
+    /// Show what a country changes in its letters: languages, agencies, note, reserved measures
+    #[command(subcommand)]
+    Jurisdiction(Jurisdiction),
     /// Catch all mail on this machine, and answer badly where told to
     Sink(Sink),
 }
@@ -361,6 +364,17 @@ pub(super) enum Override {
     Remove {
         /// Its number
         id: i64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Jurisdiction {
+    /// All countries that have a file under templates/jurisdiction
+    List,
+    /// One country, and what its file rests on
+    Show {
+        /// Two letters: JP
+        country: String,
     },
 }
 

@@ -63,7 +63,7 @@ struct Values<'a> {
     verify: &'a str,
     sent_on: String,
     country: &'a str,
-    signatories: &'a [Signatory],
+    signatories: Vec<SignatoryWords<'a>>,
     jurisdiction: &'a Note,
     measures: &'a [Measure],
     reserved: bool,
@@ -96,6 +96,15 @@ struct Values<'a> {
     fingerprint: &'a str,
     /// The file name of the leaflet for customers, or empty.
     leaflet: &'a str,
+}
+
+#[derive(Serialize)]
+struct SignatoryWords<'a> {
+    agency: &'a str,
+    /// Its name in the letter's language, else in its own.
+    local_name: &'a str,
+    country: &'a str,
+    framework: &'a str,
 }
 
 #[derive(Serialize)]
@@ -275,7 +284,7 @@ impl Writer<'_> {
             verify: &self.settings.verify,
             sent_on: self.now.date(),
             country: &self.notice.country,
-            signatories: self.signatories,
+            signatories: self.signatories_in(&language.locale),
             jurisdiction: &language.note,
             measures: &language.measures,
             reserved: language.reserved,
@@ -306,6 +315,18 @@ impl Writer<'_> {
         attached
             .filter(|_| part == 1 && self.format != Format::Text && !self.own.measures.is_empty())
             .map_or("", |leaflet| &leaflet.name)
+    }
+
+    fn signatories_in(&self, locale: &str) -> Vec<SignatoryWords<'_>> {
+        self.signatories
+            .iter()
+            .map(|one| SignatoryWords {
+                agency: &one.agency,
+                local_name: one.name_beside(locale),
+                country: &one.country,
+                framework: &one.framework,
+            })
+            .collect()
     }
 
     /// A mailbox of its own for each letter, so that a bounce names the letter it is about.
