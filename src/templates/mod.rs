@@ -32,7 +32,7 @@ pub struct Templates {
 }
 
 /// What is wrong in which file and line.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("templates/{file}{}: {problem}", .line.map(|line| format!(", line {line}")).unwrap_or_default())]
 pub struct Error {
     pub file: String,

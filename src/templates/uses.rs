@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use handlebars::template::{DecoratorTemplate, HelperTemplate, Parameter, TemplateElement as Element};
+use handlebars::template::{
+    DecoratorTemplate, HelperTemplate, Parameter, TemplateElement as Element,
+};
 use handlebars::{JsonValue, Template};
 
 use super::Templates;
@@ -30,7 +32,9 @@ pub enum How {
     /// Beside the texts that it is held against.
     Compared(Vec<String>),
     /// A template included where the root's values are at hand, or only those of a block.
-    Included { at_root: bool },
+    Included {
+        at_root: bool,
+    },
 }
 
 impl Templates {
