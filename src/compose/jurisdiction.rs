@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Words;
+use super::layout::{self, Table};
+use crate::model::Attachment;
 use crate::templates::{Error, Templates};
 
 /// The language that every other letter carries below its own.
@@ -145,6 +147,8 @@ pub(super) struct Translation {
     pub(super) note: Note,
     /// Whether one of the measures is reserved.
     pub(super) reserved: bool,
+    /// What an ISP may pass on to its customers.
+    pub(super) leaflet: Option<Attachment>,
 }
 
 impl Translation {
@@ -157,7 +161,15 @@ impl Translation {
     ) -> Result<Self, Error> {
         let words = templates.data(&format!("part/words/{locale}.toml"))?;
         let measures = jurisdiction.measures(templates, locale)?;
+        let leaflet = templates.render(&format!("leaflet/{locale}.hbs"), &())?;
+        // Some readers of plain text take UTF-8 for the system's own encoding without the mark.
+        let leaflet = format!("\u{feff}{}", layout::to_text(&leaflet, &Table::default()));
         Ok(Self {
+            leaflet: Some(Attachment {
+                name: format!("leaflet-{locale}.txt"),
+                media_type: "text/plain; charset=utf-8".to_owned(),
+                content: leaflet.into_bytes(),
+            }),
             locale: locale.to_owned(),
             words,
             reserved: measures.iter().any(|measure| measure.reserved),

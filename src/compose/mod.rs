@@ -276,6 +276,7 @@ impl Composition<'_> {
             holder: &holder,
             ways: &draft.ways,
             format: draft.format,
+            tlp: self.campaign.tlp,
             now: self.now,
         };
         let most = match draft.format {

@@ -9,7 +9,7 @@ use super::evidence::{Evidence, Listed, NetworkWords};
 use super::jurisdiction::{ENGLISH, Measure, Note, Translation};
 use super::layout::{self, Table};
 use super::reasons::{Reason, Way, reasons};
-use crate::model::{Attachment, Format, Letter, Notice, Signatory, Timestamp, hex, ticket};
+use crate::model::{Attachment, Format, Letter, Notice, Signatory, Timestamp, Tlp, hex, ticket};
 use crate::store::SuspectRow;
 use crate::templates::{Error, Templates};
 
@@ -34,6 +34,7 @@ pub(super) struct Writer<'a> {
     /// Why each finding comes to this mailbox.
     pub(super) ways: &'a HashMap<i64, Way>,
     pub(super) format: Format,
+    pub(super) tlp: Option<Tlp>,
     pub(super) now: Timestamp,
 }
 
@@ -74,6 +75,27 @@ pub(super) struct Values<'a> {
     own: bool,
     /// It is a national CSIRT, and no network of its own is among them.
     csirt: bool,
+    /// With whom the letter may be shared, as `TLP:AMBER`; empty where it carries no mark.
+    tlp: String,
+    /// Whether XARF reports are attached.
+    xarf: bool,
+    /// Sample messages that are attached.
+    samples: usize,
+    /// Blocks that the table's lines stand for, as `/24`; empty where they are addresses.
+    aggregated: &'a str,
+    /// Of a reminder: the first letter's, and how many addresses are seen again, new, or gone.
+    first_ticket: &'a str,
+    first_sent_on: &'a str,
+    still: usize,
+    fresh: usize,
+    gone: usize,
+    /// Of an advisory: what of the operator's it is about.
+    subjects: &'a [String],
+    more_subjects: usize,
+    /// Of the key that signs, in groups of four; empty where none does.
+    fingerprint: &'a str,
+    /// The file name of the leaflet for customers, or empty.
+    leaflet: &'a str,
 }
 
 #[derive(Serialize)]
@@ -173,10 +195,13 @@ impl Writer<'_> {
             page.second_content = layout::to_html(&english, &nothing);
         }
         let html = self.templates.render("part/letter.html.hbs", &page)?;
-        let attachments = match self.format {
+        let mut attachments = match self.format {
             Format::Csv => vec![csv(&evidence, &csv_name)?],
             Format::Text => Vec::new(),
         };
+        if !self.leaflet_name(part).is_empty() {
+            attachments.extend(self.own.leaflet.clone());
+        }
         Ok(Letter {
             id: 0,
             part,
@@ -259,7 +284,28 @@ impl Writer<'_> {
             reasons: told.reasons,
             own: told.reasons.iter().all(Reason::is_own),
             csirt: told.reasons.iter().all(Reason::is_csirt) && !told.reasons.is_empty(),
+            xarf: false,
+            samples: 0,
+            aggregated: "",
+            first_ticket: "",
+            first_sent_on: "",
+            still: 0,
+            fresh: 0,
+            gone: 0,
+            subjects: &[],
+            more_subjects: 0,
+            fingerprint: "",
+            leaflet: self.leaflet_name(told.part),
+            tlp: self.tlp.map(|mark| mark.to_string()).unwrap_or_default(),
         }
+    }
+
+    /// Once under a ticket, beside measures that speak of it, and not to who wants no attachment.
+    fn leaflet_name(&self, part: i64) -> &str {
+        let attached = self.own.leaflet.as_ref();
+        attached
+            .filter(|_| part == 1 && self.format != Format::Text && !self.own.measures.is_empty())
+            .map_or("", |leaflet| &leaflet.name)
     }
 
     /// A mailbox of its own for each letter, so that a bounce names the letter it is about.
