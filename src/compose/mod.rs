@@ -1,5 +1,6 @@
 //! Stage 3. Contacts in, letters out.
 
+mod check;
 mod evidence;
 mod jurisdiction;
 mod layout;
@@ -19,6 +20,7 @@ use crate::model::{
 };
 use crate::store::{self, Store};
 use crate::templates::{self, Templates};
+pub use check::{Cell, Checked, Language, check, reviewed};
 use evidence::NetworkWords;
 use jurisdiction::{ENGLISH, Translation};
 pub use jurisdiction::{Jurisdiction, jurisdictions};

@@ -40,7 +40,7 @@ pub(super) struct Writer<'a> {
 
 /// The values that a letter's templates may use.
 #[derive(Serialize)]
-struct Values<'a> {
+pub(super) struct Values<'a> {
     ticket: &'a str,
     part: i64,
     parts: i64,
@@ -114,15 +114,15 @@ struct SenderWords<'a> {
 }
 
 /// What both languages of one letter tell.
-struct Told<'a> {
-    ticket: &'a str,
-    part: i64,
-    parts: i64,
-    csv_name: &'a str,
-    evidence: &'a Evidence<'a>,
-    listed: &'a [Listed],
-    shown: usize,
-    reasons: &'a [Reason],
+pub(super) struct Told<'a> {
+    pub(super) ticket: &'a str,
+    pub(super) part: i64,
+    pub(super) parts: i64,
+    pub(super) csv_name: &'a str,
+    pub(super) evidence: &'a Evidence<'a>,
+    pub(super) listed: &'a [Listed],
+    pub(super) shown: usize,
+    pub(super) reasons: &'a [Reason],
 }
 
 #[derive(Serialize)]
@@ -246,7 +246,7 @@ impl Writer<'_> {
         format!("letter/{}/{}/{piece}.hbs", self.letter, language.locale)
     }
 
-    fn values<'v>(
+    pub(super) fn values<'v>(
         &'v self,
         told: &Told<'v>,
         language: &'v Translation,
