@@ -1,6 +1,6 @@
 //! The values that a letter's templates may use, by example: what the stage itself would hand them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
@@ -37,6 +37,7 @@ pub(super) fn values(templates: &Templates) -> Result<Value, Error> {
         holder: "",
         ways: &ways,
         format: Format::Csv,
+        tlp: None,
         now: Timestamp(0),
     };
     let evidence = Evidence {
@@ -123,11 +124,13 @@ fn signatory() -> Signatory {
     Signatory {
         agency: String::new(),
         local_name: String::new(),
+        names: BTreeMap::new(),
+        mailbox: None,
         country: String::new(),
         framework: String::new(),
         from: None,
         until: None,
-        position: 1,
+        position: None,
     }
 }
 
