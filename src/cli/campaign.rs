@@ -3,18 +3,36 @@
 use std::io::IsTerminal;
 
 use super::Ended;
-use super::arguments::Campaign as Action;
+use super::arguments::{Campaign as Action, Mark};
 use super::context::{Context, Usage};
 use super::output::count;
 use crate::approve::{self, Preflight};
-use crate::model::{Campaign, DecisionKind};
+use crate::model::{Campaign, CampaignKind, DecisionKind, NewCampaign, Tlp};
 use crate::report::Report;
 use crate::store::{Error, Store};
 
 pub(super) async fn run(context: &Context, action: &Action) -> anyhow::Result<Ended> {
     let store = context.store().await?;
     match action {
-        Action::New { name, letter } => new(context, &store, name, letter).await,
+        Action::New {
+            name,
+            letter,
+            tlp,
+            require_evidence,
+        } => {
+            let settings = context.config();
+            let kind = CampaignKind::of_letter(letter);
+            let campaign = NewCampaign {
+                tlp: match (tlp, kind) {
+                    (Some(Mark(tlp)), _) => *tlp,
+                    (None, CampaignKind::Advisory) => Some(Tlp::Clear),
+                    (None, _) => settings.letter.tlp().map_err(Usage)?,
+                },
+                require_evidence: *require_evidence || settings.intake.require_evidence,
+                ..NewCampaign::new(name, letter)
+            };
+            new(context, &store, &campaign).await
+        }
         Action::List => {
             let campaigns = store.campaigns().await?;
             context.out.none(
@@ -51,7 +69,8 @@ pub(super) async fn run(context: &Context, action: &Action) -> anyhow::Result<En
     }
 }
 
-async fn new(context: &Context, store: &Store, name: &str, letter: &str) -> anyhow::Result<Ended> {
+async fn new(context: &Context, store: &Store, new: &NewCampaign) -> anyhow::Result<Ended> {
+    let (name, letter) = (new.name.as_str(), new.letter.as_str());
     let is_plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
     if name.is_empty()
         || name.chars().count() > 64
@@ -82,17 +101,20 @@ async fn new(context: &Context, store: &Store, name: &str, letter: &str) -> anyh
             });
         }
         context.out.say(
-            &serde_json::json!({ "name": name, "letter": letter }),
+            &serde_json::json!({ "name": name, "letter": letter, "tlp": new.tlp }),
             format!("{name} could be begun"),
         )?;
         return Ok(Ended::Well);
     }
     let campaign = store
-        .add_campaign(name, letter, &context.by, context.clock.now())
+        .add_campaign(new, &context.by, context.clock.now())
         .await?;
+    let mark = new
+        .tlp
+        .map_or_else(String::new, |tlp| format!("; its letters are {tlp}"));
     context.out.say(
         &campaign,
-        format!("Campaign {name} is begun.\n\nNext: lapwing import {name} FILE"),
+        format!("Campaign {name} is begun{mark}.\n\nNext: lapwing import {name} FILE"),
     )?;
     Ok(Ended::Well)
 }

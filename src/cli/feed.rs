@@ -12,7 +12,7 @@ use super::arguments::{Export, Import};
 use super::context::{BYTES, Context, Usage};
 use super::output::count;
 use crate::intake::{self, Reading};
-use crate::model::{CampaignState, Progress, Refusal, Terminal, Timestamp};
+use crate::model::{Campaign, CampaignState, Progress, Refusal, Terminal, Timestamp};
 use crate::report::export;
 use crate::sheet::{self as sheets, Charset};
 
@@ -21,9 +21,9 @@ const SHOWN: usize = 10;
 
 pub(super) async fn import(context: &Context, options: &Import) -> anyhow::Result<Ended> {
     let name = feed_name(&options.file);
-    let reading = reading(context, options)?;
     let store = context.store().await?;
     let campaign = store.campaign(&options.campaign).await?;
+    let reading = reading(context, options, &campaign)?;
     if !matches!(
         campaign.state,
         CampaignState::Draft | CampaignState::Submitted
@@ -106,7 +106,7 @@ pub(super) async fn import(context: &Context, options: &Import) -> anyhow::Resul
     })
 }
 
-fn reading(context: &Context, options: &Import) -> anyhow::Result<Reading> {
+fn reading(context: &Context, options: &Import, campaign: &Campaign) -> anyhow::Result<Reading> {
     let settings = &context.config().intake;
     let zone = options.time_zone.as_deref().unwrap_or(&settings.time_zone);
     let time_zone = TimeZone::get(zone).map_err(|_| {
@@ -135,6 +135,8 @@ fn reading(context: &Context, options: &Import) -> anyhow::Result<Reading> {
         allow_documentation: settings.allow_documentation || options.allow_documentation,
         widest_ipv4: options.widest_ipv4.unwrap_or(settings.widest_ipv4),
         widest_ipv6: options.widest_ipv6.unwrap_or(settings.widest_ipv6),
+        tlp: campaign.tlp,
+        require_evidence: campaign.require_evidence,
     })
 }
 

@@ -16,6 +16,7 @@ mod sink;
 mod stages;
 mod start;
 mod tables;
+mod words;
 mod worker;
 
 use std::ffi::OsString;
@@ -101,6 +102,7 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Report(options) => stages::report(&context, &options).await,
         Command::Preview(options) => letters::preview(&context, &options).await,
         Command::Letter(action) => letters::run(&context, &action).await,
+        Command::Template(action) => words::run(&context, &action),
     }
 }
 

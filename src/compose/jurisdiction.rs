@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Words;
-use crate::model::{Finding, Verdict, Via, language_tag, nearest_language};
+use super::layout::{self, Table};
+use crate::model::{Attachment, Finding, Verdict, Via, language_tag, nearest_language};
 use crate::templates::{Error, Templates};
 
 /// The language that every other letter carries below its own.
@@ -213,6 +214,8 @@ pub(super) struct Translation {
     pub(super) note: Note,
     /// Whether one of the measures is reserved.
     pub(super) reserved: bool,
+    /// What an ISP may pass on to its customers.
+    pub(super) leaflet: Option<Attachment>,
 }
 
 impl Translation {
@@ -225,7 +228,15 @@ impl Translation {
     ) -> Result<Self, Error> {
         let words = templates.data(&format!("part/words/{locale}.toml"))?;
         let measures = jurisdiction.measures(templates, locale)?;
+        let leaflet = templates.render(&format!("leaflet/{locale}.hbs"), &())?;
+        // Some readers of plain text take UTF-8 for the system's own encoding without the mark.
+        let leaflet = format!("\u{feff}{}", layout::to_text(&leaflet, &Table::default()));
         Ok(Self {
+            leaflet: Some(Attachment {
+                name: format!("leaflet-{locale}.txt"),
+                media_type: "text/plain; charset=utf-8".to_owned(),
+                content: leaflet.into_bytes(),
+            }),
             locale: locale.to_owned(),
             words,
             reserved: measures.iter().any(|measure| measure.reserved),
@@ -295,23 +306,9 @@ mod tests {
         }
     }
 
-    /// Whatever has been translated, by whoever works at it.
-    fn in_all_languages(templates: &Templates) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        let tags = "ko zh-Hans zh-Hant es pt fr de it nl nb pl bg el lt sq ms id th vi ru tr ar";
-        for tag in tags.split_whitespace() {
-            let letter = folder.path().join("letter/notice").join(tag);
-            std::fs::create_dir_all(&letter).unwrap();
-            let body = templates.text("letter/notice/en/body.hbs").unwrap();
-            std::fs::write(letter.join("body.hbs"), body).unwrap();
-        }
-        folder
-    }
-
     #[test]
     fn a_letter_to_any_country_finds_its_language() {
-        let folder = in_all_languages(&templates());
-        let templates = Templates::load(folder.path()).unwrap();
+        let templates = templates();
         for (country, wished, locale) in [
             ("CH", "", "de"),
             ("BE", "", "nl"),

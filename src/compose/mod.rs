@@ -1,5 +1,6 @@
 //! Stage 3. Contacts in, letters out.
 
+mod check;
 mod evidence;
 mod jurisdiction;
 mod layout;
@@ -19,6 +20,7 @@ use crate::model::{
 };
 use crate::store::{self, Store};
 use crate::templates::{self, Templates};
+pub use check::{Cell, Checked, Language, check, reviewed};
 use evidence::NetworkWords;
 use jurisdiction::{ENGLISH, Translation, wished_languages};
 pub use jurisdiction::{Jurisdiction, jurisdictions};
@@ -275,6 +277,7 @@ impl Composition<'_> {
             holder: &holder,
             ways: &draft.ways,
             format: draft.format,
+            tlp: self.campaign.tlp,
             now: self.now,
         };
         let most = match draft.format {

@@ -9,7 +9,7 @@ use super::evidence::{Evidence, Listed, NetworkWords};
 use super::jurisdiction::{ENGLISH, Measure, Note, Translation};
 use super::layout::{self, Table};
 use super::reasons::{Reason, Way, reasons};
-use crate::model::{Attachment, Format, Letter, Notice, Signatory, Timestamp, hex, ticket};
+use crate::model::{Attachment, Format, Letter, Notice, Signatory, Timestamp, Tlp, hex, ticket};
 use crate::store::SuspectRow;
 use crate::templates::{Error, Templates};
 
@@ -34,12 +34,13 @@ pub(super) struct Writer<'a> {
     /// Why each finding comes to this mailbox.
     pub(super) ways: &'a HashMap<i64, Way>,
     pub(super) format: Format,
+    pub(super) tlp: Option<Tlp>,
     pub(super) now: Timestamp,
 }
 
 /// The values that a letter's templates may use.
 #[derive(Serialize)]
-struct Values<'a> {
+pub(super) struct Values<'a> {
     ticket: &'a str,
     part: i64,
     parts: i64,
@@ -74,6 +75,27 @@ struct Values<'a> {
     own: bool,
     /// It is a national CSIRT, and no network of its own is among them.
     csirt: bool,
+    /// With whom the letter may be shared, as `TLP:AMBER`; empty where it carries no mark.
+    tlp: String,
+    /// Whether XARF reports are attached.
+    xarf: bool,
+    /// Sample messages that are attached.
+    samples: usize,
+    /// Blocks that the table's lines stand for, as `/24`; empty where they are addresses.
+    aggregated: &'a str,
+    /// Of a reminder: the first letter's, and how many addresses are seen again, new, or gone.
+    first_ticket: &'a str,
+    first_sent_on: &'a str,
+    still: usize,
+    fresh: usize,
+    gone: usize,
+    /// Of an advisory: what of the operator's it is about.
+    subjects: &'a [String],
+    more_subjects: usize,
+    /// Of the key that signs, in groups of four; empty where none does.
+    fingerprint: &'a str,
+    /// The file name of the leaflet for customers, or empty.
+    leaflet: &'a str,
 }
 
 #[derive(Serialize)]
@@ -92,15 +114,15 @@ struct SenderWords<'a> {
 }
 
 /// What both languages of one letter tell.
-struct Told<'a> {
-    ticket: &'a str,
-    part: i64,
-    parts: i64,
-    csv_name: &'a str,
-    evidence: &'a Evidence<'a>,
-    listed: &'a [Listed],
-    shown: usize,
-    reasons: &'a [Reason],
+pub(super) struct Told<'a> {
+    pub(super) ticket: &'a str,
+    pub(super) part: i64,
+    pub(super) parts: i64,
+    pub(super) csv_name: &'a str,
+    pub(super) evidence: &'a Evidence<'a>,
+    pub(super) listed: &'a [Listed],
+    pub(super) shown: usize,
+    pub(super) reasons: &'a [Reason],
 }
 
 #[derive(Serialize)]
@@ -182,10 +204,13 @@ impl Writer<'_> {
             page.second_content = layout::to_html(&english, &nothing);
         }
         let html = self.templates.render("part/letter.html.hbs", &page)?;
-        let attachments = match self.format {
+        let mut attachments = match self.format {
             Format::Csv => vec![csv(&evidence, &csv_name)?],
             Format::Text => Vec::new(),
         };
+        if !self.leaflet_name(part).is_empty() {
+            attachments.extend(self.own.leaflet.clone());
+        }
         Ok(Letter {
             id: 0,
             part,
@@ -221,7 +246,7 @@ impl Writer<'_> {
         format!("letter/{}/{}/{piece}.hbs", self.letter, language.locale)
     }
 
-    fn values<'v>(
+    pub(super) fn values<'v>(
         &'v self,
         told: &Told<'v>,
         language: &'v Translation,
@@ -268,7 +293,28 @@ impl Writer<'_> {
             reasons: told.reasons,
             own: told.reasons.iter().all(Reason::is_own),
             csirt: told.reasons.iter().all(Reason::is_csirt) && !told.reasons.is_empty(),
+            xarf: false,
+            samples: 0,
+            aggregated: "",
+            first_ticket: "",
+            first_sent_on: "",
+            still: 0,
+            fresh: 0,
+            gone: 0,
+            subjects: &[],
+            more_subjects: 0,
+            fingerprint: "",
+            leaflet: self.leaflet_name(told.part),
+            tlp: self.tlp.map(|mark| mark.to_string()).unwrap_or_default(),
         }
+    }
+
+    /// Once under a ticket, beside measures that speak of it, and not to who wants no attachment.
+    fn leaflet_name(&self, part: i64) -> &str {
+        let attached = self.own.leaflet.as_ref();
+        attached
+            .filter(|_| part == 1 && self.format != Format::Text && !self.own.measures.is_empty())
+            .map_or("", |leaflet| &leaflet.name)
     }
 
     fn signatories_in(&self, locale: &str) -> Vec<SignatoryWords<'_>> {

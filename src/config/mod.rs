@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::model::{AddressRange, Mailbox, Span};
+use crate::model::{AddressRange, Mailbox, Span, Tlp, TlpError};
 
 /// Every setting with its default and its comment; what `lapwing init` writes down.
 pub const DEFAULT: &str = include_str!("default.toml");
@@ -56,6 +56,7 @@ pub struct Sender {
 pub struct Letter {
     pub table_rows: usize,
     pub part_rows: usize,
+    pub tlp: String,
     pub templates: PathBuf,
 }
 
@@ -66,6 +67,7 @@ pub struct Intake {
     pub widest_ipv6: u8,
     pub future: Span,
     pub time_zone: String,
+    pub require_evidence: bool,
     pub allow_documentation: bool,
 }
 
@@ -235,6 +237,20 @@ impl Sender {
     }
 }
 
+impl Letter {
+    /// The mark of campaigns that name none; `None` for no mark.
+    ///
+    /// # Errors
+    /// When it is set and no mark.
+    pub fn tlp(&self) -> Result<Option<Tlp>, String> {
+        if self.tlp.is_empty() {
+            return Ok(None);
+        }
+        let mark = self.tlp.parse().map(Some);
+        mark.map_err(|error: TlpError| format!("letter.tlp: {error}"))
+    }
+}
+
 impl Send {
     /// # Errors
     /// When it is set and no mail address.
@@ -270,6 +286,7 @@ impl Config {
         for checked in [
             self.sender.mailbox().err(),
             self.sender.reply_to().err(),
+            self.letter.tlp().err(),
             self.send.redirect_to().err(),
         ] {
             expect(checked.is_none(), checked.unwrap_or_default());

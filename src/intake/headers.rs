@@ -68,6 +68,10 @@ pub(super) static PLAN: Plan = Plan {
         Meaning { key: "terminal", looks: None, names: &[
             "terminal", "device", "device_type", "terminal_type", "端末", "端末種別",
             "Endgerät", "Gerät"] },
+        Meaning { key: "tlp", looks: None, names: &[
+            "tlp", "tlp_mark", "tlp_marking", "tlp_label", "tlp_level", "tlp_color", "tlp_colour",
+            "extra.tlp", "event.tlp", "traffic_light_protocol", "sharing", "marking",
+            "共有範囲", "TLP区分"] },
         // What tells something where there is no evidence.
         Meaning { key: "infection", looks: None, names: &["infection"] },
         Meaning { key: "tag", looks: None, names: &["tag", "tags"] },

@@ -8,7 +8,9 @@ use super::headers::PLAN;
 use super::moment::Moment;
 use super::screen::{Limits, screen};
 use super::{Wrong, evidence, moment, place};
-use crate::model::{AddressRange, Refusal, Span, Suspect, Terminal, Timestamp, plain_text};
+use crate::model::{
+    AddressRange, Refusal, Span, Suspect, Terminal, Timestamp, Tlp, TlpError, plain_text,
+};
 use crate::sheet::{Columns, Format, Mapping, Record, Sheet, SheetError, Text};
 
 const CLASS_LEN: usize = 64;
@@ -35,6 +37,10 @@ pub struct Reading {
     /// The shortest prefix that a row may name.
     pub widest_ipv4: u8,
     pub widest_ipv6: u8,
+    /// The mark of the letters that the rows are for: a row that is marked otherwise is refused.
+    pub tlp: Option<Tlp>,
+    /// Whether a row must say when it was seen, and how that is known.
+    pub require_evidence: bool,
 }
 
 /// What became of one row.
@@ -123,6 +129,7 @@ fn suspect(record: &Record<'_>, reading: &Reading) -> Result<(Suspect, bool), Fa
     };
     let key = if has(record, "ip") { "ip" } else { "first" };
     screen(range, limits).map_err(|wrong| (key, wrong))?;
+    marked_alike(record, reading).map_err(|wrong| ("tlp", wrong))?;
     let text = |key, limit, default: &str| match record.get(key) {
         "" => default.to_owned(),
         text => plain_text(text, limit),
@@ -150,6 +157,9 @@ fn suspect(record: &Record<'_>, reading: &Reading) -> Result<(Suspect, bool), Fa
             text => terminal(text),
         },
     };
+    if reading.require_evidence {
+        has_evidence(&suspect)?;
+    }
     Ok((suspect, seen.is_some_and(|moment| moment.is_zoneless)))
 }
 
@@ -236,6 +246,54 @@ fn not_ahead(moment: Moment, reading: &Reading) -> Result<(), Wrong> {
     ))
 }
 
+/// A letter has one mark, and what its source marked must not go out under another.
+fn marked_alike(record: &Record<'_>, reading: &Reading) -> Result<(), Wrong> {
+    let Some((_, text)) = record.get_said("tlp", |text| !is_nothing(text)) else {
+        return Ok(());
+    };
+    let mark: Tlp = text.parse().map_err(|error: TlpError| {
+        Wrong::new(error.to_string(), "mend the mark, or ask its source")
+    })?;
+    match reading.tlp {
+        Some(own) if own == mark => Ok(()),
+        Some(own) if own < mark => Err(Wrong::new(
+            format!("the row is {mark}, stricter than the campaign's {own}"),
+            "put it into a campaign of that mark (campaign new NAME --tlp MARK), or ask its source",
+        )),
+        Some(own) => Err(Wrong::new(
+            format!("the row is {mark}, and the campaign is {own}"),
+            "put it into a campaign of that mark (campaign new NAME --tlp MARK); marks are not mixed",
+        )),
+        None => Err(Wrong::new(
+            format!("the row is {mark}, and the campaign's letters carry no mark"),
+            "put it into a campaign of that mark (campaign new NAME --tlp MARK)",
+        )),
+    }
+}
+
+/// What an abuse desk needs at least: when, and who says so or how it is known.
+fn has_evidence(suspect: &Suspect) -> Result<(), Fault> {
+    if suspect.seen_at.is_none() {
+        return Err((
+            "seen",
+            Wrong::new(
+                "there is no time, and this campaign takes no row without",
+                "add when it was seen, in UTC; --seen gives one to a whole feed",
+            ),
+        ));
+    }
+    if is_nothing(&suspect.source) && suspect.evidence.is_empty() {
+        return Err((
+            "source",
+            Wrong::new(
+                "nothing says how it is known, and this campaign takes no row without",
+                "add a source or evidence; --source gives one to a whole feed",
+            ),
+        ));
+    }
+    Ok(())
+}
+
 /// A source port; 0 and what means nothing is none.
 fn port(text: &str) -> Result<Option<u16>, Wrong> {
     if is_nothing(text) {
@@ -310,6 +368,8 @@ mod tests {
             allow_documentation: true,
             widest_ipv4: 16,
             widest_ipv6: 32,
+            tlp: None,
+            require_evidence: false,
         };
         for option in options.trim_start_matches('#').split_whitespace() {
             match option.split_once('=').unwrap() {
@@ -317,6 +377,10 @@ mod tests {
                 ("zone", name) => reading.time_zone = TimeZone::get(name).unwrap(),
                 ("map", mapping) => reading.map.push(mapping.parse().unwrap()),
                 ("format", name) => reading.format = Some(name.parse().unwrap()),
+                ("tlp", mark) => reading.tlp = Some(mark.parse().unwrap()),
+                ("evidence", "required") => {
+                    (reading.require_evidence, reading.source) = (true, String::new());
+                }
                 ("seen", time) => {
                     reading.seen_at = Some(moment::read(time, &TimeZone::UTC).unwrap().at);
                 }

@@ -28,7 +28,10 @@ mod contact;
 pub use contact::{Format, Mailbox, MailboxError, Override, OverrideSubject, SubjectError};
 
 mod campaign;
-pub use campaign::{Campaign, CampaignState, Decision, DecisionKind};
+pub use campaign::{Campaign, CampaignKind, CampaignState, Decision, DecisionKind, NewCampaign};
+
+mod tlp;
+pub use tlp::{Tlp, TlpError};
 
 mod finding;
 pub use finding::{Finding, Rung, Verdict, Via};

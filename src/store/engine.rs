@@ -17,7 +17,7 @@ pub(super) enum Engine {
 }
 
 /// The numbered texts of `migrations/`, compiled in.
-const MIGRATIONS: [(i64, &str, &str); 10] = [
+const MIGRATIONS: [(i64, &str, &str); 11] = [
     (
         1,
         "campaigns",
@@ -59,6 +59,7 @@ const MIGRATIONS: [(i64, &str, &str); 10] = [
         "under_way",
         include_str!("../../migrations/0009_under_way.sql"),
     ),
+    (10, "kinds", include_str!("../../migrations/0010_kinds.sql")),
     (12, "roll", include_str!("../../migrations/0012_roll.sql")),
 ];
 

@@ -8,7 +8,7 @@ use lapwing::approve;
 use lapwing::compose;
 use lapwing::config::{self, Config, RungName, SourceName, Transport};
 use lapwing::intake::{self, Reading};
-use lapwing::model::{Campaign, Clock, Progress, Span, Terminal, Timestamp};
+use lapwing::model::{Campaign, Clock, NewCampaign, Progress, Span, Terminal, Timestamp};
 use lapwing::report::Report;
 use lapwing::resolve;
 use lapwing::send::{self, Courier};
@@ -137,7 +137,7 @@ impl World {
             Ok(campaign) => campaign,
             Err(_) => self
                 .store
-                .add_campaign("trial", "notice", "author", self.now)
+                .add_campaign(&NewCampaign::new("trial", "notice"), "author", self.now)
                 .await
                 .unwrap(),
         }
@@ -172,6 +172,8 @@ impl World {
             allow_documentation: true,
             widest_ipv4: 16,
             widest_ipv6: 32,
+            tlp: None,
+            require_evidence: false,
         }
     }
 
