@@ -6,6 +6,7 @@ mod jurisdiction;
 mod layout;
 mod reasons;
 mod roll;
+mod wrap;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

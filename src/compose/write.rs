@@ -188,10 +188,10 @@ impl Writer<'_> {
         let mut page = Page {
             locale: &self.own.locale,
             direction: &self.own.words.direction,
-            title: layout::escape(&subject),
+            title: layout::escape(&subject).into_owned(),
             content: layout::to_html(&body, &table),
             bilingual,
-            second_lead: layout::escape(&self.own.words.english_below),
+            second_lead: layout::escape(&self.own.words.english_below).into_owned(),
             second_locale: ENGLISH,
             second_content: String::new(),
         };
