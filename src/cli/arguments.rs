@@ -346,7 +346,8 @@ pub(super) enum Override {
         /// The language to write in
         #[arg(long, default_value = "")]
         language: String,
-        /// How it wants its letters: with all observations attached, or in the text
+        /// How it wants its letters: all observations attached as CSV, or in the text, or a letter with an
+        /// XARF report for each address, or both CSV and XARF in one
         #[arg(long, value_parser = Format::ALL.map(Format::as_str))]
         format: Option<String>,
         /// The day it ends: YYYY-MM-DD

@@ -1,11 +1,19 @@
 //! Stage 3. Contacts in, letters out.
 
+mod arf;
+mod attach;
 mod evidence;
+mod hidden;
+mod hosts;
 mod jurisdiction;
 mod layout;
+mod parts;
 mod reasons;
+mod redact;
 mod roll;
+mod rows;
 mod write;
+mod xarf;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -21,8 +29,11 @@ use crate::store::{self, Store};
 use crate::templates::{self, Templates};
 use evidence::NetworkWords;
 use jurisdiction::{ENGLISH, Jurisdiction, Translation};
+use parts::Limits;
 use reasons::Way;
+use redact::Redactor;
 pub use roll::{Row as RollRow, read as read_roll};
+use rows::Rows;
 use write::Writer;
 
 /// Mailboxes taken from the store at a time.
@@ -44,6 +55,10 @@ pub struct Settings {
     pub ticket_prefix: String,
     pub table_rows: usize,
     pub part_rows: usize,
+    pub part_bytes: usize,
+    pub part_reports: usize,
+    /// Of recipients that wished nothing.
+    pub format: Format,
 }
 
 impl Settings {
@@ -59,7 +74,27 @@ impl Settings {
             ticket_prefix: config.sender.ticket_prefix.clone(),
             table_rows: config.letter.table_rows,
             part_rows: config.letter.part_rows,
+            part_bytes: config.letter.part_bytes,
+            part_reports: config.letter.part_reports,
+            format: config.letter.format()?,
         })
+    }
+
+    /// What one letter of this format may hold.
+    fn limits(&self, format: Format) -> Limits {
+        Limits {
+            rows: match format {
+                Format::Text => self.part_rows.min(ROWS_IN_TEXT),
+                _ => self.part_rows,
+            },
+            bytes: self.part_bytes,
+            reports: self.part_reports,
+            hosts: match format {
+                // A letter for each.
+                Format::Xarf => 1,
+                _ => usize::MAX,
+            },
+        }
     }
 }
 
@@ -139,6 +174,7 @@ pub async fn run_once(
         jurisdictions: HashMap::new(),
         translations: HashMap::new(),
         written: Vec::new(),
+        redactor: None,
         bytes: 0,
         done: Done::default(),
     };
@@ -180,6 +216,8 @@ struct Composition<'a> {
     translations: HashMap<(String, String), Arc<Translation>>,
     /// Letters not frozen yet.
     written: Vec<(i64, Letter)>,
+    /// Made when the first message is shown.
+    redactor: Option<Redactor>,
     bytes: usize,
     done: Done,
 }
@@ -250,7 +288,7 @@ impl Composition<'_> {
             .filter_map(|(finding, _)| Some((finding.id, Way::of(finding)?)));
         Ok(Draft {
             notice,
-            format: format.unwrap_or(Format::Csv),
+            format: format.unwrap_or(self.work.settings.format),
             ways: ways.collect(),
         })
     }
@@ -277,24 +315,25 @@ impl Composition<'_> {
             tlp: self.campaign.tlp,
             now: self.now,
         };
-        let most = match draft.format {
-            Format::Csv => self.work.settings.part_rows,
-            Format::Text => self.work.settings.part_rows.min(ROWS_IN_TEXT),
-        };
-        let parts = (notice.suspects as usize).div_ceil(most) as i64;
-        let mut after = None;
-        for part in 1..=parts {
-            let (id, mailbox) = (self.campaign.id, notice.mailbox.as_str());
-            let page = self
-                .work
-                .store
-                .evidence(id, mailbox, after.as_ref(), most as i64);
-            let mut rows = page.await?;
-            after = rows.last().cloned();
-            rows.sort_by_key(|row| (row.finding, row.range, row.seen_at, row.id));
-            let letter = writer.write(part, parts, &rows).map_err(|cause| {
-                letter_error(&notice.mailbox, &notice.country, &notice.locale, cause)
-            })?;
+        let limits = self.work.settings.limits(draft.format);
+        let store = self.work.store;
+        let mut all = Rows::of(store, self.campaign.id, &notice.mailbox, limits);
+        let parts = all.parts(draft.format, limits).await?;
+        for (part, count) in (1..).zip(&parts) {
+            let rows = all.take(*count).await?;
+            let messages = match draft.format {
+                Format::Text => attach::Messages::new(),
+                _ => {
+                    let redactor = &mut self.redactor;
+                    rows::messages(store, &rows, redactor, self.work.dry_run).await?
+                }
+            };
+            let parts = parts.len() as i64;
+            let letter = writer
+                .write(part, parts, &rows, &messages)
+                .map_err(|cause| {
+                    letter_error(&notice.mailbox, &notice.country, &notice.locale, cause)
+                })?;
             self.done.letters += 1;
             self.done.suspects += rows.len() as u64;
             self.keep(number, letter).await?;

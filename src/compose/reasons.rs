@@ -169,6 +169,7 @@ mod tests {
                 evidence: String::new(),
                 port: None,
                 terminal: Terminal::Unknown,
+                sample: None,
             });
         }
         reasons(&rows, &by_finding, &networks)

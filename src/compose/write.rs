@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::Settings;
-use super::evidence::{Evidence, Listed, NetworkWords};
+use super::attach::{self, Attached, Messages};
+use super::evidence::{Detail, Evidence, Listed, NetworkWords};
+use super::hosts::Lines;
 use super::jurisdiction::{ENGLISH, Measure, Note, Translation};
 use super::layout::{self, Table};
 use super::reasons::{Reason, Way, reasons};
-use crate::model::{Attachment, Format, Letter, Notice, Signatory, Timestamp, Tlp, hex, ticket};
+use crate::model::{Format, Letter, Notice, Signatory, Timestamp, Tlp, hex, ticket};
 use crate::store::SuspectRow;
 use crate::templates::{Error, Templates};
 
@@ -68,8 +70,14 @@ struct Values<'a> {
     measures: &'a [Measure],
     reserved: bool,
     second: bool,
-    /// Whether all rows come as an attachment; else they stand in the text.
+    /// Whether all rows come as a CSV attachment; else they stand in the text.
     attached: bool,
+    /// Whether XARF reports are attached.
+    xarf: bool,
+    /// Whether messages are attached as feedback reports.
+    samples: bool,
+    /// `/24`, or empty where each line of the table is one address.
+    aggregated: &'a str,
     reasons: &'a [Reason],
     /// It is the registered contact of all of the networks.
     own: bool,
@@ -93,7 +101,8 @@ struct Told<'a> {
     csv_name: &'a str,
     evidence: &'a Evidence<'a>,
     listed: &'a [Listed],
-    shown: usize,
+    lines: &'a Lines<'a>,
+    attached: &'a Attached,
     reasons: &'a [Reason],
 }
 
@@ -120,6 +129,7 @@ impl Writer<'_> {
         part: i64,
         parts: i64,
         rows: &[SuspectRow],
+        messages: &Messages,
     ) -> Result<Letter, Error> {
         let ticket = ticket(&self.settings.ticket_prefix, self.number);
         let stem = ticket.to_ascii_lowercase();
@@ -131,21 +141,40 @@ impl Writer<'_> {
         let evidence = Evidence {
             rows,
             networks: self.networks,
+            before: None,
+            tlp: self.tlp,
         };
+        let (most, detail) = match self.format {
+            Format::Csv | Format::Both => (self.settings.table_rows, Detail::Latest),
+            Format::Text | Format::Xarf => (usize::MAX, Detail::Every),
+        };
+        let lines = Lines::of(rows, most);
+        let mut letter = self.frame(part, parts, ticket, rows.len())?;
+        let attached = attach::attach(
+            self.settings,
+            self.format,
+            &letter,
+            &csv_name,
+            &evidence,
+            messages,
+        )
+        .map_err(|(file, problem)| Error {
+            file,
+            line: None,
+            problem,
+        })?;
         let told = Told {
-            ticket: &ticket,
+            ticket: &letter.ticket,
             part,
             parts,
             csv_name: &csv_name,
             listed: &evidence.listed(),
-            shown: match self.format {
-                Format::Csv => rows.len().min(self.settings.table_rows),
-                Format::Text => rows.len(),
-            },
+            lines: &lines,
+            attached: &attached,
             reasons: &reasons(rows, self.ways, self.networks),
             evidence: &evidence,
         };
-        let table = evidence.table(&self.own.words, told.shown);
+        let table = evidence.table(&self.own.words, &lines, detail);
         let values = self.values(&told, self.own, false);
         let subject = self
             .templates
@@ -176,10 +205,16 @@ impl Writer<'_> {
             page.second_content = layout::to_html(&english, &nothing);
         }
         let html = self.templates.render("part/letter.html.hbs", &page)?;
-        let attachments = match self.format {
-            Format::Csv => vec![csv(&evidence, &csv_name)?],
-            Format::Text => Vec::new(),
-        };
+        letter.subject = subject;
+        letter.text = text;
+        letter.html = html;
+        letter.attachments = attached.files;
+        Ok(letter)
+    }
+
+    /// The letter but for what it says.
+    fn frame(&self, part: i64, parts: i64, ticket: String, rows: usize) -> Result<Letter, Error> {
+        let stem = ticket.to_ascii_lowercase();
         Ok(Letter {
             id: 0,
             part,
@@ -197,11 +232,11 @@ impl Writer<'_> {
                 self.settings.sender.domain()
             ),
             dated_at: self.now,
-            subject,
-            text,
-            html,
-            rows: rows.len() as i64,
-            attachments,
+            subject: String::new(),
+            text: String::new(),
+            html: String::new(),
+            rows: rows as i64,
+            attachments: Vec::new(),
             ticket,
         })
     }
@@ -222,10 +257,10 @@ impl Writer<'_> {
         second: bool,
     ) -> Values<'v> {
         let date = |at: Option<Timestamp>| at.map(Timestamp::date).unwrap_or_default();
-        let rows = told.evidence.rows.len();
+        let (rows, shown) = (told.evidence.rows.len(), told.lines.shown());
         let listed = match self.format {
-            Format::Csv => told.listed.len().min(LISTED),
-            Format::Text => told.listed.len(),
+            Format::Csv | Format::Both => told.listed.len().min(LISTED),
+            Format::Text | Format::Xarf => told.listed.len(),
         };
         Values {
             ticket: told.ticket,
@@ -239,8 +274,8 @@ impl Writer<'_> {
             network_count: self.notice.networks,
             suspects: self.notice.suspects,
             rows,
-            shown: told.shown,
-            abridged: told.shown < rows,
+            shown,
+            abridged: shown < rows,
             first_seen: date(told.evidence.first_seen()),
             last_seen: date(told.evidence.last_seen()),
             undated: told.evidence.undated(),
@@ -258,7 +293,10 @@ impl Writer<'_> {
             measures: &language.measures,
             reserved: language.reserved,
             second,
-            attached: self.format == Format::Csv,
+            attached: told.attached.csv,
+            xarf: told.attached.xarf,
+            samples: told.attached.samples,
+            aggregated: &told.lines.aggregated,
             reasons: told.reasons,
             own: told.reasons.iter().all(Reason::is_own),
             csirt: told.reasons.iter().all(Reason::is_csirt) && !told.reasons.is_empty(),
@@ -284,17 +322,4 @@ impl Writer<'_> {
         let digest = Sha256::digest(format!("{}\n{}", self.now.0, self.notice.mailbox));
         hex(&digest[..6])
     }
-}
-
-fn csv(evidence: &Evidence<'_>, name: &str) -> Result<Attachment, Error> {
-    let content = evidence.csv().map_err(|error| Error {
-        file: name.to_owned(),
-        line: None,
-        problem: error.to_string(),
-    })?;
-    Ok(Attachment {
-        name: name.to_owned(),
-        media_type: "text/csv; charset=utf-8; header=present".to_owned(),
-        content,
-    })
 }

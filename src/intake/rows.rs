@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use super::headers::PLAN;
 use super::moment::Moment;
 use super::screen::{Limits, screen};
-use super::{Wrong, evidence, moment, place};
+use super::{Wrong, evidence, moment, place, sample};
 use crate::model::{
     AddressRange, Refusal, Span, Suspect, Terminal, Timestamp, Tlp, TlpError, plain_text,
 };
@@ -156,6 +156,7 @@ fn suspect(record: &Record<'_>, reading: &Reading) -> Result<(Suspect, bool), Fa
             "" => reading.terminal,
             text => terminal(text),
         },
+        sample: sample::of(record),
     };
     if reading.require_evidence {
         has_evidence(&suspect)?;
@@ -168,7 +169,7 @@ fn has(record: &Record<'_>, key: &str) -> bool {
     !is_nothing(record.get(key))
 }
 
-fn is_nothing(text: &str) -> bool {
+pub(super) fn is_nothing(text: &str) -> bool {
     matches!(text, "" | "-" | "null" | "NULL" | "None" | "\\N")
 }
 
@@ -413,11 +414,18 @@ mod tests {
                     let evidence: String = s.evidence.chars().take(60).collect();
                     writeln!(
                         told,
-                        "{line}\t{} {seen} {port} {} class={} source={} evidence={evidence}",
+                        "{line}\t{} {seen} {port} {} class={} source={} evidence={evidence}{}",
                         s.range,
                         s.terminal.as_str(),
                         s.class,
                         s.source,
+                        s.sample.map_or_else(String::new, |sample| {
+                            format!(
+                                " sample={} bytes: {:?}",
+                                sample.len(),
+                                sample.lines().next()
+                            )
+                        }),
                     )
                 }
                 Row::Refused(r) => {

@@ -17,6 +17,7 @@ mod queue;
 mod registered;
 mod registries;
 mod resolving;
+mod secrets;
 mod signatories;
 mod statistics;
 mod suspects;
@@ -39,7 +40,7 @@ pub use networks::{Outline, StoredNetwork, TableLoad};
 pub use queue::Claimed;
 pub use registries::RegistryLine;
 pub use statistics::{CountryLine, FindingLine, QueueView, Tally, Totals};
-pub use suspects::{Piece, SuspectRow, Waiting};
+pub use suspects::{Piece, SampleKey, SuspectRow, Waiting};
 pub use systems::StoredSystem;
 
 /// How long a database that is just starting is waited for.
