@@ -165,3 +165,137 @@ fn date(at: Timestamp) -> String {
     let moment = moment.to_zoned(jiff::tz::TimeZone::UTC);
     moment.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use mail_parser::{MessageParser, MimeHeaders, PartType};
+
+    use super::super::hosts::{hosts, tests::rows};
+    use super::super::redact::Redactor;
+    use super::*;
+    use crate::model::Mailbox;
+    use crate::store::SampleKey;
+
+    fn letter() -> Letter {
+        let mailbox = |text: &str| text.parse::<Mailbox>().unwrap();
+        Letter {
+            id: 1,
+            ticket: "LW-000042-5".to_owned(),
+            part: 1,
+            parts: 1,
+            locale: "en".to_owned(),
+            country: String::new(),
+            sender_name: String::new(),
+            sender: mailbox("notices@agency.example"),
+            reply_to: mailbox("desk@agency.example"),
+            recipient: mailbox("abuse@isp.example"),
+            envelope_from: mailbox("b@bounces.example"),
+            message_id: "lw-000042-5.1.ab@agency.example".to_owned(),
+            dated_at: Timestamp(1_794_816_000_000),
+            subject: String::new(),
+            text: String::new(),
+            html: String::new(),
+            rows: 1,
+            attachments: Vec::new(),
+        }
+    }
+
+    fn report_of(message: &str) -> Option<String> {
+        let mut rows = rows("192.0.2.7@1794816000 192.0.2.7@1794816300");
+        rows[0].sample = Some(SampleKey {
+            suspect: 1,
+            size: message.len(),
+        });
+        rows[0].port = Some(49_152);
+        let redacted = Redactor::new(b"key".to_vec()).redact(&message.replace('\n', "\r\n"));
+        let host = hosts(&rows).next().unwrap();
+        let bytes = report(&letter(), host, &redacted, Some(Tlp::Green))?;
+        assert!(bytes.len() <= most_bytes(super::super::redact::most_bytes(message.len() * 2)));
+        Some(String::from_utf8(bytes).unwrap())
+    }
+
+    const SPAM: &str = "Return-Path: <pills@shop.example>\nFrom: Pills <pills@shop.example>\n\
+                        To: victim@trap.example\nSubject: Cheap\nMIME-Version: 1.0\n\n\
+                        From here on,  \nbuy.\n.\n--\n";
+
+    #[test]
+    fn it_is_a_whole_feedback_report_with_the_message() {
+        let text = report_of(SPAM).unwrap();
+        let report = MessageParser::default().parse(text.as_bytes()).unwrap();
+        let kind = report.content_type().unwrap();
+        assert_eq!(
+            (kind.ctype(), kind.subtype()),
+            ("multipart", Some("report"))
+        );
+        assert_eq!(kind.attribute("report-type"), Some("feedback-report"));
+        assert_eq!(report.parts.len(), 4);
+        // RFC 5965 3: the order, and the fields that must be there once.
+        let fields = text
+            .split("Content-Type: message/feedback-report\r\n\r\n")
+            .nth(1)
+            .unwrap();
+        let fields = fields.split("\r\n\r\n").next().unwrap();
+        assert_eq!(
+            fields.split("\r\n").collect::<Vec<_>>()[..7],
+            [
+                "Feedback-Type: abuse",
+                concat!("User-Agent: Lapwing/", env!("CARGO_PKG_VERSION")),
+                "Version: 1",
+                "Source-IP: 192.0.2.7",
+                "Source-Port: 49152",
+                "Arrival-Date: Mon, 16 Nov 2026 08:00:00 +0000",
+                "Original-Mail-From: <pills@shop.example>",
+            ]
+        );
+        let PartType::Message(spam) = &report.parts[3].body else {
+            panic!("{:?}", report.parts[3]);
+        };
+        assert_eq!(spam.subject(), Some("Cheap"));
+        assert!(!text.contains("victim"));
+        assert!(
+            text.contains("\r\n>From here on,\r\nbuy.\r\n.\r\n--\r\n"),
+            "{text}"
+        );
+        assert_eq!(report_of(SPAM).unwrap(), text);
+    }
+
+    #[test]
+    fn what_cannot_stand_in_a_message_as_it_is_goes_by_its_header() {
+        for body in ["Bücher", &"x".repeat(1_200)] {
+            let text = report_of(&format!(
+                "Subject: Bücher billig\nFrom: a@shop.example\nX: {}\n\n{body}\n",
+                "y".repeat(200)
+            ))
+            .unwrap();
+            assert!(
+                text.is_ascii() && text.lines().all(|line| line.len() <= 120),
+                "{text}"
+            );
+            let report = MessageParser::default().parse(text.as_bytes()).unwrap();
+            let kind = report.parts[3].content_type().unwrap();
+            assert_eq!(
+                (kind.ctype(), kind.subtype()),
+                ("text", Some("rfc822-headers"))
+            );
+            let header = report.parts[3].text_contents().unwrap();
+            assert!(header.contains("Subject: Bücher billig"), "{header}");
+        }
+    }
+
+    #[test]
+    fn a_text_without_header_is_no_message() {
+        assert_eq!(report_of("buy now\n"), None);
+    }
+
+    #[test]
+    fn no_message_ends_its_part() {
+        let text = report_of(SPAM).unwrap();
+        let boundary = text.split("boundary=\"").nth(1).unwrap();
+        let boundary = boundary.split('"').next().unwrap();
+        let forged = report_of(&format!("{SPAM}--{boundary}--\n")).unwrap();
+        let report = MessageParser::default().parse(forged.as_bytes()).unwrap();
+        assert_eq!(report.parts.len(), 4);
+        let other = forged.split("boundary=\"").nth(1).unwrap();
+        assert!(!other.starts_with(boundary));
+    }
+}

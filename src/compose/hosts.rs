@@ -38,11 +38,6 @@ impl<'a> Host<'a> {
     pub(super) fn sampled(self) -> Option<&'a SuspectRow> {
         self.rows.iter().rev().find(|row| row.sample.is_some())
     }
-
-    /// The port of the latest observation that gives one.
-    pub(super) fn port(self) -> Option<u16> {
-        self.rows.iter().rev().find_map(|row| row.port)
-    }
 }
 
 /// The hosts of rows that are in [`order`].

@@ -83,19 +83,25 @@ impl Redactor {
     pub(super) fn redact(&self, message: &str) -> Redacted {
         let (fields, body) = fields(message);
         let mut recipients = BTreeSet::new();
+        let mut names = BTreeSet::new();
         for field in &fields {
             match field.name.as_str() {
                 "received" => recipients.extend(for_clause(field.text).map(|(_, address)| address)),
-                name if RECIPIENTS.contains(&name) => recipients.extend(named(field.value())),
+                name if RECIPIENTS.contains(&name) => {
+                    recipients.extend(named(field.value()));
+                    names.extend(words_of_names(field.value()));
+                }
                 _ => {}
             }
         }
-        let is_crowd = recipients.len() > MOST;
-        let traces: Vec<Trace> = recipients
-            .iter()
-            .take(MOST)
-            .flat_map(|address| self.traces(address))
-            .collect();
+        let is_crowd = recipients.len() > MOST || names.len() > MOST;
+        let addresses = recipients.iter().take(MOST);
+        let mut traces: Vec<Trace> = addresses.flat_map(|one| self.traces(one)).collect();
+        traces.extend(names.iter().take(MOST).map(|name| Trace {
+            text: name.clone(),
+            replacement: self.mark(name),
+            is_word: true,
+        }));
         let mut redacted = Redacted::default();
         for field in &fields {
             let text = self.field(field, &traces);
@@ -324,6 +330,20 @@ fn named(value: &str) -> BTreeSet<String> {
     named
 }
 
+/// The words of the names that stand beside addresses, for spam calls its victims by them; those of
+/// three letters and less are in every text.
+fn words_of_names(value: &str) -> BTreeSet<String> {
+    let names = value
+        .split(',')
+        .filter_map(|one| Some(one.split_once('<')?.0));
+    // One that is encoded goes with its field; how else it may be written is not guessed.
+    let words = names
+        .filter(|name| !name.contains("=?"))
+        .flat_map(|name| name.split(|c: char| !c.is_alphanumeric()));
+    let words = words.filter(|word| word.chars().count() > SHORTEST);
+    words.map(str::to_lowercase).collect()
+}
+
 /// Where a Received field says for whom (RFC 5321 4.4), and that address.
 fn for_clause(text: &str) -> Option<(std::ops::Range<usize>, String)> {
     let lower = text.to_ascii_lowercase();
@@ -339,7 +359,7 @@ fn for_clause(text: &str) -> Option<(std::ops::Range<usize>, String)> {
             .unwrap_or(address.len());
         let found = addresses(&address[..len]).next()?;
         let end = text.len() - address.len() + len;
-        Some((at..end, found))
+        Some((text[..at].trim_end().len()..end, found))
     })
 }
 
@@ -353,5 +373,124 @@ fn cut(text: &mut String, most: usize) {
         text.truncate(text.floor_char_boundary(most));
         let end = text.rfind("\r\n").map_or(text.len(), |at| at + 2);
         text.truncate(end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redacted(message: &str) -> Redacted {
+        Redactor::new(b"a key".to_vec()).redact(&message.replace('\n', "\r\n"))
+    }
+
+    fn whole(message: &str) -> String {
+        let redacted = redacted(message);
+        format!("{}\r\n{}", redacted.header, redacted.body).replace("\r\n", "\n")
+    }
+
+    #[test]
+    fn no_recipient_is_left_and_each_is_the_same_everywhere() {
+        let told = whole(
+            "From x Mon\nReturn-Path: <b-jane.doe=trap.example@shop.example>\n\
+             Received: from pc (pc.isp.example [192.0.2.1])\n\tby mx.trap.example with ESMTP id 7\n\
+             \tfor <Jane.Doe@trap.example>; Sun, 1 Nov 2026 04:05:06 +0000\n\
+             Delivered-To: box7\nX-Original-To: jane.doe@trap.example\n\
+             TO: \"Jane Doe\" <jane.doe@trap.example>,\n Bob <bob@other.example>\n\
+             Subject: =?utf-8?Q?jane.doe, buy?=\nFrom: Jane <jane.doe@trap.example>\n\n\
+             Hello JANE.DOE (jane.doe%40trap.example), bob and box7: http://shop.example/?m=bob@other.example\n\
+             bobsleigh\n",
+        );
+        let lower = told.to_lowercase();
+        for trace in ["jane", "bob@", "box7", " bob ", "trap.example>", "for <"] {
+            assert!(!lower.contains(trace), "{trace}\n{told}");
+        }
+        // What tells of the sender stays.
+        for kept in [
+            "Received: from pc (pc.isp.example [192.0.2.1])\n\tby mx.trap.example with ESMTP id 7; Sun, 1 Nov",
+            "@shop.example>\n",
+            "bobsleigh",
+            "buy?=",
+        ] {
+            assert!(told.contains(kept), "{kept}\n{told}");
+        }
+        let token = told.split("X-Original-To: <").nth(1).unwrap();
+        let token = token.split('@').next().unwrap();
+        assert!(told.matches(token).count() >= 5, "{told}");
+        let other = Redactor::new(b"another".to_vec());
+        let other = other.redact("To: jane.doe@trap.example\r\n\r\n");
+        assert!(!other.header.contains(token));
+    }
+
+    #[test]
+    fn what_hides_a_recipient_is_withheld() {
+        let base64 = "RGVhciBqYW5lLmRvZUB0cmFwLmV4YW1wbGUsIGJ1eSBv\ndXIgcGlsbHMu";
+        for (body, is_hidden) in [
+            (base64, true),
+            // "Dear friend, buy our pills." tells of nobody.
+            ("RGVhciBmcmllbmQsIGJ1eSBvdXIgcGlsbHMu", false),
+            (
+                "http://shop.example/?e=amFuZS5kb2VAdHJhcC5leGFtcGxl&x=1",
+                true,
+            ),
+            ("jane.d=\noe=40trap.example", true),
+            ("=6Aane.doe", true),
+            ("http://shop.example/%6Aane.doe", true),
+            ("&#106;ane.doe", true),
+            ("&#x6a;ane.doe", true),
+            ("nothing = nobody, 100% &#65; &#xyz; &#9999999999;", false),
+        ] {
+            let told = whole(&format!("To: jane.doe@trap.example\n\n{body}\nend\n"));
+            assert_eq!(told.contains(WITHHELD), is_hidden, "{told}");
+            assert_eq!(told.contains(body), !is_hidden, "{told}");
+        }
+        let told =
+            whole("To: jane@trap.example\nSubject: =?utf-8?B?SGkgamFuZSwgYnV5?=\nX-A: b\n\nx\n");
+        assert!(told.contains("buy?=") || told.contains(WITHHELD), "{told}");
+        assert!(
+            !told.contains("amFuZS") && told.contains("X-A: b"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn what_is_no_message_is_body_and_a_crowd_gets_none() {
+        assert_eq!(redacted("buy now\nTo: x\n").header, "");
+        assert_eq!(redacted("").body, "");
+        assert_eq!(
+            redacted("Subject: x\nTo:\n").header,
+            "Subject: x\r\nTo: undisclosed-recipients:;\r\n"
+        );
+        let crowd: Vec<String> = (0..60).map(|n| format!("user{n}@trap.example")).collect();
+        let told = redacted(&format!("To: {}\n\nDear user7\n", crowd.join(",\n ")));
+        assert_eq!(told.body, format!("{WITHHELD}\r\n"));
+        assert_eq!(told.header.matches("@redacted.invalid").count(), NAMED);
+    }
+
+    #[test]
+    fn it_grows_by_little_whatever_it_holds() {
+        let long = format!("To: abc@trap.example\n\n{}", "abc ".repeat(16_000));
+        let hostile = format!("To: {}\n\n{}", "@".repeat(9_000), "=".repeat(9_000));
+        let nested = format!("Received: {}\n\n", "for ".repeat(9_000));
+        for message in [long, hostile, nested] {
+            let message = message.replace('\n', "\r\n");
+            let told = Redactor::new(Vec::new()).redact(&message);
+            assert!(told.header.len() + told.body.len() <= most_bytes(message.len()));
+            assert!(!told.body.contains("abc "));
+        }
+    }
+
+    #[test]
+    fn it_knows_whose_the_message_claims_to_be() {
+        let told = redacted(
+            "From: A <a@shop.example>\nReturn-Path: <b@shop.example>\nSubject: x\n y\nMessage-ID: <1@x>\n\n",
+        );
+        assert_eq!(told.mail_from.unwrap().as_str(), "b@shop.example");
+        assert_eq!(
+            (told.subject.as_str(), told.message_id.as_str()),
+            ("x   y", "<1@x>")
+        );
+        let told = redacted("Return-Path: <>\nFrom: A <a@shop.example>\n\n");
+        assert_eq!(told.mail_from.unwrap().as_str(), "a@shop.example");
     }
 }

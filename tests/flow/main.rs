@@ -14,6 +14,7 @@ mod crash;
 mod demo;
 mod desk;
 mod dump;
+mod evidence;
 mod fail_closed;
 #[allow(dead_code, reason = "not every server misbehaves in every way")]
 mod fake;
