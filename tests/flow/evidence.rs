@@ -187,12 +187,9 @@ story!(
         );
         assert_eq!(base64(&report["evidence"][0]["payload"]).lines().count(), 4);
         // Its text has what the report has.
+        let text = seven.text.split_whitespace().collect::<Vec<_>>().join(" ");
         for port in ["1001", "1002", "1003"] {
-            assert!(
-                seven.text.contains(&format!("Port {port}")),
-                "{}",
-                seven.text
-            );
+            assert!(text.contains(&format!("Port {port}")), "{}", seven.text);
         }
         // A report must have a time: what has none comes as a list.
         let name = format!("{}-part-2-of-2.csv", eight.ticket.to_ascii_lowercase());
