@@ -65,7 +65,7 @@ pub(super) async fn import(context: &Context, options: &Import) -> anyhow::Resul
         "{}: {}, {}, {} repeated, {} refused\n",
         name,
         count(counts.rows, "row"),
-        count(counts.fresh, "new suspect"),
+        count(counts.fresh, &format!("new {}", campaign.kind.rows())),
         counts.repeated,
         counts.refused
     );
@@ -136,6 +136,7 @@ fn reading(context: &Context, options: &Import, campaign: &Campaign) -> anyhow::
         widest_ipv4: options.widest_ipv4.unwrap_or(settings.widest_ipv4),
         widest_ipv6: options.widest_ipv6.unwrap_or(settings.widest_ipv6),
         tlp: campaign.tlp,
+        kind: campaign.kind,
         require_evidence: campaign.require_evidence,
     })
 }

@@ -12,6 +12,11 @@ mod place;
 
 mod screen;
 
+mod operators;
+
+mod draw;
+pub use draw::{Drawing, draw};
+
 mod load;
 pub use load::{Done, foresee, run_once};
 

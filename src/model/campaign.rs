@@ -92,6 +92,15 @@ impl CampaignKind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
+    /// What its lists hold: one of them, in a word.
+    #[must_use]
+    pub fn rows(self) -> &'static str {
+        match self {
+            Self::Advisory => "addressee",
+            Self::Notice | Self::Reminder => "suspect",
+        }
+    }
+
     /// What a letter is for, by its name: `advisory` and `advisory-short` are advisories, and what is
     /// called otherwise is a notice.
     #[must_use]

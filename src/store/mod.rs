@@ -4,6 +4,7 @@
 //! knows neither its callers nor SMTP, HTTP or the command line. Where SQLite and PostgreSQL must
 //! be spoken to differently, `engine` does it.
 
+mod addressees;
 mod answers;
 mod attempts;
 mod campaigns;
@@ -31,6 +32,7 @@ use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Transaction};
 use crate::retry;
 use engine::Engine;
 
+pub use addressees::StoredAddressee;
 pub use answers::StoredAnswer;
 pub use attempts::{Fact, Granted};
 pub use imports::ImportCounts;

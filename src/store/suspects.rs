@@ -40,13 +40,15 @@ pub struct SuspectRow {
 }
 
 impl Store {
-    /// How many suspects wait for resolve.
+    /// How many suspects, or addressees of an advisory, wait for resolve.
     ///
     /// # Errors
     /// The database's.
     pub async fn count_waiting(&self, campaign: i64) -> Result<u64, Error> {
         let count: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM suspect WHERE campaign_id = $1 AND finding_id IS NULL AND cut_at IS NULL",
+            "SELECT (SELECT COUNT(*) FROM suspect
+                     WHERE campaign_id = $1 AND finding_id IS NULL AND cut_at IS NULL)
+                  + (SELECT COUNT(*) FROM addressee WHERE campaign_id = $1 AND finding_id IS NULL)",
         )
         .bind(campaign)
         .fetch_one(&self.read)
@@ -196,6 +198,8 @@ impl Store {
                  SELECT 1 FROM suspect AS whole
                  WHERE whole.id = suspect.cut_from AND whole.campaign_id = $1 AND whole.cut_at IS NULL)",
             "UPDATE suspect SET finding_id = NULL
+             WHERE finding_id IN (SELECT id FROM finding WHERE campaign_id = $1 AND verdict <> $2)",
+            "UPDATE addressee SET finding_id = NULL
              WHERE finding_id IN (SELECT id FROM finding WHERE campaign_id = $1 AND verdict <> $2)",
             "DELETE FROM finding WHERE campaign_id = $1 AND verdict <> $2",
         ] {

@@ -173,6 +173,7 @@ impl World {
             widest_ipv4: 16,
             widest_ipv6: 32,
             tlp: None,
+            kind: lapwing::model::CampaignKind::Notice,
             require_evidence: false,
         }
     }
