@@ -194,6 +194,17 @@ pub(super) enum Campaign {
         #[arg(long)]
         require_evidence: bool,
     },
+    /// Add the holders that the table knows in some countries to an advisory's list, one of each
+    Draw {
+        /// Its name
+        name: String,
+        /// ISO 3166: DE,JP
+        #[arg(long, value_name = "CODES", value_delimiter = ',', required = true)]
+        country: Vec<String>,
+        /// Only holders of an AS: operators, and not their customers
+        #[arg(long)]
+        systems: bool,
+    },
     /// All campaigns, the newest first
     List,
     /// One campaign with its history

@@ -7,6 +7,7 @@ use super::arguments::{Campaign as Action, Mark};
 use super::context::{Context, Usage};
 use super::output::count;
 use crate::approve::{self, Preflight};
+use crate::intake::{self, Drawing};
 use crate::model::{Campaign, CampaignKind, DecisionKind, NewCampaign, Tlp};
 use crate::report::Report;
 use crate::store::{Error, Store};
@@ -33,6 +34,11 @@ pub(super) async fn run(context: &Context, action: &Action) -> anyhow::Result<En
             };
             new(context, &store, &campaign).await
         }
+        Action::Draw {
+            name,
+            country,
+            systems,
+        } => draw(context, &store, name, country, *systems).await,
         Action::List => {
             let campaigns = store.campaigns().await?;
             context.out.none(
@@ -112,10 +118,79 @@ async fn new(context: &Context, store: &Store, new: &NewCampaign) -> anyhow::Res
     let mark = new
         .tlp
         .map_or_else(String::new, |tlp| format!("; its letters are {tlp}"));
+    let next = match campaign.kind {
+        CampaignKind::Advisory => format!(
+            "Next: lapwing import {name} FILE, with the operators' AS, prefixes or mailboxes,\n      \
+             or lapwing campaign draw {name} --country CODES"
+        ),
+        CampaignKind::Notice | CampaignKind::Reminder => {
+            format!("Next: lapwing import {name} FILE")
+        }
+    };
     context.out.say(
         &campaign,
-        format!("Campaign {name} is begun{mark}.\n\nNext: lapwing import {name} FILE"),
+        format!("Campaign {name} is begun{mark}.\n\n{next}"),
     )?;
+    Ok(Ended::Well)
+}
+
+async fn draw(
+    context: &Context,
+    store: &Store,
+    name: &str,
+    countries: &[String],
+    systems_only: bool,
+) -> anyhow::Result<Ended> {
+    let campaign = store.campaign(name).await?;
+    if campaign.kind != CampaignKind::Advisory {
+        anyhow::bail!(Usage(format!(
+            "\"{name}\" writes a {}, which takes suspects: lapwing import {name} FILE; operators are drawn for an \
+             advisory (campaign new NAME --letter advisory)",
+            campaign.letter
+        )));
+    }
+    let mut drawing = Drawing {
+        countries: Vec::new(),
+        systems_only,
+    };
+    for code in countries {
+        let code = code.trim().to_ascii_uppercase();
+        if code.len() != 2 || !code.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            anyhow::bail!(Usage(format!(
+                "--country: \"{code}\" is no country; write two letters of ISO 3166: DE,JP"
+            )));
+        }
+        if !drawing.countries.contains(&code) {
+            drawing.countries.push(code);
+        }
+    }
+    let watch = context.watch("operators");
+    let (now, progress) = (context.clock.now(), &watch.progress);
+    let done = match context.dry_run {
+        true => intake::foresee_drawing(store, &drawing, progress).await?,
+        false => intake::draw(store, &campaign, &drawing, &context.by, now, progress).await?,
+    };
+    let stopped = watch.stopped_by();
+    drop(watch);
+    let counts = done.counts;
+    let mut text = format!(
+        "{} in {}: {}, {} listed already\n",
+        count(counts.rows, "holder"),
+        drawing.countries.join(", "),
+        count(counts.fresh, "new addressee"),
+        counts.repeated
+    );
+    if let Some(code) = stopped {
+        text.push_str("Stopped before the end; draw again to go on.\n");
+        context.out.say(&done, text)?;
+        return Ok(Ended::Stopped(code));
+    }
+    if counts.rows == 0 {
+        text.push_str("The table knows nobody there; load one: lapwing table load FILE\n");
+    } else if !context.dry_run {
+        text.push_str(&format!("\nNext: lapwing resolve {name}\n"));
+    }
+    context.out.say(&done, text)?;
     Ok(Ended::Well)
 }
 
@@ -185,10 +260,11 @@ fn may_go_on(preflight: &Preflight, name: &str, wanted: &str) -> anyhow::Result<
 
 fn describe(preflight: &Preflight) -> String {
     let mut text = format!(
-        "{} in {}, listing {}\ndigest of the set: {}\n",
+        "{} in {}, {} {}\ndigest of the set: {}\n",
         count(preflight.letters, "letter"),
         count(preflight.notices, "notice"),
-        count(preflight.suspects, "suspect"),
+        preflight.kind.covers(),
+        count(preflight.suspects, preflight.kind.rows()),
         preflight.digest
     );
     for problem in &preflight.problems {

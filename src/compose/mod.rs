@@ -1,5 +1,6 @@
 //! Stage 3. Contacts in, letters out.
 
+mod advisory;
 mod evidence;
 mod jurisdiction;
 mod layout;
@@ -14,8 +15,8 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::model::{
-    Campaign, Finding, Format, Letter, Mailbox, Notice, Progress, Signatory, Timestamp, Verdict,
-    signing,
+    Campaign, CampaignKind, Finding, Format, Letter, Mailbox, Notice, Progress, Signatory,
+    Timestamp, Verdict, signing,
 };
 use crate::store::{self, Store};
 use crate::templates::{self, Templates};
@@ -23,7 +24,7 @@ use evidence::NetworkWords;
 use jurisdiction::{ENGLISH, Jurisdiction, Translation};
 use reasons::Way;
 pub use roll::{Row as RollRow, read as read_roll};
-use write::Writer;
+use write::{Occasion, Writer};
 
 /// Mailboxes taken from the store at a time.
 const PAGE: i64 = 200;
@@ -250,14 +251,26 @@ impl Composition<'_> {
             .filter_map(|(finding, _)| Some((finding.id, Way::of(finding)?)));
         Ok(Draft {
             notice,
-            format: format.unwrap_or(Format::Csv),
+            format: match self.campaign.kind {
+                // It has no observations to attach.
+                CampaignKind::Advisory => Format::Text,
+                _ => format.unwrap_or(Format::Csv),
+            },
             ways: ways.collect(),
         })
     }
 
     async fn write_notice(&mut self, draft: &Draft, number: i64) -> Result<(), Error> {
         let notice = &draft.notice;
-        let (networks, holder) = self.network_words(&notice.mailbox, &draft.ways).await?;
+        let (networks, mut holder) = self.network_words(&notice.mailbox, &draft.ways).await?;
+        let occasion = match self.campaign.kind {
+            CampaignKind::Advisory => {
+                let is_holders = draft.ways.values().all(Way::is_holders);
+                self.subjects(&notice.mailbox, is_holders, &mut holder)
+                    .await?
+            }
+            _ => Occasion::default(),
+        };
         let own = self.translation(notice, &notice.locale)?;
         let english = self.translation(notice, ENGLISH)?;
         let signatories = signing(&self.roll, self.now, &notice.country);
@@ -275,12 +288,17 @@ impl Composition<'_> {
             ways: &draft.ways,
             format: draft.format,
             tlp: self.campaign.tlp,
+            occasion: &occasion,
             now: self.now,
         };
         let most = match draft.format {
             Format::Csv => self.work.settings.part_rows,
             Format::Text => self.work.settings.part_rows.min(ROWS_IN_TEXT),
         };
+        if self.campaign.kind == CampaignKind::Advisory {
+            let letter = writer.write(1, 1, &[]);
+            return self.keep_advisory(notice, number, letter).await;
+        }
         let parts = (notice.suspects as usize).div_ceil(most) as i64;
         let mut after = None;
         for part in 1..=parts {

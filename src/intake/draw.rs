@@ -39,24 +39,8 @@ pub async fn draw(
         .await?;
     let feed = format!("table: {}", drawing.countries.join(", "));
     let import = store.begin_import(campaign.id, &feed, by, now).await?;
-    let mut drawn = Drawn {
-        store,
-        campaign: campaign.id,
-        import,
-        line: 0,
-        holders: HashSet::new(),
-        progress,
-    };
-    for country in &drawing.countries {
-        if drawing.systems_only {
-            drawn.systems(country).await?;
-            continue;
-        }
-        for with_contact in [true, false] {
-            drawn.networks(country, with_contact).await?;
-        }
-        drawn.systems(country).await?;
-    }
+    let mut drawn = Drawn::new(store, Some((campaign.id, import)), progress);
+    drawn.all(drawing).await?;
     let finished_at = Some(now).filter(|_| !progress.is_stopped());
     Ok(Done {
         counts: store.finish_import(import, finished_at).await?,
@@ -64,17 +48,56 @@ pub async fn draw(
     })
 }
 
+/// What a drawing would bring to an empty list.
+///
+/// # Errors
+/// The database's.
+pub async fn foresee_drawing(
+    store: &Store,
+    drawing: &Drawing,
+    progress: &Progress,
+) -> Result<Done, Error> {
+    let mut drawn = Drawn::new(store, None, progress);
+    drawn.all(drawing).await?;
+    let mut done = Done::default();
+    done.counts.rows = drawn.line as i64;
+    done.counts.fresh = done.counts.rows;
+    Ok(done)
+}
+
 struct Drawn<'a> {
     store: &'a Store,
-    campaign: i64,
-    import: i64,
+    /// Campaign and import; without them nothing is kept.
+    to: Option<(i64, i64)>,
     line: u64,
     /// Hashes of those that have been drawn: eight bytes for each, whatever their names.
     holders: HashSet<u64>,
     progress: &'a Progress,
 }
 
-impl Drawn<'_> {
+impl<'a> Drawn<'a> {
+    fn new(store: &'a Store, to: Option<(i64, i64)>, progress: &'a Progress) -> Self {
+        Self {
+            store,
+            to,
+            line: 0,
+            holders: HashSet::new(),
+            progress,
+        }
+    }
+
+    async fn all(&mut self, drawing: &Drawing) -> Result<(), Error> {
+        for country in &drawing.countries {
+            for with_contact in [true, false] {
+                if !drawing.systems_only {
+                    self.networks(country, with_contact).await?;
+                }
+            }
+            self.systems(country).await?;
+        }
+        Ok(())
+    }
+
     async fn networks(&mut self, country: &str, with_contact: bool) -> Result<(), Error> {
         let mut after = 0;
         while !self.progress.is_stopped() {
@@ -143,10 +166,11 @@ impl Drawn<'_> {
         let first = self.line + 1;
         self.line += rows;
         let addressees: Vec<(u64, Addressee)> = (first..).zip(addressees).collect();
-        let (campaign, import) = (self.campaign, self.import);
-        self.store
-            .add_addressees(campaign, import, &addressees, &[], rows)
-            .await?;
+        if let Some((campaign, import)) = self.to {
+            self.store
+                .add_addressees(campaign, import, &addressees, &[], rows)
+                .await?;
+        }
         self.progress.add(rows);
         Ok(())
     }

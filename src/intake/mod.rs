@@ -15,7 +15,7 @@ mod screen;
 mod operators;
 
 mod draw;
-pub use draw::{Drawing, draw};
+pub use draw::{Drawing, draw, foresee_drawing};
 
 mod load;
 pub use load::{Done, foresee, run_once};

@@ -64,9 +64,10 @@ impl NewCampaign {
 }
 
 /// What a campaign is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CampaignKind {
+    #[default]
     /// To those in whose networks there are suspects.
     Notice,
     /// To every operator of a list; it knows no suspects.
@@ -98,6 +99,15 @@ impl CampaignKind {
         match self {
             Self::Advisory => "addressee",
             Self::Notice | Self::Reminder => "suspect",
+        }
+    }
+
+    /// What its letters do with them.
+    #[must_use]
+    pub fn covers(self) -> &'static str {
+        match self {
+            Self::Advisory => "for",
+            Self::Notice | Self::Reminder => "listing",
         }
     }
 

@@ -1,0 +1,53 @@
+//! The general letter to an operator: no observations, but what of its the letter is about.
+
+use super::write::Occasion;
+use super::{Composition, Error, letter_error};
+use crate::model::{Letter, Mailbox, Notice};
+use crate::templates;
+
+/// Networks and AS named in a letter.
+const NAMED: i64 = 12;
+
+impl Composition<'_> {
+    /// What a mailbox answers for. The list's own name for the operator becomes the `holder`, where
+    /// there is but one and the mailbox is its own.
+    pub(super) async fn subjects(
+        &self,
+        mailbox: &Mailbox,
+        is_holders: bool,
+        holder: &mut String,
+    ) -> Result<Occasion, Error> {
+        let (store, id) = (self.work.store, self.campaign.id);
+        let named = store.addressees_of(id, mailbox.as_str(), NAMED).await?;
+        let (holders, all) = store.holders_of(id, mailbox.as_str()).await?;
+        match holders.as_slice() {
+            [one] if is_holders && !one.is_empty() => one.clone_into(holder),
+            [_] => {}
+            _ => holder.clear(),
+        }
+        let subjects = named.iter().filter_map(|one| one.known_by.subject());
+        let subjects: Vec<String> = subjects.map(|one| one.to_string()).collect();
+        Ok(Occasion {
+            more_subjects: all - subjects.len() as i64,
+            subjects,
+            ..Occasion::default()
+        })
+    }
+
+    /// Keeps the letter, which stands for all addressees of its mailbox.
+    pub(super) async fn keep_advisory(
+        &mut self,
+        notice: &Notice,
+        number: i64,
+        letter: Result<Letter, templates::Error>,
+    ) -> Result<(), Error> {
+        let mut letter = letter.map_err(|cause| {
+            letter_error(&notice.mailbox, &notice.country, &notice.locale, cause)
+        })?;
+        letter.rows = notice.suspects;
+        self.done.letters += 1;
+        self.done.notices += 1;
+        self.done.suspects += notice.suspects.unsigned_abs();
+        self.keep(number, letter).await
+    }
+}
