@@ -190,6 +190,9 @@ pub(super) enum Campaign {
         /// without it letter.tlp, and CLEAR for an advisory
         #[arg(long, value_name = "MARK", value_parser = mark)]
         tlp: Option<Mark>,
+        /// The campaign that a reminder reminds of; its letters' tickets and addresses are named
+        #[arg(long, value_name = "FIRST")]
+        after: Option<String>,
         /// Refuse rows without a time, or without source and evidence
         #[arg(long)]
         require_evidence: bool,

@@ -20,7 +20,9 @@ pub(super) async fn run(context: &Context, action: &Action) -> anyhow::Result<En
             letter,
             tlp,
             require_evidence,
+            after,
         } => {
+            let after = after_of(&store, letter, after.as_deref()).await?;
             let settings = context.config();
             let kind = CampaignKind::of_letter(letter);
             let campaign = NewCampaign {
@@ -30,6 +32,7 @@ pub(super) async fn run(context: &Context, action: &Action) -> anyhow::Result<En
                     (None, _) => settings.letter.tlp().map_err(Usage)?,
                 },
                 require_evidence: *require_evidence || settings.intake.require_evidence,
+                after,
                 ..NewCampaign::new(name, letter)
             };
             new(context, &store, &campaign).await
@@ -72,6 +75,29 @@ pub(super) async fn run(context: &Context, action: &Action) -> anyhow::Result<En
             confirm(context, name, *yes)?;
             decide(context, &store, name, DecisionKind::Cancelled, reason).await
         }
+    }
+}
+
+/// The campaign that a reminder follows, and only a reminder does.
+async fn after_of(store: &Store, letter: &str, first: Option<&str>) -> anyhow::Result<Option<i64>> {
+    match (CampaignKind::of_letter(letter), first) {
+        (CampaignKind::Reminder, None) => anyhow::bail!(Usage(
+            "a reminder follows a campaign: name it with --after FIRST".to_owned()
+        )),
+        (CampaignKind::Reminder, Some(first)) => {
+            let first = store.campaign(first).await?;
+            if first.kind == CampaignKind::Advisory {
+                anyhow::bail!(Usage(format!(
+                    "\"{}\" is an advisory: it told of no address that could be seen again",
+                    first.name
+                )));
+            }
+            Ok(Some(first.id))
+        }
+        (_, None) => Ok(None),
+        (_, Some(_)) => anyhow::bail!(Usage(format!(
+            "the letter \"{letter}\" follows no campaign: say --letter reminder, or leave --after out"
+        ))),
     }
 }
 

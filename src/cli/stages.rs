@@ -123,6 +123,12 @@ pub(super) async fn compose(context: &Context, options: &OfCampaign) -> anyhow::
         campaign.kind.covers(),
         count(done.suspects as i64, campaign.kind.rows())
     );
+    if done.first_notices > 0 {
+        text.push_str(&format!(
+            "{} of the contacts had no letter in the first campaign and get a notice instead of a reminder\n",
+            done.first_notices
+        ));
+    }
     if done.letters == 0 {
         text.push_str(&format!(
             "There is nobody to write to.\n\nSee why: lapwing status {}\n",

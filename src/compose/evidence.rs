@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::Table;
 use crate::model::{Terminal, Timestamp, neutral_cell};
-use crate::store::SuspectRow;
+use crate::store::{Sighting, SuspectRow};
 
 /// The columns of the attachment, as the letters explain them.
-const COLUMNS: [&str; 8] = [
-    "address", "network", "seen", "class", "source", "evidence", "port", "terminal",
+const COLUMNS: [&str; 9] = [
+    "address", "network", "seen", "class", "source", "evidence", "port", "terminal", "state",
 ];
 
 /// A language's headings for the table, and what stands around it.
@@ -162,6 +162,7 @@ impl Evidence<'_> {
                 &neutral_cell(&row.evidence),
                 &row.port.map(|port| port.to_string()).unwrap_or_default(),
                 row.terminal.as_str(),
+                row.sighting.map_or("", Sighting::as_str),
             ])?;
         }
         writer

@@ -5,6 +5,7 @@ mod evidence;
 mod jurisdiction;
 mod layout;
 mod reasons;
+mod reminder;
 mod roll;
 mod write;
 
@@ -23,6 +24,7 @@ use crate::templates::{self, Templates};
 use evidence::NetworkWords;
 use jurisdiction::{ENGLISH, Jurisdiction, Translation};
 use reasons::Way;
+use reminder::Memory;
 pub use roll::{Row as RollRow, read as read_roll};
 use write::{Occasion, Writer};
 
@@ -69,6 +71,8 @@ pub struct Done {
     pub notices: u64,
     pub letters: u64,
     pub suspects: u64,
+    /// In a reminder's campaign: first notices, to contacts that the first campaign did not reach.
+    pub first_notices: u64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -137,6 +141,10 @@ pub async fn run_once(
         campaign,
         roll: store.signatories().await?,
         now,
+        memory: match campaign.after {
+            Some(first) => Some(Memory::read(store, campaign.id, first).await?),
+            None => None,
+        },
         jurisdictions: HashMap::new(),
         translations: HashMap::new(),
         written: Vec::new(),
@@ -168,6 +176,9 @@ struct Draft {
     format: Format,
     /// By finding.
     ways: HashMap<i64, Way>,
+    /// Which letter: a folder under `templates/letter/`.
+    letter: String,
+    occasion: Occasion,
 }
 
 struct Composition<'a> {
@@ -175,6 +186,8 @@ struct Composition<'a> {
     campaign: &'a Campaign,
     roll: Vec<Signatory>,
     now: Timestamp,
+    /// For a reminder: what the first campaign told.
+    memory: Option<Memory>,
     /// By country.
     jurisdictions: HashMap<String, Arc<Jurisdiction>>,
     /// By country and language.
@@ -195,7 +208,8 @@ impl Composition<'_> {
         let mut drafts = Vec::with_capacity(mailboxes.len());
         for mailbox in mailboxes {
             let findings = store.findings_of(self.campaign.id, mailbox).await?;
-            let draft = self.draft(mailbox, &findings)?;
+            let (letter, occasion) = self.occasion(mailbox).await?;
+            let draft = self.draft(mailbox, &findings, letter, occasion)?;
             // An override may have left a finding without suspects: nothing to tell.
             drafts.extend(Some(draft).filter(|draft| draft.notice.suspects > 0));
         }
@@ -212,7 +226,13 @@ impl Composition<'_> {
         Ok(())
     }
 
-    fn draft(&mut self, mailbox: &Mailbox, findings: &[(Finding, i64)]) -> Result<Draft, Error> {
+    fn draft(
+        &mut self,
+        mailbox: &Mailbox,
+        findings: &[(Finding, i64)],
+        letter: String,
+        occasion: Occasion,
+    ) -> Result<Draft, Error> {
         let mut by_country: BTreeMap<&str, i64> = BTreeMap::new();
         for (finding, suspects) in findings {
             *by_country.entry(&finding.country).or_default() += suspects;
@@ -231,7 +251,7 @@ impl Composition<'_> {
             .map_err(|cause| letter_error(mailbox, &country, "any language", cause))?
             .locale(
                 self.work.templates,
-                &self.campaign.letter,
+                &letter,
                 wished.map_or("", |(locale, _)| locale),
             );
         let with_network =
@@ -257,19 +277,17 @@ impl Composition<'_> {
                 _ => format.unwrap_or(Format::Csv),
             },
             ways: ways.collect(),
+            letter,
+            occasion,
         })
     }
 
     async fn write_notice(&mut self, draft: &Draft, number: i64) -> Result<(), Error> {
         let notice = &draft.notice;
-        let (networks, mut holder) = self.network_words(&notice.mailbox, &draft.ways).await?;
-        let occasion = match self.campaign.kind {
-            CampaignKind::Advisory => {
-                let is_holders = draft.ways.values().all(Way::is_holders);
-                self.subjects(&notice.mailbox, is_holders, &mut holder)
-                    .await?
-            }
-            _ => Occasion::default(),
+        let (networks, holder) = self.network_words(&notice.mailbox, &draft.ways).await?;
+        let holder = match self.campaign.kind {
+            CampaignKind::Advisory => draft.listed_holder(holder),
+            CampaignKind::Notice | CampaignKind::Reminder => holder,
         };
         let own = self.translation(notice, &notice.locale)?;
         let english = self.translation(notice, ENGLISH)?;
@@ -277,7 +295,7 @@ impl Composition<'_> {
         let writer = Writer {
             templates: self.work.templates,
             settings: self.work.settings,
-            letter: &self.campaign.letter,
+            letter: &draft.letter,
             notice,
             number,
             own: &own,
@@ -288,7 +306,7 @@ impl Composition<'_> {
             ways: &draft.ways,
             format: draft.format,
             tlp: self.campaign.tlp,
-            occasion: &occasion,
+            occasion: &draft.occasion,
             now: self.now,
         };
         let most = match draft.format {
@@ -309,6 +327,10 @@ impl Composition<'_> {
                 .evidence(id, mailbox, after.as_ref(), most as i64);
             let mut rows = page.await?;
             after = rows.last().cloned();
+            // A first notice has nothing to compare with.
+            if !draft.occasion.first_ticket.is_empty() {
+                self.mark(&mut rows).await?;
+            }
             rows.sort_by_key(|row| (row.finding, row.range, row.seen_at, row.id));
             let letter = writer.write(part, parts, &rows).map_err(|cause| {
                 letter_error(&notice.mailbox, &notice.country, &notice.locale, cause)
@@ -319,6 +341,24 @@ impl Composition<'_> {
         }
         self.done.notices += 1;
         Ok(())
+    }
+
+    /// Which letter a mailbox gets, and what it tells besides the observations.
+    async fn occasion(&mut self, mailbox: &Mailbox) -> Result<(String, Occasion), Error> {
+        let own = self.campaign.letter.clone();
+        if self.campaign.kind == CampaignKind::Advisory {
+            return Ok((own, self.subjects(mailbox).await?));
+        }
+        let Some(memory) = &self.memory else {
+            return Ok((own, Occasion::default()));
+        };
+        match self.recall(memory, mailbox).await? {
+            Some(occasion) => Ok((own, occasion)),
+            None => {
+                self.done.first_notices += 1;
+                Ok((reminder::NOTICE.to_owned(), Occasion::default()))
+            }
+        }
     }
 
     fn jurisdiction(&mut self, country: &str) -> Result<Arc<Jurisdiction>, templates::Error> {

@@ -46,6 +46,9 @@ pub(super) struct Occasion {
     /// In an advisory: what of the recipient's it is about, the first of them.
     pub(super) subjects: Vec<String>,
     pub(super) more_subjects: i64,
+    /// The names that the list gives to those whom its mailbox answers for, two at most.
+    #[serde(skip)]
+    pub(super) holders: Vec<String>,
     /// In a reminder: the first letter, and its day.
     pub(super) first_ticket: String,
     pub(super) first_sent_on: String,

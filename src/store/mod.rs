@@ -17,6 +17,7 @@ mod overrides;
 mod queue;
 mod registered;
 mod registries;
+mod reminders;
 mod resolving;
 mod signatories;
 mod statistics;
@@ -40,8 +41,9 @@ pub use letters::{LetterFilter, LetterLine};
 pub use networks::{Outline, StoredNetwork, TableLoad};
 pub use queue::Claimed;
 pub use registries::RegistryLine;
+pub use reminders::FirstLetter;
 pub use statistics::{CountryLine, FindingLine, QueueView, Tally, Totals};
-pub use suspects::{Piece, SuspectRow, Waiting};
+pub use suspects::{Piece, Sighting, SuspectRow, Waiting};
 pub use systems::StoredSystem;
 
 /// How long a database that is just starting is waited for.

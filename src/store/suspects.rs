@@ -37,6 +37,25 @@ pub struct SuspectRow {
     pub evidence: String,
     pub port: Option<u16>,
     pub terminal: Terminal,
+    /// In a reminder; the store does not know it.
+    pub sighting: Option<Sighting>,
+}
+
+/// Whether an address of a reminder stood in the first letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sighting {
+    Still,
+    New,
+}
+
+impl Sighting {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Still => "still",
+            Self::New => "new",
+        }
+    }
 }
 
 impl Store {
@@ -339,6 +358,7 @@ fn suspect_row(row: &sqlx::any::AnyRow) -> Result<SuspectRow, Error> {
             .try_get::<Option<i64>, _>("port")?
             .and_then(|port| u16::try_from(port).ok()),
         terminal: Terminal::from_text(&terminal).unwrap_or_default(),
+        sighting: None,
     })
 }
 
