@@ -190,9 +190,23 @@ pub(super) enum Campaign {
         /// without it letter.tlp, and CLEAR for an advisory
         #[arg(long, value_name = "MARK", value_parser = mark)]
         tlp: Option<Mark>,
+        /// The campaign that a reminder reminds of; its letters' tickets and addresses are named
+        #[arg(long, value_name = "FIRST")]
+        after: Option<String>,
         /// Refuse rows without a time, or without source and evidence
         #[arg(long)]
         require_evidence: bool,
+    },
+    /// Add the holders that the table knows in some countries to an advisory's list, one of each
+    Draw {
+        /// Its name
+        name: String,
+        /// ISO 3166: DE,JP
+        #[arg(long, value_name = "CODES", value_delimiter = ',', required = true)]
+        country: Vec<String>,
+        /// Only holders of an AS: operators, and not their customers
+        #[arg(long)]
+        systems: bool,
     },
     /// All campaigns, the newest first
     List,

@@ -1,13 +1,13 @@
 //! The observations of one letter: counted, put into the body's table, and all of them as CSV.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::hosts::{Line, Lines};
 use super::layout::Table;
-use crate::model::{AddressRange, Terminal, Timestamp, Tlp, neutral_cell};
-use crate::store::SuspectRow;
+use crate::model::{Terminal, Timestamp, Tlp, neutral_cell};
+use crate::store::{Sighting, SuspectRow};
 
 /// The columns of the attachment, as the letters explain them. New ones come behind the last, and none
 /// changes its place.
@@ -64,8 +64,6 @@ pub(super) struct Evidence<'a> {
     /// In the order of [`super::hosts::order`].
     pub(super) rows: &'a [SuspectRow],
     pub(super) networks: &'a HashMap<i64, NetworkWords>,
-    /// What the contact was told of before; `None` in a first letter.
-    pub(super) before: Option<&'a HashSet<AddressRange>>,
     pub(super) tlp: Option<Tlp>,
 }
 
@@ -127,12 +125,10 @@ impl Evidence<'_> {
             (&words.address, Box::new(|line| line.place.to_string())),
             (
                 &words.state,
-                Box::new(|line| {
-                    match self.state(line.hosts.iter().filter_map(|host| host.range())) {
-                        "still" => words.state_still.clone(),
-                        "new" => words.state_new.clone(),
-                        _ => String::new(),
-                    }
+                Box::new(|line| match line.sighting() {
+                    Some(Sighting::Still) => words.state_still.clone(),
+                    Some(Sighting::New) => words.state_new.clone(),
+                    None => String::new(),
                 }),
             ),
             (&words.first_seen, Box::new(|line| moment(line.first_seen))),
@@ -183,16 +179,6 @@ impl Evidence<'_> {
         }
     }
 
-    /// `still` for addresses of which the contact was told before, `new` for others, and nothing in a
-    /// first letter.
-    fn state(&self, mut ranges: impl Iterator<Item = AddressRange>) -> &'static str {
-        match self.before {
-            None => "",
-            Some(before) if ranges.any(|range| before.contains(&range)) => "still",
-            Some(_) => "new",
-        }
-    }
-
     /// All rows as RFC 4180 CSV in UTF-8, cells that a spreadsheet would run as a formula made
     /// harmless.
     pub(super) fn csv(&self) -> Result<Vec<u8>, csv::Error> {
@@ -215,7 +201,7 @@ impl Evidence<'_> {
                 &neutral_cell(&row.evidence),
                 &row.port.map(|port| port.to_string()).unwrap_or_default(),
                 row.terminal.as_str(),
-                self.state(std::iter::once(row.range)),
+                row.sighting.map_or("", Sighting::as_str),
                 &tlp,
             ])?;
         }

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{AddressRange, Timestamp};
-use crate::store::SuspectRow;
+use crate::store::{Sighting, SuspectRow};
 
 /// What one line of a table stands for when there are too many addresses.
 const BLOCK_IPV4: u8 = 24;
@@ -99,6 +99,17 @@ impl<'a> Line<'a> {
             text.push_str(&format!(", +{more}"));
         }
         text
+    }
+
+    /// In a reminder: still seen, where one of the addresses is.
+    pub(super) fn sighting(&self) -> Option<Sighting> {
+        let mut sightings = self.rows().filter_map(|row| row.sighting);
+        let first = sightings.next()?;
+        let is_still = |sighting| sighting == Sighting::Still;
+        match is_still(first) || sightings.any(is_still) {
+            true => Some(Sighting::Still),
+            false => Some(Sighting::New),
+        }
     }
 
     /// The source port, where there is one only.
@@ -195,6 +206,7 @@ pub(super) mod tests {
                     port: None,
                     terminal: Terminal::Unknown,
                     sample: None,
+                    sighting: None,
                 }
             })
             .collect();

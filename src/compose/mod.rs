@@ -1,5 +1,6 @@
 //! Stage 3. Contacts in, letters out.
 
+mod advisory;
 mod arf;
 mod attach;
 mod evidence;
@@ -10,6 +11,7 @@ mod layout;
 mod parts;
 mod reasons;
 mod redact;
+mod reminder;
 mod roll;
 mod rows;
 mod write;
@@ -22,8 +24,8 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::model::{
-    Campaign, Finding, Format, Letter, Mailbox, Notice, Progress, Signatory, Timestamp, Verdict,
-    signing,
+    Campaign, CampaignKind, Finding, Format, Letter, Mailbox, Notice, Progress, Signatory,
+    Timestamp, Verdict, signing,
 };
 use crate::store::{self, Store};
 use crate::templates::{self, Templates};
@@ -32,9 +34,10 @@ use jurisdiction::{ENGLISH, Jurisdiction, Translation};
 use parts::Limits;
 use reasons::Way;
 use redact::Redactor;
+use reminder::Memory;
 pub use roll::{Row as RollRow, read as read_roll};
 use rows::Rows;
-use write::Writer;
+use write::{Occasion, Writer};
 
 /// Mailboxes taken from the store at a time.
 const PAGE: i64 = 200;
@@ -103,6 +106,8 @@ pub struct Done {
     pub notices: u64,
     pub letters: u64,
     pub suspects: u64,
+    /// In a reminder's campaign: first notices, to contacts that the first campaign did not reach.
+    pub first_notices: u64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -171,6 +176,10 @@ pub async fn run_once(
         campaign,
         roll: store.signatories().await?,
         now,
+        memory: match campaign.after {
+            Some(first) => Some(Memory::read(store, campaign.id, first).await?),
+            None => None,
+        },
         jurisdictions: HashMap::new(),
         translations: HashMap::new(),
         written: Vec::new(),
@@ -203,6 +212,9 @@ struct Draft {
     format: Format,
     /// By finding.
     ways: HashMap<i64, Way>,
+    /// Which letter: a folder under `templates/letter/`.
+    letter: String,
+    occasion: Occasion,
 }
 
 struct Composition<'a> {
@@ -210,6 +222,8 @@ struct Composition<'a> {
     campaign: &'a Campaign,
     roll: Vec<Signatory>,
     now: Timestamp,
+    /// For a reminder: what the first campaign told.
+    memory: Option<Memory>,
     /// By country.
     jurisdictions: HashMap<String, Arc<Jurisdiction>>,
     /// By country and language.
@@ -232,7 +246,8 @@ impl Composition<'_> {
         let mut drafts = Vec::with_capacity(mailboxes.len());
         for mailbox in mailboxes {
             let findings = store.findings_of(self.campaign.id, mailbox).await?;
-            let draft = self.draft(mailbox, &findings)?;
+            let (letter, occasion) = self.occasion(mailbox).await?;
+            let draft = self.draft(mailbox, &findings, letter, occasion)?;
             // An override may have left a finding without suspects: nothing to tell.
             drafts.extend(Some(draft).filter(|draft| draft.notice.suspects > 0));
         }
@@ -249,7 +264,13 @@ impl Composition<'_> {
         Ok(())
     }
 
-    fn draft(&mut self, mailbox: &Mailbox, findings: &[(Finding, i64)]) -> Result<Draft, Error> {
+    fn draft(
+        &mut self,
+        mailbox: &Mailbox,
+        findings: &[(Finding, i64)],
+        letter: String,
+        occasion: Occasion,
+    ) -> Result<Draft, Error> {
         let mut by_country: BTreeMap<&str, i64> = BTreeMap::new();
         for (finding, suspects) in findings {
             *by_country.entry(&finding.country).or_default() += suspects;
@@ -268,7 +289,7 @@ impl Composition<'_> {
             .map_err(|cause| letter_error(mailbox, &country, "any language", cause))?
             .locale(
                 self.work.templates,
-                &self.campaign.letter,
+                &letter,
                 wished.map_or("", |(locale, _)| locale),
             );
         let with_network =
@@ -288,21 +309,31 @@ impl Composition<'_> {
             .filter_map(|(finding, _)| Some((finding.id, Way::of(finding)?)));
         Ok(Draft {
             notice,
-            format: format.unwrap_or(self.work.settings.format),
+            format: match self.campaign.kind {
+                // It has no observations to attach.
+                CampaignKind::Advisory => Format::Text,
+                _ => format.unwrap_or(self.work.settings.format),
+            },
             ways: ways.collect(),
+            letter,
+            occasion,
         })
     }
 
     async fn write_notice(&mut self, draft: &Draft, number: i64) -> Result<(), Error> {
         let notice = &draft.notice;
         let (networks, holder) = self.network_words(&notice.mailbox, &draft.ways).await?;
+        let holder = match self.campaign.kind {
+            CampaignKind::Advisory => draft.listed_holder(holder),
+            CampaignKind::Notice | CampaignKind::Reminder => holder,
+        };
         let own = self.translation(notice, &notice.locale)?;
         let english = self.translation(notice, ENGLISH)?;
         let signatories = signing(&self.roll, self.now, &notice.country);
         let writer = Writer {
             templates: self.work.templates,
             settings: self.work.settings,
-            letter: &self.campaign.letter,
+            letter: &draft.letter,
             notice,
             number,
             own: &own,
@@ -313,14 +344,23 @@ impl Composition<'_> {
             ways: &draft.ways,
             format: draft.format,
             tlp: self.campaign.tlp,
+            occasion: &draft.occasion,
             now: self.now,
         };
+        if self.campaign.kind == CampaignKind::Advisory {
+            let letter = writer.write(1, 1, &[], &attach::Messages::new());
+            return self.keep_advisory(notice, number, letter).await;
+        }
         let limits = self.work.settings.limits(draft.format);
         let store = self.work.store;
         let mut all = Rows::of(store, self.campaign.id, &notice.mailbox, limits);
         let parts = all.parts(draft.format, limits).await?;
         for (part, count) in (1..).zip(&parts) {
-            let rows = all.take(*count).await?;
+            let mut rows = all.take(*count).await?;
+            // A first notice has nothing to compare with.
+            if !draft.occasion.first_ticket.is_empty() {
+                self.mark(&mut rows).await?;
+            }
             let messages = match draft.format {
                 Format::Text => attach::Messages::new(),
                 _ => {
@@ -340,6 +380,24 @@ impl Composition<'_> {
         }
         self.done.notices += 1;
         Ok(())
+    }
+
+    /// Which letter a mailbox gets, and what it tells besides the observations.
+    async fn occasion(&mut self, mailbox: &Mailbox) -> Result<(String, Occasion), Error> {
+        let own = self.campaign.letter.clone();
+        if self.campaign.kind == CampaignKind::Advisory {
+            return Ok((own, self.subjects(mailbox).await?));
+        }
+        let Some(memory) = &self.memory else {
+            return Ok((own, Occasion::default()));
+        };
+        match self.recall(memory, mailbox).await? {
+            Some(occasion) => Ok((own, occasion)),
+            None => {
+                self.done.first_notices += 1;
+                Ok((reminder::NOTICE.to_owned(), Occasion::default()))
+            }
+        }
     }
 
     fn jurisdiction(&mut self, country: &str) -> Result<Arc<Jurisdiction>, templates::Error> {

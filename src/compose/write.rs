@@ -37,7 +37,28 @@ pub(super) struct Writer<'a> {
     pub(super) ways: &'a HashMap<i64, Way>,
     pub(super) format: Format,
     pub(super) tlp: Option<Tlp>,
+    pub(super) occasion: &'a Occasion,
     pub(super) now: Timestamp,
+}
+
+/// What one kind of letter tells and the others do not; there for all, so that templates may share
+/// their parts.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Occasion {
+    /// In an advisory: what of the recipient's it is about, the first of them.
+    pub(super) subjects: Vec<String>,
+    pub(super) more_subjects: i64,
+    /// The names that the list gives to those whom its mailbox answers for, two at most.
+    #[serde(skip)]
+    pub(super) holders: Vec<String>,
+    /// In a reminder: the first letter, and its day.
+    pub(super) first_ticket: String,
+    pub(super) first_sent_on: String,
+    /// Addresses of the first letter that were seen again, addresses that are new, and those of the
+    /// first letter that were not seen.
+    pub(super) still: u64,
+    pub(super) fresh: u64,
+    pub(super) gone: u64,
 }
 
 /// The values that a letter's templates may use.
@@ -83,6 +104,8 @@ struct Values<'a> {
     own: bool,
     /// It is a national CSIRT, and no network of its own is among them.
     csirt: bool,
+    #[serde(flatten)]
+    occasion: &'a Occasion,
     /// With whom the letter may be shared, as `TLP:AMBER`; empty where it carries no mark.
     tlp: String,
 }
@@ -141,7 +164,6 @@ impl Writer<'_> {
         let evidence = Evidence {
             rows,
             networks: self.networks,
-            before: None,
             tlp: self.tlp,
         };
         let (most, detail) = match self.format {
@@ -171,7 +193,7 @@ impl Writer<'_> {
             listed: &evidence.listed(),
             lines: &lines,
             attached: &attached,
-            reasons: &reasons(rows, self.ways, self.networks),
+            reasons: &reasons(&self.findings(rows), self.ways, self.networks),
             evidence: &evidence,
         };
         let table = evidence.table(&self.own.words, &lines, detail);
@@ -241,6 +263,17 @@ impl Writer<'_> {
         })
     }
 
+    /// The findings of the rows, in their order; of a letter without rows all that it is about.
+    fn findings(&self, rows: &[SuspectRow]) -> Vec<i64> {
+        let mut findings: Vec<i64> = rows.iter().map(|row| row.finding).collect();
+        if rows.is_empty() {
+            findings.extend(self.ways.keys());
+            findings.sort_unstable();
+        }
+        findings.dedup();
+        findings
+    }
+
     fn body(&self, language: &Translation, values: &Values<'_>) -> Result<String, Error> {
         let file = self.file("body", language);
         self.templates.render_marked(&file, values)
@@ -300,6 +333,7 @@ impl Writer<'_> {
             reasons: told.reasons,
             own: told.reasons.iter().all(Reason::is_own),
             csirt: told.reasons.iter().all(Reason::is_csirt) && !told.reasons.is_empty(),
+            occasion: self.occasion,
             tlp: self.tlp.map(|mark| mark.to_string()).unwrap_or_default(),
         }
     }

@@ -349,7 +349,6 @@ mod tests {
             evidence: Evidence {
                 rows,
                 networks: &networks,
-                before: None,
                 tlp: Some(Tlp::AmberStrict),
             },
         };

@@ -14,6 +14,11 @@ mod sample;
 
 mod screen;
 
+mod operators;
+
+mod draw;
+pub use draw::{Drawing, draw, foresee_drawing};
+
 mod load;
 pub use load::{Done, foresee, run_once};
 

@@ -17,7 +17,7 @@ pub(super) enum Engine {
 }
 
 /// The numbered texts of `migrations/`, compiled in.
-const MIGRATIONS: [(i64, &str, &str); 11] = [
+const MIGRATIONS: [(i64, &str, &str); 12] = [
     (
         1,
         "campaigns",
@@ -62,8 +62,13 @@ const MIGRATIONS: [(i64, &str, &str); 11] = [
     (10, "kinds", include_str!("../../migrations/0010_kinds.sql")),
     (
         11,
+        "addressees",
+        include_str!("../../migrations/0011_addressees.sql"),
+    ),
+    (
+        12,
         "samples",
-        include_str!("../../migrations/0011_samples.sql"),
+        include_str!("../../migrations/0012_samples.sql"),
     ),
 ];
 

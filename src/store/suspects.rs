@@ -38,6 +38,25 @@ pub struct SuspectRow {
     pub port: Option<u16>,
     pub terminal: Terminal,
     pub sample: Option<SampleKey>,
+    /// In a reminder; the store does not know it.
+    pub sighting: Option<Sighting>,
+}
+
+/// Whether an address of a reminder stood in the first letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sighting {
+    Still,
+    New,
+}
+
+impl Sighting {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Still => "still",
+            Self::New => "new",
+        }
+    }
 }
 
 /// Where a row's message is kept, and how long it is.
@@ -50,13 +69,31 @@ pub struct SampleKey {
 }
 
 impl Store {
-    /// How many suspects wait for resolve.
+    /// How many suspects, or addressees of an advisory, wait for resolve.
     ///
     /// # Errors
     /// The database's.
     pub async fn count_waiting(&self, campaign: i64) -> Result<u64, Error> {
         let count: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM suspect WHERE campaign_id = $1 AND finding_id IS NULL AND cut_at IS NULL",
+            "SELECT (SELECT COUNT(*) FROM suspect
+                     WHERE campaign_id = $1 AND finding_id IS NULL AND cut_at IS NULL)
+                  + (SELECT COUNT(*) FROM addressee WHERE campaign_id = $1 AND finding_id IS NULL)",
+        )
+        .bind(campaign)
+        .fetch_one(&self.read)
+        .await?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// How many suspects that letters speak of have no time, or neither source nor evidence.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn count_unfounded(&self, campaign: i64) -> Result<u64, Error> {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM suspect JOIN finding ON finding.id = finding_id
+             WHERE suspect.campaign_id = $1 AND verdict = 'matched'
+               AND (seen_at IS NULL OR (source = '' AND evidence = ''))",
         )
         .bind(campaign)
         .fetch_one(&self.read)
@@ -207,6 +244,8 @@ impl Store {
                  WHERE whole.id = suspect.cut_from AND whole.campaign_id = $1 AND whole.cut_at IS NULL)",
             "UPDATE suspect SET finding_id = NULL
              WHERE finding_id IN (SELECT id FROM finding WHERE campaign_id = $1 AND verdict <> $2)",
+            "UPDATE addressee SET finding_id = NULL
+             WHERE finding_id IN (SELECT id FROM finding WHERE campaign_id = $1 AND verdict <> $2)",
             "DELETE FROM finding WHERE campaign_id = $1 AND verdict <> $2",
         ] {
             sqlx::query(sql)
@@ -350,6 +389,7 @@ fn suspect_row(row: &sqlx::any::AnyRow) -> Result<SuspectRow, Error> {
             suspect,
             size: usize::try_from(size.unwrap_or(0)).unwrap_or(0),
         }),
+        sighting: None,
     })
 }
 

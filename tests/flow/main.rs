@@ -5,6 +5,7 @@
     reason = "a story that cannot go on has failed, and the place says where"
 )]
 
+mod advisory;
 mod answers;
 mod approve;
 mod cli;
@@ -25,6 +26,7 @@ mod overrides;
 mod parts;
 mod readme;
 mod registry;
+mod reminder;
 mod resolve;
 mod schema;
 mod send;
