@@ -197,9 +197,23 @@ pub(super) enum Campaign {
         /// without it letter.tlp, and CLEAR for an advisory
         #[arg(long, value_name = "MARK", value_parser = mark)]
         tlp: Option<Mark>,
+        /// The campaign that a reminder reminds of; its letters' tickets and addresses are named
+        #[arg(long, value_name = "FIRST")]
+        after: Option<String>,
         /// Refuse rows without a time, or without source and evidence
         #[arg(long)]
         require_evidence: bool,
+    },
+    /// Add the holders that the table knows in some countries to an advisory's list, one of each
+    Draw {
+        /// Its name
+        name: String,
+        /// ISO 3166: DE,JP
+        #[arg(long, value_name = "CODES", value_delimiter = ',', required = true)]
+        country: Vec<String>,
+        /// Only holders of an AS: operators, and not their customers
+        #[arg(long)]
+        systems: bool,
     },
     /// All campaigns, the newest first
     List,
@@ -373,7 +387,8 @@ pub(super) enum Override {
         /// The language to write in
         #[arg(long, default_value = "")]
         language: String,
-        /// How it wants its letters: with all observations attached, or in the text
+        /// How it wants its letters: all observations attached as CSV, or in the text, or a letter with an
+        /// XARF report for each address, or both CSV and XARF in one
         #[arg(long, value_parser = Format::ALL.map(Format::as_str))]
         format: Option<String>,
         /// The day it ends: YYYY-MM-DD

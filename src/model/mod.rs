@@ -18,6 +18,9 @@ pub use network::{Network, Tier, parse_asn};
 mod subject;
 pub use subject::Subject;
 
+mod addressee;
+pub use addressee::{Addressee, KnownBy, KnownByError};
+
 mod registry;
 pub use registry::{Answer, AnswerOutcome, Limits, Permit, Question, block_of};
 

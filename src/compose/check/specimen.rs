@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::Value;
 
 use crate::compose::Settings;
+use crate::compose::attach::Attached;
 use crate::compose::evidence::{Evidence, NetworkWords};
+use crate::compose::hosts::Lines;
 use crate::compose::jurisdiction::{ENGLISH, Jurisdiction, Translation};
 use crate::compose::reasons::{Way, reasons};
-use crate::compose::write::{Told, Writer};
+use crate::compose::write::{Occasion, Told, Writer};
 use crate::model::{Format, Mailbox, Notice, Signatory, Terminal, Timestamp, Via};
 use crate::store::SuspectRow;
 use crate::templates::{Error, Templates};
@@ -24,6 +26,10 @@ pub(super) fn values(templates: &Templates) -> Result<Value, Error> {
     let notice = notice()?;
     let (networks, ways, rows) = observations()?;
     let signatories = [signatory()];
+    let occasion = Occasion {
+        subjects: vec![String::new()],
+        ..Occasion::default()
+    };
     let writer = Writer {
         templates,
         settings: &settings,
@@ -38,11 +44,13 @@ pub(super) fn values(templates: &Templates) -> Result<Value, Error> {
         ways: &ways,
         format: Format::Csv,
         tlp: None,
+        occasion: &occasion,
         now: Timestamp(0),
     };
     let evidence = Evidence {
         rows: &rows,
         networks: &networks,
+        tlp: None,
     };
     let told = Told {
         ticket: "",
@@ -51,8 +59,9 @@ pub(super) fn values(templates: &Templates) -> Result<Value, Error> {
         csv_name: "",
         evidence: &evidence,
         listed: &evidence.listed(),
-        shown: 1,
-        reasons: &reasons(&rows, &ways, &networks),
+        lines: &Lines::of(&rows, 1),
+        attached: &Attached::default(),
+        reasons: &reasons(&[1], &ways, &networks),
     };
     serde_json::to_value(writer.values(&told, &english, false)).map_err(|error| unlikely(&error))
 }
@@ -67,6 +76,9 @@ fn settings() -> Result<Settings, Error> {
         ticket_prefix: "LW".to_owned(),
         table_rows: 1,
         part_rows: 1,
+        part_bytes: 1,
+        part_reports: 1,
+        format: Format::Csv,
     })
 }
 
@@ -103,6 +115,8 @@ fn observations() -> Result<Observations, Error> {
         evidence: String::new(),
         port: None,
         terminal: Terminal::Unknown,
+        sample: None,
+        sighting: None,
     };
     let network = NetworkWords {
         range: "192.0.2.0/24".to_owned(),
