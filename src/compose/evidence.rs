@@ -20,7 +20,7 @@ pub(super) struct Words {
     pub(super) english_follows: String,
     pub(super) english_below: String,
     address: String,
-    seen: String,
+    last_seen: String,
     class: String,
     source: String,
     evidence: String,
@@ -102,7 +102,7 @@ impl Evidence<'_> {
         let columns: [(&String, Cell<'_>); 6] = [
             (&words.address, Box::new(|row| row.range.to_string())),
             (
-                &words.seen,
+                &words.last_seen,
                 Box::new(|row| {
                     row.seen_at
                         .map_or_else(|| words.not_given.clone(), |at| at.to_string())

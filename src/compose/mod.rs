@@ -1,6 +1,7 @@
 //! Stage 3. Contacts in, letters out.
 
 mod advisory;
+mod check;
 mod evidence;
 mod jurisdiction;
 mod layout;
@@ -17,12 +18,14 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::model::{
     Campaign, CampaignKind, Finding, Format, Letter, Mailbox, Notice, Progress, Signatory,
-    Timestamp, Verdict, signing,
+    Timestamp, Verdict, Via, roll_digest, signing,
 };
 use crate::store::{self, Store};
 use crate::templates::{self, Templates};
+pub use check::{Cell, Checked, Language, check, reviewed};
 use evidence::NetworkWords;
-use jurisdiction::{ENGLISH, Jurisdiction, Translation};
+use jurisdiction::{ENGLISH, Translation};
+pub use jurisdiction::{Jurisdiction, jurisdictions};
 use reasons::Way;
 use reminder::Memory;
 pub use roll::{Row as RollRow, read as read_roll};
@@ -165,7 +168,8 @@ pub async fn run_once(
     }
     composition.flush().await?;
     if !work.dry_run {
-        store.mark_composed(campaign.id, now).await?;
+        let roll = roll_digest(&composition.roll, now);
+        store.mark_composed(campaign.id, &roll, now).await?;
     }
     Ok(composition.done)
 }
@@ -239,21 +243,16 @@ impl Composition<'_> {
         }
         let most = by_country.iter().max_by_key(|(_, suspects)| **suspects);
         let country = most.map_or("", |(country, _)| country).to_owned();
-        let contacts = findings
+        let mut formats = findings
             .iter()
-            .filter_map(|(finding, _)| match &finding.verdict {
-                Verdict::Matched { locale, format, .. } => Some((locale.as_str(), *format)),
+            .filter_map(|(finding, _)| match finding.verdict {
+                Verdict::Matched { format, .. } => format,
                 _ => None,
             });
-        let wished = contacts.clone().find(|(locale, _)| !locale.is_empty());
         let locale = self
             .jurisdiction(&country)
             .map_err(|cause| letter_error(mailbox, &country, "any language", cause))?
-            .locale(
-                self.work.templates,
-                &letter,
-                wished.map_or("", |(locale, _)| locale),
-            );
+            .locale(self.work.templates, &letter, &wished_languages(findings));
         let with_network =
             |(finding, suspects): &&(Finding, i64)| finding.network.is_some() && *suspects > 0;
         let notice = Notice {
@@ -265,7 +264,7 @@ impl Composition<'_> {
             suspects: findings.iter().map(|(_, suspects)| suspects).sum(),
             networks: findings.iter().filter(with_network).count() as i64,
         };
-        let format = contacts.into_iter().find_map(|(_, format)| format);
+        let format = formats.next();
         let ways = findings
             .iter()
             .filter_map(|(finding, _)| Some((finding.id, Way::of(finding)?)));
@@ -433,6 +432,22 @@ impl Composition<'_> {
         self.bytes = 0;
         Ok(())
     }
+}
+
+/// The languages that a contact is to be written to in: first those that staff entered, then those
+/// that it asked for.
+fn wished_languages(findings: &[(Finding, i64)]) -> Vec<&str> {
+    let wishes = findings
+        .iter()
+        .filter_map(|(finding, _)| match &finding.verdict {
+            Verdict::Matched { via, locale, .. } if !locale.is_empty() => {
+                Some((*via != Via::Override, locale.as_str()))
+            }
+            _ => None,
+        });
+    let mut wishes: Vec<(bool, &str)> = wishes.collect();
+    wishes.sort_by_key(|(is_theirs, _)| *is_theirs);
+    wishes.into_iter().map(|(_, locale)| locale).collect()
 }
 
 fn letter_error(mailbox: &Mailbox, country: &str, locale: &str, cause: templates::Error) -> Error {

@@ -17,7 +17,7 @@ pub(super) enum Engine {
 }
 
 /// The numbered texts of `migrations/`, compiled in.
-const MIGRATIONS: [(i64, &str, &str); 11] = [
+const MIGRATIONS: [(i64, &str, &str); 12] = [
     (
         1,
         "campaigns",
@@ -65,6 +65,7 @@ const MIGRATIONS: [(i64, &str, &str); 11] = [
         "addressees",
         include_str!("../../migrations/0011_addressees.sql"),
     ),
+    (12, "roll", include_str!("../../migrations/0012_roll.sql")),
 ];
 
 impl Engine {
