@@ -241,7 +241,10 @@ story!(holders_are_drawn_from_the_table_once_each, world, {
 
 story!(five_thousand_operators_are_each_in_one_place, world, {
     // It is about who gets a letter, not about what it says.
-    world.template("letter/advisory/en/subject.hbs", "[{{ticket}}] To operators");
+    world.template(
+        "letter/advisory/en/subject.hbs",
+        "[{{ticket}}] To operators",
+    );
     world.template(
         "letter/advisory/en/body.hbs",
         "To {{holder}}: {{#each subjects}}{{this}} {{/each}}and {{more_subjects}} more",
