@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LEVELS: [&[&str]; 8] = [
     &["model"],
     &["config", "metrics", "retry", "sheet"],
-    &["store", "templates"],
+    &["store", "templates", "openpgp"],
     &[
         "intake",
         "resolve",
@@ -26,7 +26,7 @@ const LEVELS: [&[&str]; 8] = [
 ];
 
 /// One home per dependency, as the crate's name stands in code. What is not named may live anywhere.
-const HOMES: [(&str, &[&str]); 19] = [
+const HOMES: [(&str, &[&str]); 21] = [
     ("anyhow", &["cli", "service", "main"]),
     ("backoff", &["retry"]),
     ("chardetng", &["resolve"]),
@@ -39,6 +39,8 @@ const HOMES: [(&str, &[&str]); 19] = [
     ("indicatif", &["cli"]),
     ("ipnetwork", &["model"]),
     ("lettre", &["send"]),
+    ("pgp", &["openpgp"]),
+    ("rand", &["openpgp"]),
     ("reqwest", &["resolve"]),
     ("rust_embed", &["templates"]),
     ("rustls", &["resolve", "send"]),

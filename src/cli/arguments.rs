@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
+use super::key::Key;
 use super::lookup::Options as Lookup;
 use super::tables::Table;
 use crate::model::{DeliveryState, Format};
@@ -106,6 +107,9 @@ pub(super) enum Command {
     /// Keep the dated roll of agencies that sign
     #[command(subcommand)]
     Signatory(Signatory),
+    /// Make and show the OpenPGP key that letters are signed with
+    #[command(subcommand)]
+    Key(Key),
     /// Catch all mail on this machine, and answer badly where told to
     Sink(Sink),
 }

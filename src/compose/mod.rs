@@ -44,6 +44,9 @@ pub struct Settings {
     pub ticket_prefix: String,
     pub table_rows: usize,
     pub part_rows: usize,
+    /// Of the OpenPGP key that will sign the letters, in groups of four; empty: they are not signed.
+    /// Not among the settings: whoever composes reads it off the key.
+    pub fingerprint: String,
 }
 
 impl Settings {
@@ -59,6 +62,7 @@ impl Settings {
             ticket_prefix: config.sender.ticket_prefix.clone(),
             table_rows: config.letter.table_rows,
             part_rows: config.letter.part_rows,
+            fingerprint: String::new(),
         })
     }
 }

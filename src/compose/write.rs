@@ -60,6 +60,8 @@ struct Values<'a> {
     sender: SenderWords<'a>,
     reply_to: &'a str,
     verify: &'a str,
+    /// Of the key that signs it, in groups of four; empty: it is not signed.
+    fingerprint: &'a str,
     sent_on: String,
     country: &'a str,
     signatories: &'a [Signatory],
@@ -198,6 +200,7 @@ impl Writer<'_> {
             text,
             html,
             rows: rows.len() as i64,
+            signed_by: self.settings.fingerprint.clone(),
             attachments,
             ticket,
         })
@@ -248,6 +251,7 @@ impl Writer<'_> {
             },
             reply_to: self.settings.reply_to.as_str(),
             verify: &self.settings.verify,
+            fingerprint: &self.settings.fingerprint,
             sent_on: self.now.date(),
             country: &self.notice.country,
             signatories: self.signatories,

@@ -17,7 +17,7 @@ pub(super) enum Engine {
 }
 
 /// The numbered texts of `migrations/`, compiled in.
-const MIGRATIONS: [(i64, &str, &str); 9] = [
+const MIGRATIONS: [(i64, &str, &str); 10] = [
     (
         1,
         "campaigns",
@@ -58,6 +58,11 @@ const MIGRATIONS: [(i64, &str, &str); 9] = [
         9,
         "under_way",
         include_str!("../../migrations/0009_under_way.sql"),
+    ),
+    (
+        13,
+        "signatures",
+        include_str!("../../migrations/0013_signatures.sql"),
     ),
 ];
 

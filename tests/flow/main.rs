@@ -18,6 +18,7 @@ mod fail_closed;
 #[allow(dead_code, reason = "not every server misbehaves in every way")]
 mod fake;
 mod golden;
+mod gpg;
 mod hostile;
 mod intake;
 mod overrides;

@@ -5,6 +5,7 @@ mod decisions;
 mod identity;
 mod lanes;
 mod lease;
+mod sign;
 mod tls;
 mod trouble;
 mod waits;
