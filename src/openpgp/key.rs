@@ -75,7 +75,7 @@ impl Key {
         let public = key
             .to_public_key()
             .to_armored_string(ArmorOptions::default())
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| in_short(&error))?;
         let facts = Facts {
             file: PathBuf::from(file),
             fingerprint: in_groups(&key.primary_key.fingerprint()),
@@ -177,7 +177,7 @@ impl Signer {
         };
         signature
             .and_then(|one| DetachedSignature::new(one).to_armored_string(ArmorOptions::default()))
-            .map_err(|error| format!("it could not be signed: {error}"))
+            .map_err(|error| format!("it could not be signed: {}", in_short(&error)))
     }
 }
 
@@ -241,10 +241,10 @@ fn parse(text: &str) -> Result<SignedSecretKey, String> {
                 .to_owned(),
         );
     }
-    let unread = |error: pgp::errors::Error| {
+    let unread = |error| {
         format!(
             "is no armored secret key (-----BEGIN PGP PRIVATE KEY BLOCK-----): {}",
-            error.to_string().lines().next().unwrap_or_default()
+            in_short(&error)
         )
     };
     let (mut keys, _) = SignedSecretKey::from_string_many(text).map_err(unread)?;
@@ -283,6 +283,13 @@ fn algorithm(params: &PublicParams) -> Result<String, String> {
                 .to_owned(),
         ),
     }
+}
+
+/// The library's errors may end in all calls that led there.
+pub(super) fn in_short(error: &pgp::errors::Error) -> String {
+    let said = error.to_string();
+    let end = said.find(['{', '\n']).unwrap_or(said.len());
+    said[..end].trim_end().to_owned()
 }
 
 /// `0123 4567 …`: for people to compare.

@@ -10,7 +10,7 @@ use pgp::packet::{
 use pgp::types::{Duration, KeyDetails, Password, SignedUser, Tag};
 use rand::rngs::OsRng;
 
-use super::key::{in_groups, seconds};
+use super::key::{in_groups, in_short, seconds};
 use super::{Made, Wanted};
 use crate::model::{Timestamp, plain_text};
 
@@ -37,7 +37,7 @@ pub fn make(wanted: &Wanted<'_>, now: Timestamp) -> Result<Made, String> {
             public: public.to_armored_string(ArmorOptions::default())?,
         })
     });
-    made.map_err(|error| error.to_string())
+    made.map_err(|error| in_short(&error))
 }
 
 /// The library makes the pair; what it says of itself is written here, for the library would take

@@ -52,6 +52,16 @@ impl Gpg {
         self.must(&["--import", file.to_str().unwrap()]);
     }
 
+    /// Takes a key back, by the certificate that was made for it with the key.
+    pub(crate) fn revoke(&self, fingerprint: &str) {
+        let folder = self.0.path().join("openpgp-revocs.d");
+        let certificate = folder.join(format!("{fingerprint}.rev"));
+        // A colon keeps it from being imported by mistake.
+        let text = std::fs::read_to_string(&certificate).unwrap();
+        std::fs::write(&certificate, text.replace(":-----BEGIN", "-----BEGIN")).unwrap();
+        self.import(&certificate);
+    }
+
     /// Its machine-readable words on a signed letter.
     pub(crate) fn verify(&self, letter: &[u8]) -> String {
         let (signed, signature) = taken_apart(letter);

@@ -132,7 +132,8 @@ story!(gnupg_says_good_of_every_letter_that_leaves, world, {
 
         // Nothing that a server on the way would change.
         assert!(letter.data.is_ascii());
-        for line in text.split("\r\n") {
+        let (_, body) = text.split_once("\r\n\r\n").unwrap();
+        for line in body.split("\r\n") {
             assert!(line.len() <= 78 && !line.starts_with("From "), "{line:?}");
             assert!(!line.ends_with([' ', '\t']), "{line:?}");
         }
@@ -212,13 +213,15 @@ story!(
             let mut settings = send::Settings::from_config(&world.config, "worker").unwrap();
             settings.signing.signer = signer.map(Arc::new);
             settings.batch = 1;
+            let (campaign, courier) = (world.campaign().await, Courier::new(&world.config));
+            let (clock, progress) = (Clock::starting_at(world.now), Progress::default());
             let done = send::run_once(
                 &world.store,
-                &Courier::new(&world.config),
+                &courier,
                 &settings,
-                &world.campaign().await,
-                &Clock::starting_at(world.now),
-                &Progress::default(),
+                &campaign,
+                &clock,
+                &progress,
             );
             assert_eq!(done.await.unwrap().failed, 1);
         }
@@ -322,4 +325,173 @@ story!(the_settings_key_must_be_there_and_open, world, {
     }
     let printed = format!("{:?} {}", world.config, world.lapwing(&["config"]).out);
     assert!(!printed.contains("correct horse"));
+});
+
+// Those that an agency has already: made by GnuPG, of any shape.
+story!(keys_of_gnupgs_making_sign_as_well, world, {
+    let Some(gpg) = Gpg::new() else {
+        return;
+    };
+    let early = ["--faked-system-time", "20261116T070000!"];
+    let make = |arguments: &[&str]| gpg.must(&[&early[..], arguments].concat());
+    let of = |owner: &str| {
+        let listed = gpg.must(&["--with-colons", "--list-keys", owner]);
+        let line = listed.lines().find(|line| line.starts_with("fpr")).unwrap();
+        line.split(':').nth(9).unwrap().to_owned()
+    };
+    for (owner, algorithm, use_) in [
+        ("rsa@coalition.example", "rsa2048", "sign,cert"),
+        ("safe@coalition.example", "ed25519", "cert"),
+        ("nist@coalition.example", "nistp256", "sign"),
+        ("gone@coalition.example", "ed25519", "sign"),
+    ] {
+        make(&["--quick-generate-key", owner, algorithm, use_, "never"]);
+    }
+    // The key itself stays in the safe; what signs is a subkey, the newer of two.
+    let safe = of("safe@coalition.example");
+    make(&["--quick-add-key", &safe, "ed25519", "sign", "1d"]);
+    make(&["--quick-add-key", &safe, "cv25519", "encr", "never"]);
+    gpg.must(&[
+        "--faked-system-time",
+        "20261116T073000!",
+        "--quick-add-key",
+        &safe,
+        "ed25519",
+        "sign",
+        "20d",
+    ]);
+    gpg.revoke(&of("gone@coalition.example"));
+    let export = |how: &str, owner: &str, name: &str| {
+        let file = world.dir().join(name);
+        gpg.must(&["--armor", "--output", file.to_str().unwrap(), how, owner]);
+        file
+    };
+    for (how, owner, said) in [
+        (
+            "--export-secret-keys",
+            "nist@",
+            "neither Ed25519 as GnuPG has it nor RSA",
+        ),
+        ("--export-secret-keys", "gone@", "is revoked"),
+        ("--export-secret-keys", "coalition", "more than one key"),
+        ("--export", "rsa@", "a public key"),
+    ] {
+        let file = export(how, owner, &format!("not-{owner}{how}.asc"));
+        let error = Key::read(&file, START).unwrap_err().to_string();
+        assert!(error.contains(said), "{owner}: {error}");
+    }
+
+    let rsa = export("--export-secret-keys", "rsa@", "rsa.asc");
+    let subkeys = export("--export-secret-subkeys", "safe@", "subkeys.asc");
+    for (file, owner, algorithm, end) in [
+        (&rsa, "rsa@coalition.example", "RSA 2048", None),
+        (
+            &subkeys,
+            "safe@coalition.example",
+            "Ed25519",
+            Some("2026-12-06"),
+        ),
+    ] {
+        let key = Key::read(file, START).unwrap();
+        let facts = key.facts();
+        assert_eq!(
+            (facts.owner.as_str(), facts.algorithm.as_str()),
+            (owner, algorithm)
+        );
+        assert_eq!(facts.expires_at.map(|end| end.date()).as_deref(), end);
+        assert_eq!(facts.fingerprint.replace(' ', ""), of(owner));
+        let warnings = facts.warnings(START).join("\n");
+        assert_eq!(warnings.contains("expires on"), end.is_some(), "{warnings}");
+        assert_eq!(warnings.contains("RSA"), end.is_none(), "{warnings}");
+    }
+    world.config.sign.key = subkeys;
+    queue(&world, 1).await;
+    assert_eq!(world.send().await.accepted, 1);
+    let told = gpg.verify(&world.sink.received()[0].data);
+    let whole_key = format!(" 00 {safe}\n");
+    assert!(
+        told.contains("GOODSIG") && told.contains(&whole_key),
+        "{told}"
+    );
+    let signer = Key::read(&rsa, START).unwrap().unlock("").unwrap();
+    let sign = || signer.sign(b"the same", START).unwrap();
+    assert_eq!(sign(), sign());
+});
+
+story!(the_letter_shows_the_fingerprint_of_its_key, world, {
+    world.template(
+        "letter/notice/en/body.hbs",
+        "{{ticket}}\n\nSigned by: {{fingerprint}}.\n\n[[evidence]]\n",
+    );
+    let file = sign(&mut world, None);
+    queue(&world, 1).await;
+    let campaign = world.campaign().await;
+    let letters = world.store.letters(campaign.id, 0, 10).await.unwrap();
+    assert!(
+        letters[0]
+            .text
+            .contains(&format!("Signed by: {}.", fingerprint(&file)))
+    );
+    assert_eq!(letters[0].signed_by, fingerprint(&file));
+});
+
+story!(from_a_new_key_to_a_signed_letter_by_commands, world, {
+    let made = world.lapwing(&[
+        "key",
+        "new",
+        "--name",
+        "Example",
+        "--email",
+        "notices@coalition.example",
+        "--to",
+        "key.asc",
+        "--expires",
+        "20d",
+    ]);
+    assert_eq!(made.code, 0, "{made:?}");
+    let shown = world.lapwing(&["key", "show", "key.asc"]);
+    let public = std::fs::read_to_string(world.dir().join("key.asc.pub")).unwrap();
+    assert!(made.out.contains(&public) && shown.out.contains(&public));
+    assert!(
+        shown.out.contains("note: the signing key expires on"),
+        "{shown:?}"
+    );
+    let again = world.lapwing(&[
+        "key",
+        "new",
+        "--name",
+        "Example",
+        "--email",
+        "a@b.example",
+        "--to",
+        "key.asc",
+    ]);
+    assert_eq!(again.code, 2, "{again:?}");
+    assert!(again.err.contains("is there already"), "{again:?}");
+
+    let settings = "[sign]\nkey = \"key.asc\"\n[send]\ntransport = \"smtp\"\n";
+    std::fs::write(world.dir().join("lapwing.toml"), settings).unwrap();
+    world.table(TABLE).await;
+    world.feed(FEED).await;
+    world.resolve().await;
+    for (arguments, said) in [
+        (&["compose", "trial"][..], "2 letters"),
+        (&["preview", "trial"], "Signature: by "),
+        (
+            &["campaign", "submit", "trial", "--as", "author"],
+            "note: the signing key expires on",
+        ),
+        (
+            &["campaign", "approve", "trial", "--as", "reviewer"],
+            "note: the signing key expires on",
+        ),
+        (&["send", "trial"], "2 accepted"),
+    ] {
+        let ran = world.lapwing(arguments);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert!(ran.out.contains(said), "{said}: {ran:?}");
+    }
+    for letter in world.sink.received() {
+        assert!(letter.text().contains("-----BEGIN PGP SIGNATURE-----"));
+    }
 });
