@@ -18,6 +18,7 @@ mod fail_closed;
 #[allow(dead_code, reason = "not every server misbehaves in every way")]
 mod fake;
 mod golden;
+#[cfg(feature = "openpgp")]
 mod gpg;
 mod hostile;
 mod intake;
