@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
+use super::jurisdiction::Action as Jurisdiction;
 use super::lookup::Options as Lookup;
 use super::tables::Table;
 use crate::model::{DeliveryState, Format, Tlp, TlpError};
@@ -199,6 +200,9 @@ pub(super) enum Campaign {
         /// The campaign that a reminder reminds of; its letters' tickets and addresses are named
         #[arg(long, value_name = "FIRST")]
         after: Option<String>,
+        /// Write each country's agencies that have a mailbox in the roll which operators were written to
+        #[arg(long)]
+        cover: bool,
         /// Refuse rows without a time, or without source and evidence
         #[arg(long)]
         require_evidence: bool,
@@ -386,7 +390,8 @@ pub(super) enum Override {
         /// The language to write in
         #[arg(long, default_value = "")]
         language: String,
-        /// How it wants its letters: with all observations attached, or in the text
+        /// How it wants its letters: all observations attached as CSV, or in the text, or a letter with an
+        /// XARF report for each address, or both CSV and XARF in one
         #[arg(long, value_parser = Format::ALL.map(Format::as_str))]
         format: Option<String>,
         /// The day it ends: YYYY-MM-DD
@@ -405,19 +410,9 @@ pub(super) enum Override {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Jurisdiction {
-    /// All countries that have a file under templates/jurisdiction
-    List,
-    /// One country, and what its file rests on
-    Show {
-        /// Two letters: JP
-        country: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
 pub(super) enum Signatory {
-    /// Add those of a CSV: agency, local_name, country, framework, from, until, position
+    /// Add those of a CSV: agency, local_name, name_ja (and so on), country, framework, mailbox,
+    /// from, until, order
     Import(TableFile),
     /// The whole roll
     List,

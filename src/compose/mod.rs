@@ -1,14 +1,24 @@
 //! Stage 3. Contacts in, letters out.
 
 mod advisory;
+mod arf;
+mod attach;
 mod check;
+mod cover;
 mod evidence;
+mod hidden;
+mod hosts;
 mod jurisdiction;
 mod layout;
+mod parts;
 mod reasons;
+mod redact;
 mod reminder;
 mod roll;
+mod rows;
+mod wrap;
 mod write;
+mod xarf;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -18,17 +28,20 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::model::{
     Campaign, CampaignKind, Finding, Format, Letter, Mailbox, Notice, Progress, Signatory,
-    Timestamp, Verdict, Via, roll_digest, signing,
+    Timestamp, Verdict, roll_digest, signing,
 };
 use crate::store::{self, Store};
 use crate::templates::{self, Templates};
 pub use check::{Cell, Checked, Language, check, reviewed};
 use evidence::NetworkWords;
-use jurisdiction::{ENGLISH, Translation};
+use jurisdiction::{ENGLISH, Translation, wished_languages};
 pub use jurisdiction::{Jurisdiction, jurisdictions};
+use parts::Limits;
 use reasons::Way;
+use redact::Redactor;
 use reminder::Memory;
 pub use roll::{Row as RollRow, read as read_roll};
+use rows::Rows;
 use write::{Occasion, Writer};
 
 /// Mailboxes taken from the store at a time.
@@ -50,6 +63,10 @@ pub struct Settings {
     pub ticket_prefix: String,
     pub table_rows: usize,
     pub part_rows: usize,
+    pub part_bytes: usize,
+    pub part_reports: usize,
+    /// Of recipients that wished nothing.
+    pub format: Format,
 }
 
 impl Settings {
@@ -65,7 +82,27 @@ impl Settings {
             ticket_prefix: config.sender.ticket_prefix.clone(),
             table_rows: config.letter.table_rows,
             part_rows: config.letter.part_rows,
+            part_bytes: config.letter.part_bytes,
+            part_reports: config.letter.part_reports,
+            format: config.letter.format()?,
         })
+    }
+
+    /// What one letter of this format may hold.
+    fn limits(&self, format: Format) -> Limits {
+        Limits {
+            rows: match format {
+                Format::Text => self.part_rows.min(ROWS_IN_TEXT),
+                _ => self.part_rows,
+            },
+            bytes: self.part_bytes,
+            reports: self.part_reports,
+            hosts: match format {
+                // A letter for each.
+                Format::Xarf => 1,
+                _ => usize::MAX,
+            },
+        }
     }
 }
 
@@ -76,6 +113,8 @@ pub struct Done {
     pub suspects: u64,
     /// In a reminder's campaign: first notices, to contacts that the first campaign did not reach.
     pub first_notices: u64,
+    /// Copies to agencies, counted among the letters, too.
+    pub covers: u64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -151,6 +190,7 @@ pub async fn run_once(
         jurisdictions: HashMap::new(),
         translations: HashMap::new(),
         written: Vec::new(),
+        redactor: None,
         bytes: 0,
         done: Done::default(),
     };
@@ -167,6 +207,7 @@ pub async fn run_once(
         }
     }
     composition.flush().await?;
+    composition.write_covers().await?;
     if !work.dry_run {
         let roll = roll_digest(&composition.roll, now);
         store.mark_composed(campaign.id, &roll, now).await?;
@@ -198,6 +239,8 @@ struct Composition<'a> {
     translations: HashMap<(String, String), Arc<Translation>>,
     /// Letters not frozen yet.
     written: Vec<(i64, Letter)>,
+    /// Made when the first message is shown.
+    redactor: Option<Redactor>,
     bytes: usize,
     done: Done,
 }
@@ -270,11 +313,7 @@ impl Composition<'_> {
             .filter_map(|(finding, _)| Some((finding.id, Way::of(finding)?)));
         Ok(Draft {
             notice,
-            format: match self.campaign.kind {
-                // It has no observations to attach.
-                CampaignKind::Advisory => Format::Text,
-                _ => format.unwrap_or(Format::Csv),
-            },
+            format: format.unwrap_or(self.work.settings.format),
             ways: ways.collect(),
             letter,
             occasion,
@@ -308,32 +347,33 @@ impl Composition<'_> {
             occasion: &draft.occasion,
             now: self.now,
         };
-        let most = match draft.format {
-            Format::Csv => self.work.settings.part_rows,
-            Format::Text => self.work.settings.part_rows.min(ROWS_IN_TEXT),
-        };
         if self.campaign.kind == CampaignKind::Advisory {
-            let letter = writer.write(1, 1, &[]);
+            let letter = writer.write(1, 1, &[], &attach::Messages::new());
             return self.keep_advisory(notice, number, letter).await;
         }
-        let parts = (notice.suspects as usize).div_ceil(most) as i64;
-        let mut after = None;
-        for part in 1..=parts {
-            let (id, mailbox) = (self.campaign.id, notice.mailbox.as_str());
-            let page = self
-                .work
-                .store
-                .evidence(id, mailbox, after.as_ref(), most as i64);
-            let mut rows = page.await?;
-            after = rows.last().cloned();
+        let limits = self.work.settings.limits(draft.format);
+        let store = self.work.store;
+        let mut all = Rows::of(store, self.campaign.id, &notice.mailbox, limits);
+        let parts = all.parts(draft.format, limits).await?;
+        for (part, count) in (1..).zip(&parts) {
+            let mut rows = all.take(*count).await?;
             // A first notice has nothing to compare with.
             if !draft.occasion.first_ticket.is_empty() {
                 self.mark(&mut rows).await?;
             }
-            rows.sort_by_key(|row| (row.finding, row.range, row.seen_at, row.id));
-            let letter = writer.write(part, parts, &rows).map_err(|cause| {
-                letter_error(&notice.mailbox, &notice.country, &notice.locale, cause)
-            })?;
+            let messages = match draft.format {
+                Format::Text => attach::Messages::new(),
+                _ => {
+                    let redactor = &mut self.redactor;
+                    rows::messages(store, &rows, redactor, self.work.dry_run).await?
+                }
+            };
+            let parts = parts.len() as i64;
+            let letter = writer
+                .write(part, parts, &rows, &messages)
+                .map_err(|cause| {
+                    letter_error(&notice.mailbox, &notice.country, &notice.locale, cause)
+                })?;
             self.done.letters += 1;
             self.done.suspects += rows.len() as u64;
             self.keep(number, letter).await?;
@@ -432,22 +472,6 @@ impl Composition<'_> {
         self.bytes = 0;
         Ok(())
     }
-}
-
-/// The languages that a contact is to be written to in: first those that staff entered, then those
-/// that it asked for.
-fn wished_languages(findings: &[(Finding, i64)]) -> Vec<&str> {
-    let wishes = findings
-        .iter()
-        .filter_map(|(finding, _)| match &finding.verdict {
-            Verdict::Matched { via, locale, .. } if !locale.is_empty() => {
-                Some((*via != Via::Override, locale.as_str()))
-            }
-            _ => None,
-        });
-    let mut wishes: Vec<(bool, &str)> = wishes.collect();
-    wishes.sort_by_key(|(is_theirs, _)| *is_theirs);
-    wishes.into_iter().map(|(_, locale)| locale).collect()
 }
 
 fn letter_error(mailbox: &Mailbox, country: &str, locale: &str, cause: templates::Error) -> Error {

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::Settings;
-use super::evidence::{Evidence, Listed, NetworkWords};
+use super::attach::{self, Attached, Messages};
+use super::evidence::{Detail, Evidence, Listed, NetworkWords};
+use super::hosts::Lines;
 use super::jurisdiction::{ENGLISH, Measure, Note, Translation};
 use super::layout::{self, Table};
 use super::reasons::{Reason, Way, reasons};
@@ -57,6 +59,12 @@ pub(super) struct Occasion {
     pub(super) still: u64,
     pub(super) fresh: u64,
     pub(super) gone: u64,
+    /// In a copy to an agency: its name, its country, and what was written to operators there.
+    pub(super) recipient_agency: String,
+    pub(super) cover_country: String,
+    pub(super) country_name: String,
+    pub(super) operators: u64,
+    pub(super) letters: i64,
 }
 
 /// The values that a letter's templates may use.
@@ -89,8 +97,14 @@ pub(super) struct Values<'a> {
     measures: &'a [Measure],
     reserved: bool,
     second: bool,
-    /// Whether all rows come as an attachment; else they stand in the text.
+    /// Whether all rows come as a CSV attachment; else they stand in the text.
     attached: bool,
+    /// Whether XARF reports are attached.
+    xarf: bool,
+    /// Whether messages are attached as feedback reports.
+    samples: bool,
+    /// `/24`, or empty where each line of the table is one address.
+    aggregated: &'a str,
     reasons: &'a [Reason],
     /// It is the registered contact of all of the networks.
     own: bool,
@@ -100,12 +114,6 @@ pub(super) struct Values<'a> {
     occasion: &'a Occasion,
     /// With whom the letter may be shared, as `TLP:AMBER`; empty where it carries no mark.
     tlp: String,
-    /// Whether XARF reports are attached.
-    xarf: bool,
-    /// Sample messages that are attached.
-    samples: usize,
-    /// Blocks that the table's lines stand for, as `/24`; empty where they are addresses.
-    aggregated: &'a str,
     /// Of the key that signs, in groups of four; empty where none does.
     fingerprint: &'a str,
     /// The file name of the leaflet for customers, or empty.
@@ -135,7 +143,8 @@ pub(super) struct Told<'a> {
     pub(super) csv_name: &'a str,
     pub(super) evidence: &'a Evidence<'a>,
     pub(super) listed: &'a [Listed],
-    pub(super) shown: usize,
+    pub(super) lines: &'a Lines<'a>,
+    pub(super) attached: &'a Attached,
     pub(super) reasons: &'a [Reason],
 }
 
@@ -162,6 +171,7 @@ impl Writer<'_> {
         part: i64,
         parts: i64,
         rows: &[SuspectRow],
+        messages: &Messages,
     ) -> Result<Letter, Error> {
         let ticket = ticket(&self.settings.ticket_prefix, self.number);
         let stem = ticket.to_ascii_lowercase();
@@ -173,21 +183,43 @@ impl Writer<'_> {
         let evidence = Evidence {
             rows,
             networks: self.networks,
+            tlp: self.tlp,
+        };
+        let (most, detail) = match self.format {
+            Format::Csv | Format::Both => (self.settings.table_rows, Detail::Latest),
+            Format::Text | Format::Xarf => (usize::MAX, Detail::Every),
+        };
+        let lines = Lines::of(rows, most);
+        let mut letter = self.frame(part, parts, ticket, rows.len())?;
+        let attached = match rows {
+            // Neither an advisory nor a copy has observations to attach.
+            [] => Attached::default(),
+            _ => attach::attach(
+                self.settings,
+                self.format,
+                &letter,
+                &csv_name,
+                &evidence,
+                messages,
+            )
+            .map_err(|(file, problem)| Error {
+                file,
+                line: None,
+                problem,
+            })?,
         };
         let told = Told {
-            ticket: &ticket,
+            ticket: &letter.ticket,
             part,
             parts,
             csv_name: &csv_name,
             listed: &evidence.listed(),
-            shown: match self.format {
-                Format::Csv => rows.len().min(self.settings.table_rows),
-                Format::Text => rows.len(),
-            },
+            lines: &lines,
+            attached: &attached,
             reasons: &reasons(&self.findings(rows), self.ways, self.networks),
             evidence: &evidence,
         };
-        let table = evidence.table(&self.own.words, told.shown);
+        let table = evidence.table(&self.own.words, &lines, detail);
         let values = self.values(&told, self.own, false);
         let subject = self
             .templates
@@ -202,10 +234,10 @@ impl Writer<'_> {
         let mut page = Page {
             locale: &self.own.locale,
             direction: &self.own.words.direction,
-            title: layout::escape(&subject),
+            title: layout::escape(&subject).into_owned(),
             content: layout::to_html(&body, &table),
             bilingual,
-            second_lead: layout::escape(&self.own.words.english_below),
+            second_lead: layout::escape(&self.own.words.english_below).into_owned(),
             second_locale: ENGLISH,
             second_content: String::new(),
         };
@@ -218,13 +250,17 @@ impl Writer<'_> {
             page.second_content = layout::to_html(&english, &nothing);
         }
         let html = self.templates.render("part/letter.html.hbs", &page)?;
-        let mut attachments = match self.format {
-            Format::Csv => vec![csv(&evidence, &csv_name)?],
-            Format::Text => Vec::new(),
-        };
-        if !self.leaflet_name(part).is_empty() {
-            attachments.extend(self.own.leaflet.clone());
-        }
+        letter.subject = subject;
+        letter.text = text;
+        letter.html = html;
+        letter.attachments = attached.files;
+        letter.attachments.extend(self.leaflet(part).cloned());
+        Ok(letter)
+    }
+
+    /// The letter but for what it says.
+    fn frame(&self, part: i64, parts: i64, ticket: String, rows: usize) -> Result<Letter, Error> {
+        let stem = ticket.to_ascii_lowercase();
         Ok(Letter {
             id: 0,
             part,
@@ -242,11 +278,11 @@ impl Writer<'_> {
                 self.settings.sender.domain()
             ),
             dated_at: self.now,
-            subject,
-            text,
-            html,
-            rows: rows.len() as i64,
-            attachments,
+            subject: String::new(),
+            text: String::new(),
+            html: String::new(),
+            rows: rows as i64,
+            attachments: Vec::new(),
             ticket,
         })
     }
@@ -278,10 +314,10 @@ impl Writer<'_> {
         second: bool,
     ) -> Values<'v> {
         let date = |at: Option<Timestamp>| at.map(Timestamp::date).unwrap_or_default();
-        let rows = told.evidence.rows.len();
+        let (rows, shown) = (told.evidence.rows.len(), told.lines.shown());
         let listed = match self.format {
-            Format::Csv => told.listed.len().min(LISTED),
-            Format::Text => told.listed.len(),
+            Format::Csv | Format::Both => told.listed.len().min(LISTED),
+            Format::Text | Format::Xarf => told.listed.len(),
         };
         Values {
             ticket: told.ticket,
@@ -295,8 +331,8 @@ impl Writer<'_> {
             network_count: self.notice.networks,
             suspects: self.notice.suspects,
             rows,
-            shown: told.shown,
-            abridged: told.shown < rows,
+            shown,
+            abridged: shown < rows,
             first_seen: date(told.evidence.first_seen()),
             last_seen: date(told.evidence.last_seen()),
             undated: told.evidence.undated(),
@@ -314,26 +350,25 @@ impl Writer<'_> {
             measures: &language.measures,
             reserved: language.reserved,
             second,
-            attached: self.format == Format::Csv,
+            attached: told.attached.csv,
+            xarf: told.attached.xarf,
+            samples: told.attached.samples,
+            aggregated: &told.lines.aggregated,
             reasons: told.reasons,
             own: told.reasons.iter().all(Reason::is_own),
             csirt: told.reasons.iter().all(Reason::is_csirt) && !told.reasons.is_empty(),
             occasion: self.occasion,
-            xarf: false,
-            samples: 0,
-            aggregated: "",
-            fingerprint: "",
-            leaflet: self.leaflet_name(told.part),
             tlp: self.tlp.map(|mark| mark.to_string()).unwrap_or_default(),
+            fingerprint: "",
+            leaflet: self.leaflet(told.part).map_or("", |leaflet| &leaflet.name),
         }
     }
 
     /// Once under a ticket, beside measures that speak of it, and not to who wants no attachment.
-    fn leaflet_name(&self, part: i64) -> &str {
-        let attached = self.own.leaflet.as_ref();
-        attached
+    fn leaflet(&self, part: i64) -> Option<&Attachment> {
+        let leaflet = self.own.leaflet.as_ref();
+        leaflet
             .filter(|_| part == 1 && self.format != Format::Text && !self.own.measures.is_empty())
-            .map_or("", |leaflet| &leaflet.name)
     }
 
     fn signatories_in(&self, locale: &str) -> Vec<SignatoryWords<'_>> {
@@ -366,17 +401,4 @@ impl Writer<'_> {
         let digest = Sha256::digest(format!("{}\n{}", self.now.0, self.notice.mailbox));
         hex(&digest[..6])
     }
-}
-
-fn csv(evidence: &Evidence<'_>, name: &str) -> Result<Attachment, Error> {
-    let content = evidence.csv().map_err(|error| Error {
-        file: name.to_owned(),
-        line: None,
-        problem: error.to_string(),
-    })?;
-    Ok(Attachment {
-        name: name.to_owned(),
-        media_type: "text/csv; charset=utf-8; header=present".to_owned(),
-        content,
-    })
 }

@@ -10,6 +10,8 @@ mod signs;
 
 mod place;
 
+mod sample;
+
 mod screen;
 
 mod operators;

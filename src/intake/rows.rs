@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use super::headers::PLAN;
 use super::moment::Moment;
 use super::screen::{Limits, screen};
-use super::{Wrong, evidence, moment, operators, place};
+use super::{Wrong, evidence, moment, operators, place, sample};
 use crate::model::{
     AddressRange, Addressee, CampaignKind, Refusal, Span, Suspect, Terminal, Timestamp, Tlp,
     TlpError, plain_text,
@@ -179,6 +179,7 @@ fn suspect(record: &Record<'_>, reading: &Reading) -> Result<(Suspect, bool), Fa
             "" => reading.terminal,
             text => terminal(text),
         },
+        sample: sample::of(record),
     };
     if reading.require_evidence {
         has_evidence(&suspect)?;
@@ -438,11 +439,18 @@ mod tests {
                     let evidence: String = s.evidence.chars().take(60).collect();
                     writeln!(
                         told,
-                        "{line}\t{} {seen} {port} {} class={} source={} evidence={evidence}",
+                        "{line}\t{} {seen} {port} {} class={} source={} evidence={evidence}{}",
                         s.range,
                         s.terminal.as_str(),
                         s.class,
                         s.source,
+                        s.sample.map_or_else(String::new, |sample| {
+                            format!(
+                                " sample={} bytes: {:?}",
+                                sample.len(),
+                                sample.lines().next()
+                            )
+                        }),
                     )
                 }
                 Row::Addressee { line, addressee: a } => {

@@ -146,7 +146,7 @@ fn entry(record: &Record<'_>) -> Result<NewOverride, Box<Refusal>> {
         text => Some(model::Format::from_text(text).ok_or_else(|| {
             refuse(
                 "format",
-                "write csv, or text for a letter without attachment",
+                "write csv, text (no attachment), xarf (a letter for each address) or both",
             )
         })?),
     };

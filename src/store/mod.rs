@@ -19,6 +19,7 @@ mod registered;
 mod registries;
 mod reminders;
 mod resolving;
+mod secrets;
 mod signatories;
 mod statistics;
 mod suspects;
@@ -37,13 +38,13 @@ pub use addressees::StoredAddressee;
 pub use answers::StoredAnswer;
 pub use attempts::{Fact, Granted};
 pub use imports::ImportCounts;
-pub use letters::{LetterFilter, LetterLine};
+pub use letters::{LetterFilter, LetterLine, NoticeLine};
 pub use networks::{Outline, StoredNetwork, TableLoad};
 pub use queue::Claimed;
 pub use registries::RegistryLine;
 pub use reminders::FirstLetter;
 pub use statistics::{CountryLine, FindingLine, QueueView, Tally, Totals};
-pub use suspects::{Piece, Sighting, SuspectRow, Waiting};
+pub use suspects::{Piece, SampleKey, Sighting, SuspectRow, Waiting};
 pub use systems::StoredSystem;
 
 /// How long a database that is just starting is waited for.

@@ -37,6 +37,7 @@ pub struct SuspectRow {
     pub evidence: String,
     pub port: Option<u16>,
     pub terminal: Terminal,
+    pub sample: Option<SampleKey>,
     /// In a reminder; the store does not know it.
     pub sighting: Option<Sighting>,
 }
@@ -56,6 +57,15 @@ impl Sighting {
             Self::New => "new",
         }
     }
+}
+
+/// Where a row's message is kept, and how long it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SampleKey {
+    /// The suspect's; that of the whole where the row is a piece.
+    pub suspect: i64,
+    /// In bytes.
+    pub size: usize,
 }
 
 impl Store {
@@ -283,8 +293,10 @@ impl Store {
             (row.finding, row.range.to_bytes().0.to_vec(), row.id)
         });
         let rows = sqlx::query(
-            "SELECT suspect.id, finding_id, feed, line, first, last, seen_at, class, source, evidence, port, terminal
+            "SELECT suspect.id, finding_id, feed, line, first, last, seen_at, class, source, evidence, port, terminal,
+                    suspect_id, size
              FROM suspect JOIN import ON import.id = import_id
+                  LEFT JOIN sample ON suspect_id = COALESCE(cut_from, suspect.id)
              WHERE finding_id IN (SELECT id FROM finding
                                   WHERE campaign_id = $1 AND mailbox = $2 AND verdict = 'matched')
                AND (finding_id, first, suspect.id) > ($3, $4, $5)
@@ -301,6 +313,18 @@ impl Store {
         rows.iter().map(suspect_row).collect()
     }
 
+    /// The message kept under a row's [`SampleKey`].
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn sample(&self, key: SampleKey) -> Result<String, Error> {
+        let content = sqlx::query_scalar("SELECT content FROM sample WHERE suspect_id = $1")
+            .bind(key.suspect)
+            .fetch_one(&self.read)
+            .await?;
+        Ok(content)
+    }
+
     /// A page of the suspects that no letter speaks of, each with its verdict and reason.
     ///
     /// # Errors
@@ -313,11 +337,12 @@ impl Store {
     ) -> Result<Vec<(SuspectRow, String, String)>, Error> {
         let rows = sqlx::query(
             "SELECT suspect.id, COALESCE(finding_id, 0) AS finding_id, feed, line, first, last, seen_at, class,
-                    source, evidence, port, terminal,
+                    source, evidence, port, terminal, suspect_id, size,
                     COALESCE(verdict, 'waiting') AS verdict,
                     COALESCE(reason, 'not resolved yet') AS reason
              FROM suspect JOIN import ON import.id = import_id
                   LEFT JOIN finding ON finding.id = finding_id
+                  LEFT JOIN sample ON suspect_id = COALESCE(cut_from, suspect.id)
              WHERE suspect.campaign_id = $1 AND cut_at IS NULL AND suspect.id > $2
                AND (finding_id IS NULL OR verdict <> $3)
              ORDER BY suspect.id LIMIT $4",
@@ -344,6 +369,8 @@ fn suspect_row(row: &sqlx::any::AnyRow) -> Result<SuspectRow, Error> {
     let first: Vec<u8> = row.try_get("first")?;
     let last: Vec<u8> = row.try_get("last")?;
     let terminal: String = row.try_get("terminal")?;
+    let suspect: Option<i64> = row.try_get("suspect_id")?;
+    let size: Option<i64> = row.try_get("size")?;
     Ok(SuspectRow {
         id: row.try_get("id")?,
         finding: row.try_get("finding_id")?,
@@ -358,6 +385,10 @@ fn suspect_row(row: &sqlx::any::AnyRow) -> Result<SuspectRow, Error> {
             .try_get::<Option<i64>, _>("port")?
             .and_then(|port| u16::try_from(port).ok()),
         terminal: Terminal::from_text(&terminal).unwrap_or_default(),
+        sample: suspect.map(|suspect| SampleKey {
+            suspect,
+            size: usize::try_from(size.unwrap_or(0)).unwrap_or(0),
+        }),
         sighting: None,
     })
 }

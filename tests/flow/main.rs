@@ -15,6 +15,7 @@ mod crash;
 mod demo;
 mod desk;
 mod dump;
+mod evidence;
 mod fail_closed;
 #[allow(dead_code, reason = "not every server misbehaves in every way")]
 mod fake;
@@ -29,5 +30,6 @@ mod reminder;
 mod resolve;
 mod schema;
 mod send;
+mod signatories;
 mod whole;
 mod world;

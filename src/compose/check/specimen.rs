@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::Value;
 
 use crate::compose::Settings;
+use crate::compose::attach::Attached;
 use crate::compose::evidence::{Evidence, NetworkWords};
+use crate::compose::hosts::Lines;
 use crate::compose::jurisdiction::{ENGLISH, Jurisdiction, Translation};
 use crate::compose::reasons::{Way, reasons};
 use crate::compose::write::{Occasion, Told, Writer};
@@ -48,6 +50,7 @@ pub(super) fn values(templates: &Templates) -> Result<Value, Error> {
     let evidence = Evidence {
         rows: &rows,
         networks: &networks,
+        tlp: None,
     };
     let told = Told {
         ticket: "",
@@ -56,7 +59,8 @@ pub(super) fn values(templates: &Templates) -> Result<Value, Error> {
         csv_name: "",
         evidence: &evidence,
         listed: &evidence.listed(),
-        shown: 1,
+        lines: &Lines::of(&rows, 1),
+        attached: &Attached::default(),
         reasons: &reasons(&[1], &ways, &networks),
     };
     serde_json::to_value(writer.values(&told, &english, false)).map_err(|error| unlikely(&error))
@@ -72,6 +76,9 @@ fn settings() -> Result<Settings, Error> {
         ticket_prefix: "LW".to_owned(),
         table_rows: 1,
         part_rows: 1,
+        part_bytes: 1,
+        part_reports: 1,
+        format: Format::Csv,
     })
 }
 
@@ -108,6 +115,7 @@ fn observations() -> Result<Observations, Error> {
         evidence: String::new(),
         port: None,
         terminal: Terminal::Unknown,
+        sample: None,
         sighting: None,
     };
     let network = NetworkWords {
