@@ -204,6 +204,9 @@ pub(super) enum Campaign {
         /// The campaign that a reminder reminds of; its letters' tickets and addresses are named
         #[arg(long, value_name = "FIRST")]
         after: Option<String>,
+        /// Write each country's agencies that have a mailbox in the roll which operators were written to
+        #[arg(long)]
+        cover: bool,
         /// Refuse rows without a time, or without source and evidence
         #[arg(long)]
         require_evidence: bool,

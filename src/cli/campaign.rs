@@ -22,10 +22,16 @@ pub(super) async fn run(context: &Context, action: &Action) -> anyhow::Result<En
             tlp,
             require_evidence,
             after,
+            cover,
         } => {
             let after = after_of(&store, letter, after.as_deref()).await?;
             let settings = context.config();
             let kind = CampaignKind::of_letter(letter);
+            if *cover && kind == CampaignKind::Advisory {
+                anyhow::bail!(Usage(
+                    "an advisory has no copies: --cover is for notices and reminders".to_owned()
+                ));
+            }
             let campaign = NewCampaign {
                 tlp: match (tlp, kind) {
                     (Some(Mark(tlp)), _) => *tlp,
@@ -34,6 +40,7 @@ pub(super) async fn run(context: &Context, action: &Action) -> anyhow::Result<En
                 },
                 require_evidence: *require_evidence || settings.intake.require_evidence,
                 after,
+                cover: kind != CampaignKind::Advisory && (*cover || settings.letter.cover),
                 ..NewCampaign::new(name, letter)
             };
             new(context, &store, &campaign).await

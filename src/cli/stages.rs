@@ -134,6 +134,9 @@ pub(super) async fn compose(context: &Context, options: &OfCampaign) -> anyhow::
             done.first_notices
         ));
     }
+    if done.covers > 0 {
+        text.push_str(&format!("among them copies to agencies: {}\n", done.covers));
+    }
     if done.letters == 0 {
         text.push_str(&format!(
             "There is nobody to write to.\n\nSee why: lapwing status {}\n",

@@ -4,6 +4,7 @@ mod advisory;
 mod arf;
 mod attach;
 mod check;
+mod cover;
 mod evidence;
 mod hidden;
 mod hosts;
@@ -27,7 +28,7 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::model::{
     Campaign, CampaignKind, Finding, Format, Letter, Mailbox, Notice, Progress, Signatory,
-    Timestamp, Verdict, Via, roll_digest, signing,
+    Timestamp, Verdict, roll_digest, signing,
 };
 use crate::store::{self, Store};
 use crate::templates::{self, Templates};
@@ -116,6 +117,8 @@ pub struct Done {
     pub suspects: u64,
     /// In a reminder's campaign: first notices, to contacts that the first campaign did not reach.
     pub first_notices: u64,
+    /// Copies to agencies, counted among the letters, too.
+    pub covers: u64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -208,6 +211,7 @@ pub async fn run_once(
         }
     }
     composition.flush().await?;
+    composition.write_covers().await?;
     if !work.dry_run {
         let roll = roll_digest(&composition.roll, now);
         store.mark_composed(campaign.id, &roll, now).await?;
@@ -313,11 +317,7 @@ impl Composition<'_> {
             .filter_map(|(finding, _)| Some((finding.id, Way::of(finding)?)));
         Ok(Draft {
             notice,
-            format: match self.campaign.kind {
-                // It has no observations to attach.
-                CampaignKind::Advisory => Format::Text,
-                _ => format.unwrap_or(self.work.settings.format),
-            },
+            format: format.unwrap_or(self.work.settings.format),
             ways: ways.collect(),
             letter,
             occasion,

@@ -59,6 +59,12 @@ pub(super) struct Occasion {
     pub(super) still: u64,
     pub(super) fresh: u64,
     pub(super) gone: u64,
+    /// In a copy to an agency: its name, its country, and what was written to operators there.
+    pub(super) recipient_agency: String,
+    pub(super) cover_country: String,
+    pub(super) country_name: String,
+    pub(super) operators: u64,
+    pub(super) letters: i64,
 }
 
 /// The values that a letter's templates may use.
@@ -185,19 +191,23 @@ impl Writer<'_> {
         };
         let lines = Lines::of(rows, most);
         let mut letter = self.frame(part, parts, ticket, rows.len())?;
-        let attached = attach::attach(
-            self.settings,
-            self.format,
-            &letter,
-            &csv_name,
-            &evidence,
-            messages,
-        )
-        .map_err(|(file, problem)| Error {
-            file,
-            line: None,
-            problem,
-        })?;
+        let attached = match rows {
+            // Neither an advisory nor a copy has observations to attach.
+            [] => Attached::default(),
+            _ => attach::attach(
+                self.settings,
+                self.format,
+                &letter,
+                &csv_name,
+                &evidence,
+                messages,
+            )
+            .map_err(|(file, problem)| Error {
+                file,
+                line: None,
+                problem,
+            })?,
+        };
         let told = Told {
             ticket: &letter.ticket,
             part,

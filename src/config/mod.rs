@@ -61,6 +61,7 @@ pub struct Letter {
     pub part_reports: usize,
     pub format: String,
     pub tlp: String,
+    pub cover: bool,
     pub templates: PathBuf,
 }
 

@@ -5,7 +5,7 @@ use sqlx::any::AnyRow;
 
 use super::findings::parse_mailbox;
 use super::{Connection, Error, Store};
-use crate::model::{Attachment, Letter, Notice, Timestamp};
+use crate::model::{Attachment, Letter, Mailbox, Notice, Timestamp};
 
 /// Which letters to list; empty fields match all.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +37,17 @@ pub struct LetterLine {
     pub due_at: Option<Timestamp>,
     /// Attempts cut off after the message was handed over: it may have arrived that often more.
     pub uncertain: i64,
+}
+
+/// What one operator is told in a campaign, as its country's agency sees it.
+#[derive(Clone, Debug)]
+pub struct NoticeLine {
+    pub id: i64,
+    pub mailbox: Mailbox,
+    pub ticket: String,
+    pub letters: i64,
+    /// Observations in all its letters.
+    pub suspects: i64,
 }
 
 impl Store {
@@ -207,6 +218,43 @@ impl Store {
         .bind(campaign)
         .fetch_all(&self.read)
         .await?)
+    }
+
+    /// A page of the notices to operators of a country that have letters, behind `after`.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn notice_lines(
+        &self,
+        campaign: i64,
+        country: &str,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<NoticeLine>, Error> {
+        let rows = sqlx::query(
+            "SELECT notice.id, notice.mailbox, MIN(ticket) AS ticket, COUNT(*) AS letters, notice.suspects
+             FROM notice JOIN letter ON notice_id = notice.id
+             WHERE notice.campaign_id = $1 AND notice.country = $2 AND round > 0 AND notice.id > $3
+             GROUP BY notice.id, notice.mailbox, notice.suspects
+             ORDER BY notice.id LIMIT $4",
+        )
+        .bind(campaign)
+        .bind(country)
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&self.read)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(NoticeLine {
+                    id: row.try_get("id")?,
+                    mailbox: parse_mailbox(&row.try_get::<String, _>("mailbox")?)?,
+                    ticket: row.try_get("ticket")?,
+                    letters: row.try_get("letters")?,
+                    suspects: row.try_get("suspects")?,
+                })
+            })
+            .collect()
     }
 
     /// A page of letters with the state of their deliveries, behind `after`.

@@ -38,7 +38,7 @@ pub use addressees::StoredAddressee;
 pub use answers::StoredAnswer;
 pub use attempts::{Fact, Granted};
 pub use imports::ImportCounts;
-pub use letters::{LetterFilter, LetterLine};
+pub use letters::{LetterFilter, LetterLine, NoticeLine};
 pub use networks::{Outline, StoredNetwork, TableLoad};
 pub use queue::Claimed;
 pub use registries::RegistryLine;

@@ -30,7 +30,12 @@ async fn letters(world: &World) -> Vec<(String, i64, String)> {
     letters
         .into_iter()
         .map(|one| {
-            assert!(one.attachments.is_empty(), "there is nothing to attach");
+            let files = one.attachments.iter().map(|file| file.name.as_str());
+            assert!(
+                files.clone().all(|name| name.starts_with("leaflet")),
+                "{:?}",
+                files.collect::<Vec<_>>()
+            );
             (one.recipient.to_string(), one.rows, one.text)
         })
         .collect()

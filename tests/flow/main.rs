@@ -11,6 +11,7 @@ mod approve;
 mod cli;
 mod cluster;
 mod compose;
+mod cover;
 mod crash;
 mod demo;
 mod desk;
