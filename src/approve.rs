@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::model::{
     Campaign, CampaignKind, CampaignState, Decision, DecisionKind, Progress, Timestamp,
-    digest_of_set,
+    digest_of_set, roll_digest, signing,
 };
 use crate::store::{Error, Store};
 
@@ -120,10 +120,18 @@ pub async fn preflight(
             totals.import.refused
         ));
     }
-    if store.signatories().await?.is_empty() {
+    let roll = store.signatories().await?;
+    if signing(&roll, now, "").is_empty() {
         preflight
             .warnings
             .push("no agency signs; see `lapwing signatory import`".to_owned());
+    }
+    let signed = store.composed_roll(campaign.id).await?;
+    if campaign.composed_at.is_some() && signed != Some(roll_digest(&roll, now)) {
+        preflight.problems.push(format!(
+            "those who sign today, or their names, are others than when the letters were written; run `lapwing compose {}`",
+            campaign.name
+        ));
     }
     preflight.digest = digest_of_set(digests.iter().map(String::as_str));
     Ok(preflight)

@@ -93,6 +93,9 @@ pub(super) enum Command {
     /// List and show letters, with all that happened to each
     #[command(subcommand)]
     Letter(Letter),
+    /// See whether the letters' words are whole in every language, and take a copy to edit
+    #[command(subcommand)]
+    Template(Template),
     /// Show the networks around an address or range, the mailbox that answers for it, and why
     Lookup(Lookup),
     /// Load registries' dumps and tables of networks and contacts
@@ -106,6 +109,9 @@ pub(super) enum Command {
     /// Keep the dated roll of agencies that sign
     #[command(subcommand)]
     Signatory(Signatory),
+    /// Show what a country changes in its letters: languages, agencies, note, reserved measures
+    #[command(subcommand)]
+    Jurisdiction(Jurisdiction),
     /// Catch all mail on this machine, and answer badly where told to
     Sink(Sink),
 }
@@ -329,6 +335,26 @@ pub(super) enum Letter {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub(super) enum Template {
+    /// Every language and part: missing, incomplete, complete or reviewed; and what is to be mended
+    Check,
+    /// The files, shipped or your own
+    List {
+        /// Only those that begin so: letter/notice/
+        #[arg(default_value = "")]
+        name: String,
+    },
+    /// Copy a file, or all of a folder, to edit it
+    Copy {
+        /// As in the list: letter/notice/ja/body.hbs, or letter/notice
+        name: String,
+        /// Your folder of templates; see letter.templates in the settings
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
+}
+
 /// A table to read, and how.
 #[derive(Debug, Args)]
 pub(super) struct TableFile {
@@ -376,6 +402,17 @@ pub(super) enum Override {
     Remove {
         /// Its number
         id: i64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Jurisdiction {
+    /// All countries that have a file under templates/jurisdiction
+    List,
+    /// One country, and what its file rests on
+    Show {
+        /// Two letters: JP
+        country: String,
     },
 }
 

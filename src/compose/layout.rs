@@ -62,6 +62,54 @@ fn is_number(marker: &str) -> bool {
     (1..=3).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// How many blocks of each kind a text has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Outline {
+    headings: usize,
+    paragraphs: usize,
+    items: usize,
+    lines: usize,
+    tables: usize,
+}
+
+impl Outline {
+    /// Whether a translation built so has all of the original: a paragraph more is a lead-in that
+    /// its language wants, anything else is something else.
+    pub(super) fn covers(&self, original: &Self) -> bool {
+        let paragraphs = original.paragraphs;
+        self.paragraphs >= paragraphs
+            && Self {
+                paragraphs,
+                ..*self
+            } == *original
+    }
+
+    pub(super) fn counts(&self) -> [(&'static str, usize); 5] {
+        [
+            ("headings", self.headings),
+            ("paragraphs", self.paragraphs),
+            ("items", self.items),
+            ("indented lines", self.lines),
+            ("[[evidence]]", self.tables),
+        ]
+    }
+}
+
+pub(super) fn outline(source: &str) -> Outline {
+    let mut outline = Outline::default();
+    for block in blocks(source) {
+        match block {
+            Block::Heading(_) => outline.headings += 1,
+            Block::Paragraph(_) => outline.paragraphs += 1,
+            Block::Item(..) => outline.items += 1,
+            Block::Verbatim(_) => outline.lines += 1,
+            Block::Evidence => outline.tables += 1,
+            Block::Rule | Block::Blank => {}
+        }
+    }
+    outline
+}
+
 /// The observations of a letter, for both bodies.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Table {

@@ -3,6 +3,7 @@
 mod advisory;
 mod arf;
 mod attach;
+mod check;
 mod evidence;
 mod hidden;
 mod hosts;
@@ -14,6 +15,7 @@ mod redact;
 mod reminder;
 mod roll;
 mod rows;
+mod settings;
 mod write;
 mod xarf;
 
@@ -22,21 +24,22 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::config::Config;
 use crate::model::{
     Campaign, CampaignKind, Finding, Format, Letter, Mailbox, Notice, Progress, Signatory,
-    Timestamp, Verdict, signing,
+    Timestamp, Verdict, Via, roll_digest, signing,
 };
 use crate::store::{self, Store};
 use crate::templates::{self, Templates};
+pub use check::{Cell, Checked, Language, check, reviewed};
 use evidence::NetworkWords;
-use jurisdiction::{ENGLISH, Jurisdiction, Translation};
-use parts::Limits;
+use jurisdiction::{ENGLISH, Translation};
+pub use jurisdiction::{Jurisdiction, jurisdictions};
 use reasons::Way;
 use redact::Redactor;
 use reminder::Memory;
 pub use roll::{Row as RollRow, read as read_roll};
 use rows::Rows;
+pub use settings::Settings;
 use write::{Occasion, Writer};
 
 /// Mailboxes taken from the store at a time.
@@ -44,63 +47,6 @@ const PAGE: i64 = 200;
 /// Letters frozen in one transaction: at most so many, and about so many bytes.
 const LETTERS: usize = 100;
 const BYTES: usize = 8 << 20;
-/// Observations in one letter that has them all in its text.
-const ROWS_IN_TEXT: usize = 500;
-
-/// What the letters of this installation have in common.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    pub sender_name: String,
-    pub sender: Mailbox,
-    pub reply_to: Mailbox,
-    pub bounce_domain: String,
-    pub verify: String,
-    pub ticket_prefix: String,
-    pub table_rows: usize,
-    pub part_rows: usize,
-    pub part_bytes: usize,
-    pub part_reports: usize,
-    /// Of recipients that wished nothing.
-    pub format: Format,
-}
-
-impl Settings {
-    /// # Errors
-    /// The key that is wrong and why.
-    pub fn from_config(config: &Config) -> Result<Self, String> {
-        Ok(Self {
-            sender_name: config.sender.name.clone(),
-            sender: config.sender.mailbox()?,
-            reply_to: config.sender.reply_to()?,
-            bounce_domain: config.sender.bounce_domain().to_owned(),
-            verify: config.sender.verify.clone(),
-            ticket_prefix: config.sender.ticket_prefix.clone(),
-            table_rows: config.letter.table_rows,
-            part_rows: config.letter.part_rows,
-            part_bytes: config.letter.part_bytes,
-            part_reports: config.letter.part_reports,
-            format: config.letter.format()?,
-        })
-    }
-
-    /// What one letter of this format may hold.
-    fn limits(&self, format: Format) -> Limits {
-        Limits {
-            rows: match format {
-                Format::Text => self.part_rows.min(ROWS_IN_TEXT),
-                _ => self.part_rows,
-            },
-            bytes: self.part_bytes,
-            reports: self.part_reports,
-            hosts: match format {
-                // A letter for each.
-                Format::Xarf => 1,
-                _ => usize::MAX,
-            },
-        }
-    }
-}
-
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Done {
     pub notices: u64,
@@ -201,7 +147,8 @@ pub async fn run_once(
     }
     composition.flush().await?;
     if !work.dry_run {
-        store.mark_composed(campaign.id, now).await?;
+        let roll = roll_digest(&composition.roll, now);
+        store.mark_composed(campaign.id, &roll, now).await?;
     }
     Ok(composition.done)
 }
@@ -277,21 +224,16 @@ impl Composition<'_> {
         }
         let most = by_country.iter().max_by_key(|(_, suspects)| **suspects);
         let country = most.map_or("", |(country, _)| country).to_owned();
-        let contacts = findings
+        let mut formats = findings
             .iter()
-            .filter_map(|(finding, _)| match &finding.verdict {
-                Verdict::Matched { locale, format, .. } => Some((locale.as_str(), *format)),
+            .filter_map(|(finding, _)| match finding.verdict {
+                Verdict::Matched { format, .. } => format,
                 _ => None,
             });
-        let wished = contacts.clone().find(|(locale, _)| !locale.is_empty());
         let locale = self
             .jurisdiction(&country)
             .map_err(|cause| letter_error(mailbox, &country, "any language", cause))?
-            .locale(
-                self.work.templates,
-                &letter,
-                wished.map_or("", |(locale, _)| locale),
-            );
+            .locale(self.work.templates, &letter, &wished_languages(findings));
         let with_network =
             |(finding, suspects): &&(Finding, i64)| finding.network.is_some() && *suspects > 0;
         let notice = Notice {
@@ -303,7 +245,7 @@ impl Composition<'_> {
             suspects: findings.iter().map(|(_, suspects)| suspects).sum(),
             networks: findings.iter().filter(with_network).count() as i64,
         };
-        let format = contacts.into_iter().find_map(|(_, format)| format);
+        let format = formats.next();
         let ways = findings
             .iter()
             .filter_map(|(finding, _)| Some((finding.id, Way::of(finding)?)));
@@ -472,6 +414,22 @@ impl Composition<'_> {
         self.bytes = 0;
         Ok(())
     }
+}
+
+/// The languages that a contact is to be written to in: first those that staff entered, then those
+/// that it asked for.
+fn wished_languages(findings: &[(Finding, i64)]) -> Vec<&str> {
+    let wishes = findings
+        .iter()
+        .filter_map(|(finding, _)| match &finding.verdict {
+            Verdict::Matched { via, locale, .. } if !locale.is_empty() => {
+                Some((*via != Via::Override, locale.as_str()))
+            }
+            _ => None,
+        });
+    let mut wishes: Vec<(bool, &str)> = wishes.collect();
+    wishes.sort_by_key(|(is_theirs, _)| *is_theirs);
+    wishes.into_iter().map(|(_, locale)| locale).collect()
 }
 
 fn letter_error(mailbox: &Mailbox, country: &str, locale: &str, cause: templates::Error) -> Error {

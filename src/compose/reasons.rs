@@ -16,8 +16,8 @@ const TOLD: usize = 4;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Way {
     pub(super) via: Via,
-    answers_for: String,
-    country: String,
+    pub(super) answers_for: String,
+    pub(super) country: String,
 }
 
 impl Way {

@@ -63,7 +63,7 @@ pub(super) struct Occasion {
 
 /// The values that a letter's templates may use.
 #[derive(Serialize)]
-struct Values<'a> {
+pub(super) struct Values<'a> {
     ticket: &'a str,
     part: i64,
     parts: i64,
@@ -86,19 +86,13 @@ struct Values<'a> {
     verify: &'a str,
     sent_on: String,
     country: &'a str,
-    signatories: &'a [Signatory],
+    signatories: Vec<SignatoryWords<'a>>,
     jurisdiction: &'a Note,
     measures: &'a [Measure],
     reserved: bool,
     second: bool,
     /// Whether all rows come as a CSV attachment; else they stand in the text.
     attached: bool,
-    /// Whether XARF reports are attached.
-    xarf: bool,
-    /// Whether messages are attached as feedback reports.
-    samples: bool,
-    /// `/24`, or empty where each line of the table is one address.
-    aggregated: &'a str,
     reasons: &'a [Reason],
     /// It is the registered contact of all of the networks.
     own: bool,
@@ -108,6 +102,25 @@ struct Values<'a> {
     occasion: &'a Occasion,
     /// With whom the letter may be shared, as `TLP:AMBER`; empty where it carries no mark.
     tlp: String,
+    /// Whether XARF reports are attached.
+    xarf: bool,
+    /// Messages that are attached as feedback reports.
+    samples: usize,
+    /// Blocks that the table's lines stand for, as `/24`; empty where they are addresses.
+    aggregated: &'a str,
+    /// Of the key that signs, in groups of four; empty where none does.
+    fingerprint: &'a str,
+    /// The file name of the leaflet for customers, or empty.
+    leaflet: &'a str,
+}
+
+#[derive(Serialize)]
+struct SignatoryWords<'a> {
+    agency: &'a str,
+    /// Its name in the letter's language, else in its own.
+    local_name: &'a str,
+    country: &'a str,
+    framework: &'a str,
 }
 
 #[derive(Serialize)]
@@ -117,16 +130,16 @@ struct SenderWords<'a> {
 }
 
 /// What both languages of one letter tell.
-struct Told<'a> {
-    ticket: &'a str,
-    part: i64,
-    parts: i64,
-    csv_name: &'a str,
-    evidence: &'a Evidence<'a>,
-    listed: &'a [Listed],
-    lines: &'a Lines<'a>,
-    attached: &'a Attached,
-    reasons: &'a [Reason],
+pub(super) struct Told<'a> {
+    pub(super) ticket: &'a str,
+    pub(super) part: i64,
+    pub(super) parts: i64,
+    pub(super) csv_name: &'a str,
+    pub(super) evidence: &'a Evidence<'a>,
+    pub(super) listed: &'a [Listed],
+    pub(super) lines: &'a Lines<'a>,
+    pub(super) attached: &'a Attached,
+    pub(super) reasons: &'a [Reason],
 }
 
 #[derive(Serialize)]
@@ -179,12 +192,7 @@ impl Writer<'_> {
             &csv_name,
             &evidence,
             messages,
-        )
-        .map_err(|(file, problem)| Error {
-            file,
-            line: None,
-            problem,
-        })?;
+        )?;
         let told = Told {
             ticket: &letter.ticket,
             part,
@@ -231,6 +239,9 @@ impl Writer<'_> {
         letter.text = text;
         letter.html = html;
         letter.attachments = attached.files;
+        if !self.leaflet_name(part).is_empty() {
+            letter.attachments.extend(self.own.leaflet.clone());
+        }
         Ok(letter)
     }
 
@@ -283,7 +294,7 @@ impl Writer<'_> {
         format!("letter/{}/{}/{piece}.hbs", self.letter, language.locale)
     }
 
-    fn values<'v>(
+    pub(super) fn values<'v>(
         &'v self,
         told: &Told<'v>,
         language: &'v Translation,
@@ -321,7 +332,7 @@ impl Writer<'_> {
             verify: &self.settings.verify,
             sent_on: self.now.date(),
             country: &self.notice.country,
-            signatories: self.signatories,
+            signatories: self.signatories_in(&language.locale),
             jurisdiction: &language.note,
             measures: &language.measures,
             reserved: language.reserved,
@@ -334,8 +345,35 @@ impl Writer<'_> {
             own: told.reasons.iter().all(Reason::is_own),
             csirt: told.reasons.iter().all(Reason::is_csirt) && !told.reasons.is_empty(),
             occasion: self.occasion,
+            fingerprint: "",
+            leaflet: self.leaflet_name(told.part),
             tlp: self.tlp.map(|mark| mark.to_string()).unwrap_or_default(),
         }
+    }
+
+    /// Once under a ticket, beside measures that speak of it, and not to who wants no attachment.
+    fn leaflet_name(&self, part: i64) -> &str {
+        let attached = self.own.leaflet.as_ref();
+        attached
+            .filter(|_| part == 1 && self.is_read_by_people() && !self.own.measures.is_empty())
+            .map_or("", |leaflet| &leaflet.name)
+    }
+
+    /// Somebody opens what is attached, other than a program.
+    fn is_read_by_people(&self) -> bool {
+        matches!(self.format, Format::Csv | Format::Both)
+    }
+
+    fn signatories_in(&self, locale: &str) -> Vec<SignatoryWords<'_>> {
+        self.signatories
+            .iter()
+            .map(|one| SignatoryWords {
+                agency: &one.agency,
+                local_name: one.name_beside(locale),
+                country: &one.country,
+                framework: &one.framework,
+            })
+            .collect()
     }
 
     /// A mailbox of its own for each letter, so that a bounce names the letter it is about.

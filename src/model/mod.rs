@@ -42,8 +42,11 @@ pub use finding::{Finding, Rung, Verdict, Via};
 mod letter;
 pub use letter::{Attachment, Letter, Notice, digest_of_set, hex, is_ticket, ticket};
 
+mod language;
+pub use language::{language_tag, nearest_language};
+
 mod signatory;
-pub use signatory::{Signatory, signing};
+pub use signatory::{Signatory, roll_digest, signing};
 
 mod delivery;
 pub use delivery::{Attempt, Delivery, DeliveryState, Outcome, OutcomeKind, Step};

@@ -4,8 +4,9 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::table::language_tag;
-use crate::model::{self, Mailbox, Override, OverrideSubject, Refusal, Timestamp, plain_text};
+use crate::model::{
+    self, Mailbox, Override, OverrideSubject, Refusal, Timestamp, language_tag, plain_text,
+};
 use crate::sheet::{Format, Mapping, Meaning, Plan, Record, Sheet, SheetError, Text};
 
 const TEXT_LEN: usize = 256;

@@ -17,7 +17,7 @@ pub(super) enum Engine {
 }
 
 /// The numbered texts of `migrations/`, compiled in.
-const MIGRATIONS: [(i64, &str, &str); 12] = [
+const MIGRATIONS: [(i64, &str, &str); 13] = [
     (
         1,
         "campaigns",
@@ -65,10 +65,11 @@ const MIGRATIONS: [(i64, &str, &str); 12] = [
         "addressees",
         include_str!("../../migrations/0011_addressees.sql"),
     ),
+    (12, "roll", include_str!("../../migrations/0012_roll.sql")),
     (
-        12,
+        13,
         "samples",
-        include_str!("../../migrations/0012_samples.sql"),
+        include_str!("../../migrations/0013_samples.sql"),
     ),
 ];
 

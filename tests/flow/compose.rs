@@ -29,7 +29,7 @@ story!(one_contact_of_several_networks_gets_one_notice, world, {
     let letter = world.letter_to("abuse@linden.example").await;
     for line in [
         "Dear abuse desk of Linden Net,",
-        "    Observations:  3\n",
+        "    Observations:    3\n",
         "      192.0.2.0/25  LINDEN-1  AS64500  (2)\n",
         "      198.51.100.0/24  LINDEN-2  AS64501  (1)\n",
     ] {

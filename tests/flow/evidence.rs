@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use lapwing::model::Letter;
+use lapwing::model::{Format, Letter};
 use lapwing::send;
 use mail_parser::{MessageParser, MessagePart, MimeHeaders, PartType};
 use serde_json::{Value, json};
@@ -213,7 +213,7 @@ story!(who_wishes_both_gets_one_letter, world, {
 });
 
 story!(the_setting_decides_for_those_who_wished_nothing, world, {
-    world.config.letter.format = "both".to_owned();
+    world.config.letter.format = Format::Both;
     letters_as(&world, "text").await;
     assert!(
         world

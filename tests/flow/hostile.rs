@@ -1,7 +1,7 @@
 //! Whoever writes the feed or the registry's text writes no part of the letter but the words in
 //! their places.
 
-use lapwing::model::Letter;
+use lapwing::model::{Format, Letter};
 use lapwing::send;
 use mail_parser::{MessageParser, MessagePart, MimeHeaders, PartType};
 use serde_json::json;
@@ -139,13 +139,13 @@ story!(
     world,
     {
         let poison = poison();
-        for format in ["csv", "both", "xarf"] {
+        for format in [Format::Csv, Format::Both, Format::Xarf] {
             let mut world = World::like(&world).await;
-            world.config.letter.format = format.to_owned();
+            world.config.letter.format = format;
             let letters = letters_with(&world, &poison, true).await;
             assert_eq!(
                 letters.len(),
-                if format == "xarf" {
+                if format == Format::Xarf {
                     poison.len() * 3
                 } else {
                     poison.len()
@@ -314,7 +314,8 @@ fn check_message(letter: &Letter) {
     assert_eq!(message.subject(), Some(letter.subject.as_str()));
     let text = message.body_text(0).unwrap().replace("\r\n", "\n");
     assert_eq!(text.trim_end(), letter.text.trim_end());
-    assert_eq!(message.attachment_count(), 1);
+    // The rows, and the leaflet.
+    assert_eq!(message.attachment_count(), 2);
     let attachment = message.attachment(0).unwrap();
     assert_eq!(
         attachment.attachment_name(),

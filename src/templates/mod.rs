@@ -1,6 +1,9 @@
 //! The words: templates compiled in, laid over by a folder, rendered strictly.
 
-use std::collections::BTreeMap;
+mod uses;
+pub use uses::{How, Use};
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use handlebars::Handlebars;
@@ -24,10 +27,12 @@ pub struct Templates {
     files: BTreeMap<String, String>,
     /// Shipped files that the folder's stand over, for those who read both.
     covered: BTreeMap<String, String>,
+    /// Those of the folder.
+    own: BTreeSet<String>,
 }
 
 /// What is wrong in which file and line.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("templates/{file}{}: {problem}", .line.map(|line| format!(", line {line}")).unwrap_or_default())]
 pub struct Error {
     pub file: String,
@@ -47,12 +52,13 @@ impl Templates {
                 files.insert(name.to_string(), utf8(&name, file.data.into_owned())?);
             }
         }
-        let mut own = BTreeMap::new();
+        let mut read = BTreeMap::new();
         if !folder.as_os_str().is_empty() {
-            read_folder(folder, folder, &mut own)?;
+            read_folder(folder, folder, &mut read)?;
         }
+        let own = read.keys().cloned().collect();
         let mut covered = BTreeMap::new();
-        for (name, text) in own {
+        for (name, text) in read {
             if let Some(shipped) = files.insert(name.clone(), text) {
                 covered.insert(name, shipped);
             }
@@ -76,12 +82,25 @@ impl Templates {
             handlebars,
             files,
             covered,
+            own,
         })
     }
 
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.files.contains_key(name)
+    }
+
+    /// Whether a file of the folder stands over the shipped one, or none is shipped.
+    #[must_use]
+    pub fn is_own(&self, name: &str) -> bool {
+        self.own.contains(name)
+    }
+
+    /// Whether some of the shipped files have another text here.
+    #[must_use]
+    pub fn covers(&self) -> bool {
+        !self.covered.is_empty()
     }
 
     /// The names of all files that begin so.
