@@ -186,7 +186,12 @@ fn check_files(letter: &Letter) {
                 let kind = format!("{}/{}", report["category"], report["type"]).replace('"', "");
                 assert!(known.contains(&kind.as_str()), "{kind}");
             }
-            _ => assert!(rows_of(file.contents()).iter().all(|row| row.len() == 10)),
+            "text/csv; charset=utf-8; header=present" => {
+                let rows = rows_of(file.contents());
+                assert!(rows.len() == 3 && rows.iter().all(|row| row.len() == 10));
+            }
+            // The leaflet.
+            other => assert!(other.starts_with("text/plain"), "{other}"),
         }
     }
 }
