@@ -10,9 +10,10 @@ use super::xarf::Reports;
 use super::{arf, xarf};
 use crate::model::{AddressRange, Attachment, Format, Letter};
 use crate::store::SuspectRow;
+use crate::templates::Error;
 
-/// Bytes of an attachment that every letter with CSV has: its headings.
-pub(super) const HEADINGS: usize = 128;
+/// Bytes that a letter needs beside its rows: the list's headings, and the leaflet.
+pub(super) const BESIDE: usize = 16 << 10;
 
 /// The messages of a letter's hosts, by the row that each belongs to.
 pub(super) type Messages = HashMap<i64, Redacted>;
@@ -24,7 +25,8 @@ pub(super) struct Attached {
     /// All rows are there as CSV.
     pub(super) csv: bool,
     pub(super) xarf: bool,
-    pub(super) samples: bool,
+    /// Messages that are there as feedback reports.
+    pub(super) samples: usize,
 }
 
 /// The attachments that a recipient of this format gets. `letter` is as it will leave, but for them.
@@ -38,7 +40,7 @@ pub(super) fn attach(
     csv_name: &str,
     evidence: &Evidence<'_>,
     messages: &Messages,
-) -> Result<Attached, (String, String)> {
+) -> Result<Attached, Error> {
     let mut attached = Attached::default();
     let all = || hosts(evidence.rows);
     let wants_csv = match format {
@@ -50,7 +52,7 @@ pub(super) fn attach(
     if wants_csv {
         let content = evidence
             .csv()
-            .map_err(|error| (csv_name.to_owned(), error.to_string()))?;
+            .map_err(|error| unwritten(csv_name, error.to_string()))?;
         attached.csv = true;
         attached.files.push(Attachment {
             name: csv_name.to_owned(),
@@ -70,7 +72,7 @@ pub(super) fn attach(
             for host in all() {
                 let told = reports
                     .of(host, message(host))
-                    .map_err(|error| (format!("{stem}.xarf.json"), error))?;
+                    .map_err(|error| unwritten(&format!("{stem}.xarf.json"), error))?;
                 attached.xarf |= !told.is_empty();
                 // Programs know the one report of a message by this name.
                 let is_only = format == Format::Xarf && told.len() == 1;
@@ -93,7 +95,7 @@ pub(super) fn attach(
                 let (Some(content), Some(range)) = (report, host.range()) else {
                     continue;
                 };
-                attached.samples = true;
+                attached.samples += 1;
                 attached.files.push(Attachment {
                     name: format!("{stem}-{}.arf.eml", file_word(range)),
                     media_type: "message/rfc822".to_owned(),
@@ -104,6 +106,14 @@ pub(super) fn attach(
         Format::Text => {}
     }
     Ok(attached)
+}
+
+fn unwritten(file: &str, problem: String) -> Error {
+    Error {
+        file: file.to_owned(),
+        line: None,
+        problem,
+    }
 }
 
 /// An address as part of a file's name, on systems that allow no colon too.

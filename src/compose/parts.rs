@@ -1,6 +1,6 @@
 //! How a notice that is too long for one letter is cut into parts: never within an address.
 
-use super::attach::{HEADINGS, Weight};
+use super::attach::{BESIDE, Weight};
 use crate::model::{Address, AddressRange, Format};
 use crate::store::SuspectRow;
 
@@ -66,7 +66,7 @@ impl Cutter {
         }
         let is_other_range = self.host.last_range != Some(row.range);
         let weight = self.host.weight.with(row, is_other_range);
-        if self.host.rows > 0 && HEADINGS + weight.most_bytes(self.format) > self.limits.bytes {
+        if self.host.rows > 0 && BESIDE + weight.most_bytes(self.format) > self.limits.bytes {
             self.close_host();
         }
         let is_other_range = self.host.last_range != Some(row.range);
@@ -98,7 +98,7 @@ impl Cutter {
         let reports = host.weight.reports(self.format);
         let filled = self.filled;
         if filled.rows + host.rows > self.limits.rows
-            || HEADINGS + filled.bytes + bytes > self.limits.bytes
+            || BESIDE + filled.bytes + bytes > self.limits.bytes
             || filled.reports + reports > self.limits.reports
             || filled.hosts + 1 > self.limits.hosts
         {
@@ -114,7 +114,7 @@ impl Cutter {
         let room = self.limits.rows - self.filled.rows;
         let bytes = self.host.weight.most_bytes(self.format);
         let fits = room > 0
-            && HEADINGS + self.filled.bytes + bytes <= self.limits.bytes
+            && BESIDE + self.filled.bytes + bytes <= self.limits.bytes
             && self.filled.hosts < self.limits.hosts;
         if !fits {
             self.close_part();
@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(one(Limits { hosts: 1, ..LIMITS }), [1, 1, 1]);
         assert_eq!(
             one(Limits {
-                bytes: 25_000,
+                bytes: 40_000,
                 ..LIMITS
             }),
             [2, 1]

@@ -101,12 +101,6 @@ pub(super) struct Values<'a> {
     second: bool,
     /// Whether all rows come as a CSV attachment; else they stand in the text.
     attached: bool,
-    /// Whether XARF reports are attached.
-    xarf: bool,
-    /// Whether messages are attached as feedback reports.
-    samples: bool,
-    /// `/24`, or empty where each line of the table is one address.
-    aggregated: &'a str,
     reasons: &'a [Reason],
     /// It is the registered contact of all of the networks.
     own: bool,
@@ -201,12 +195,7 @@ impl Writer<'_> {
                 &csv_name,
                 &evidence,
                 messages,
-            )
-            .map_err(|(file, problem)| Error {
-                file,
-                line: None,
-                problem,
-            })?,
+            )?,
         };
         let told = Told {
             ticket: &letter.ticket,
@@ -369,7 +358,12 @@ impl Writer<'_> {
     fn leaflet(&self, part: i64) -> Option<&Attachment> {
         let leaflet = self.own.leaflet.as_ref();
         leaflet
-            .filter(|_| part == 1 && self.format != Format::Text && !self.own.measures.is_empty())
+            .filter(|_| part == 1 && self.is_read_by_people() && !self.own.measures.is_empty())
+    }
+
+    /// Somebody opens what is attached, other than a program.
+    fn is_read_by_people(&self) -> bool {
+        matches!(self.format, Format::Csv | Format::Both)
     }
 
     fn signatories_in(&self, locale: &str) -> Vec<SignatoryWords<'_>> {

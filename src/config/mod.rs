@@ -59,7 +59,7 @@ pub struct Letter {
     pub part_rows: usize,
     pub part_bytes: usize,
     pub part_reports: usize,
-    pub format: String,
+    pub format: Format,
     pub tlp: String,
     pub cover: bool,
     pub templates: PathBuf,
@@ -263,17 +263,6 @@ impl Sender {
 }
 
 impl Letter {
-    /// What a recipient gets who wished nothing.
-    ///
-    /// # Errors
-    /// When it is none that there is.
-    pub fn format(&self) -> Result<Format, String> {
-        Format::from_text(&self.format).ok_or_else(|| {
-            let known = Format::ALL.map(Format::as_str).join(", ");
-            format!("letter.format: \"{}\" is none of {known}", self.format)
-        })
-    }
-
     /// The mark of campaigns that name none; `None` for no mark.
     ///
     /// # Errors
@@ -323,7 +312,6 @@ impl Config {
             self.sender.mailbox().err(),
             self.sender.reply_to().err(),
             self.letter.tlp().err(),
-            self.letter.format().err(),
             self.send.redirect_to().err(),
         ] {
             expect(checked.is_none(), checked.unwrap_or_default());
@@ -341,18 +329,14 @@ impl Config {
             (1..=12).contains(&prefix.len()) && prefix.chars().all(|c| c.is_ascii_alphanumeric()),
             format!("sender.ticket_prefix: \"{prefix}\" must be 1 to 12 letters and digits"),
         );
-        expect(
-            self.letter.part_rows > 0,
-            "letter.part_rows: must be 1 or more".to_owned(),
-        );
-        expect(
-            self.letter.part_bytes >= 64 << 10,
-            "letter.part_bytes: must be 65536 or more".to_owned(),
-        );
-        expect(
-            self.letter.part_reports > 0,
-            "letter.part_reports: must be 1 or more".to_owned(),
-        );
+        for (key, value, least) in [
+            ("rows", self.letter.part_rows, 1),
+            ("bytes", self.letter.part_bytes, 64 << 10),
+            ("reports", self.letter.part_reports, 1),
+        ] {
+            let wrong = format!("letter.part_{key}: must be {least} or more");
+            expect(value >= least, wrong);
+        }
         for (key, len, width) in [
             ("intake.widest_ipv4", self.intake.widest_ipv4, 32),
             ("intake.widest_ipv6", self.intake.widest_ipv6, 128),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{AddressRange, Timestamp, parse_asn};
 
@@ -90,7 +90,7 @@ fn is_domain(text: &str) -> bool {
 }
 
 /// How a recipient wants its letters. More will come; each is stored by its word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// A letter with all observations attached as CSV.

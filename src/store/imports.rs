@@ -2,7 +2,7 @@
 
 use sqlx::AssertSqlSafe;
 
-use super::{Connection, Error, Store};
+use super::{Connection, Error, Store, samples};
 use crate::model::{Refusal, Suspect, Timestamp};
 
 /// Rows of one INSERT; with ten values a row well below SQLite's 32,766 parameters.
@@ -82,24 +82,7 @@ impl Store {
             }
             fresh += insert.execute(&mut *tx).await?.rows_affected();
         }
-        for (_, suspect) in suspects {
-            let Some(sample) = &suspect.sample else {
-                continue;
-            };
-            // The first one told stays, also when the observation was known before without one.
-            sqlx::query(
-                "INSERT INTO sample (suspect_id, size, content)
-                 SELECT id, $4, $5 FROM suspect WHERE campaign_id = $1 AND first = $2 AND fingerprint = $3
-                 ON CONFLICT (suspect_id) DO NOTHING",
-            )
-            .bind(campaign)
-            .bind(suspect.range.to_bytes().0.to_vec())
-            .bind(suspect.fingerprint())
-            .bind(sample.len() as i64)
-            .bind(sample.as_str())
-            .execute(&mut *tx)
-            .await?;
-        }
+        samples::add(&mut tx, campaign, suspects).await?;
         self.note_rows(&mut tx, import, refusals, row_count, fresh)
             .await?;
         tx.commit().await?;

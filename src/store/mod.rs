@@ -19,6 +19,7 @@ mod registered;
 mod registries;
 mod reminders;
 mod resolving;
+mod samples;
 mod secrets;
 mod signatories;
 mod statistics;
@@ -43,8 +44,9 @@ pub use networks::{Outline, StoredNetwork, TableLoad};
 pub use queue::Claimed;
 pub use registries::RegistryLine;
 pub use reminders::FirstLetter;
+pub use samples::SampleKey;
 pub use statistics::{CountryLine, FindingLine, QueueView, Tally, Totals};
-pub use suspects::{Piece, SampleKey, Sighting, SuspectRow, Waiting};
+pub use suspects::{Piece, Sighting, SuspectRow, Waiting};
 pub use systems::StoredSystem;
 
 /// How long a database that is just starting is waited for.

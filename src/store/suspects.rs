@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{Error, Store};
+use super::{Error, SampleKey, Store};
 use crate::model::{Address, AddressRange, Terminal, Timestamp, Verdict};
 
 const ROWS: usize = 1_000;
@@ -57,15 +57,6 @@ impl Sighting {
             Self::New => "new",
         }
     }
-}
-
-/// Where a row's message is kept, and how long it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SampleKey {
-    /// The suspect's; that of the whole where the row is a piece.
-    pub suspect: i64,
-    /// In bytes.
-    pub size: usize,
 }
 
 impl Store {
@@ -295,8 +286,7 @@ impl Store {
         let rows = sqlx::query(
             "SELECT suspect.id, finding_id, feed, line, first, last, seen_at, class, source, evidence, port, terminal,
                     suspect_id, size
-             FROM suspect JOIN import ON import.id = import_id
-                  LEFT JOIN sample ON suspect_id = COALESCE(cut_from, suspect.id)
+             FROM suspect JOIN import ON import.id = import_id LEFT JOIN sample ON suspect_id = COALESCE(cut_from, suspect.id)
              WHERE finding_id IN (SELECT id FROM finding
                                   WHERE campaign_id = $1 AND mailbox = $2 AND verdict = 'matched')
                AND (finding_id, first, suspect.id) > ($3, $4, $5)
@@ -311,18 +301,6 @@ impl Store {
         .fetch_all(&self.read)
         .await?;
         rows.iter().map(suspect_row).collect()
-    }
-
-    /// The message kept under a row's [`SampleKey`].
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn sample(&self, key: SampleKey) -> Result<String, Error> {
-        let content = sqlx::query_scalar("SELECT content FROM sample WHERE suspect_id = $1")
-            .bind(key.suspect)
-            .fetch_one(&self.read)
-            .await?;
-        Ok(content)
     }
 
     /// A page of the suspects that no letter speaks of, each with its verdict and reason.
@@ -341,8 +319,7 @@ impl Store {
                     COALESCE(verdict, 'waiting') AS verdict,
                     COALESCE(reason, 'not resolved yet') AS reason
              FROM suspect JOIN import ON import.id = import_id
-                  LEFT JOIN finding ON finding.id = finding_id
-                  LEFT JOIN sample ON suspect_id = COALESCE(cut_from, suspect.id)
+                  LEFT JOIN finding ON finding.id = finding_id LEFT JOIN sample ON suspect_id = COALESCE(cut_from, suspect.id)
              WHERE suspect.campaign_id = $1 AND cut_at IS NULL AND suspect.id > $2
                AND (finding_id IS NULL OR verdict <> $3)
              ORDER BY suspect.id LIMIT $4",
@@ -369,8 +346,6 @@ fn suspect_row(row: &sqlx::any::AnyRow) -> Result<SuspectRow, Error> {
     let first: Vec<u8> = row.try_get("first")?;
     let last: Vec<u8> = row.try_get("last")?;
     let terminal: String = row.try_get("terminal")?;
-    let suspect: Option<i64> = row.try_get("suspect_id")?;
-    let size: Option<i64> = row.try_get("size")?;
     Ok(SuspectRow {
         id: row.try_get("id")?,
         finding: row.try_get("finding_id")?,
@@ -385,10 +360,7 @@ fn suspect_row(row: &sqlx::any::AnyRow) -> Result<SuspectRow, Error> {
             .try_get::<Option<i64>, _>("port")?
             .and_then(|port| u16::try_from(port).ok()),
         terminal: Terminal::from_text(&terminal).unwrap_or_default(),
-        sample: suspect.map(|suspect| SampleKey {
-            suspect,
-            size: usize::try_from(size.unwrap_or(0)).unwrap_or(0),
-        }),
+        sample: SampleKey::of(row)?,
         sighting: None,
     })
 }

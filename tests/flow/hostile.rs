@@ -1,9 +1,9 @@
 //! Whoever writes the feed or the registry's text writes no part of the letter but the words in
 //! their places.
 
-use lapwing::model::Letter;
+use lapwing::model::{Format, Letter};
 use lapwing::send;
-use mail_parser::{MessageParser, MimeHeaders};
+use mail_parser::{MessageParser, MessagePart, MimeHeaders, PartType};
 use serde_json::json;
 use unicode_width::UnicodeWidthStr;
 
@@ -44,7 +44,7 @@ fn poison() -> Vec<String> {
 
 /// The same story with the given words in every field: a network, an agency and three suspects
 /// each, and a letter for each network.
-async fn letters_with(world: &World, words: &[String]) -> Vec<Letter> {
+async fn letters_with(world: &World, words: &[String], with_messages: bool) -> Vec<Letter> {
     let (mut table, mut feed, mut roll) = (String::new(), String::new(), String::new());
     for (place, word) in words.iter().enumerate() {
         let (first, mailbox) = (place * 4, format!("desk{place:02}@isp.example"));
@@ -63,6 +63,9 @@ async fn letters_with(world: &World, words: &[String]) -> Vec<Letter> {
                 "class": "spam", "source": "trap", "evidence": "log", "port": 25, "terminal": word,
             });
             suspect[field] = json!(word);
+            if field == "class" && with_messages {
+                suspect["sample"] = json!(message_of(word));
+            }
             feed += &format!("{suspect}\n");
         }
     }
@@ -85,13 +88,13 @@ story!(
     world,
     {
         let poison = poison();
-        let letters = letters_with(&world, &poison).await;
+        let letters = letters_with(&world, &poison, false).await;
         assert_eq!(letters.len(), poison.len());
 
         // The same letters with plain words are the measure.
         let plain_world = World::on_sqlite().await;
         let words: Vec<String> = (0..poison.len()).map(|n| format!("plain {n}")).collect();
-        let plain_letters = letters_with(&plain_world, &words).await;
+        let plain_letters = letters_with(&plain_world, &words, false).await;
         for ((letter, plain), word) in letters.iter().zip(&plain_letters).zip(&poison) {
             let start: String = word.chars().take(40).collect();
             assert_eq!(tags(&letter.html), tags(&plain.html), "{start}");
@@ -105,7 +108,7 @@ story!(
 
 story!(what_strangers_wrote_is_shown_as_they_wrote_it, world, {
     let poison = poison();
-    let letters = letters_with(&world, &poison).await;
+    let letters = letters_with(&world, &poison, false).await;
     for (letter, word) in letters.iter().zip(&poison) {
         let is_shown_whole =
             word.len() < 60 && word.chars().all(|c| !c.is_control() && c != '\u{202e}');
@@ -121,6 +124,123 @@ story!(what_strangers_wrote_is_shown_as_they_wrote_it, world, {
         }
     }
 });
+
+/// A message with the same words in every place, after its header as well as in it.
+fn message_of(word: &str) -> String {
+    format!(
+        "Return-Path: <a@shop.example>\r\nReceived: from {word} by mx.trap.example for <victim@trap.example>; \
+         {word}\r\nTo: {word} <victim@trap.example>\r\nSubject: {word}\r\nMessage-ID: <{word}>\r\n\
+         Content-Type: multipart/mixed; boundary=\"{word}\"\r\n\r\n{word}\r\n--{word}--\r\n.\r\nvictim\r\n"
+    )
+}
+
+story!(
+    no_message_becomes_part_of_a_letters_or_a_reports_form,
+    world,
+    {
+        let poison = poison();
+        for format in [Format::Csv, Format::Both, Format::Xarf] {
+            let mut world = World::like(&world).await;
+            world.config.letter.format = format;
+            let letters = letters_with(&world, &poison, true).await;
+            assert_eq!(
+                letters.len(),
+                if format == Format::Xarf {
+                    poison.len() * 3
+                } else {
+                    poison.len()
+                }
+            );
+            for letter in &letters {
+                check_text(&letter.text);
+                check_files(letter);
+            }
+        }
+    }
+);
+
+/// As somebody else's parser reads them: each file is of one piece and of its form, and names nobody
+/// who received the message.
+fn check_files(letter: &Letter) {
+    let bytes = send::message(letter).unwrap();
+    assert!(bytes.is_ascii());
+    for line in bytes.split(|byte| *byte == b'\n') {
+        assert!(line.len() <= 999);
+    }
+    let message = MessageParser::default().parse(&bytes).unwrap();
+    assert_eq!(message.attachment_count(), letter.attachments.len());
+    for (file, kept) in message.attachments().zip(&letter.attachments) {
+        assert_eq!(file.attachment_name(), Some(kept.name.as_str()));
+        match kept.media_type.as_str() {
+            "message/rfc822" => check_report(file),
+            "application/json" => {
+                assert_eq!(file.contents(), kept.content);
+                let report: serde_json::Value = serde_json::from_slice(&kept.content).unwrap();
+                let told = serde_json::to_string(&report).unwrap();
+                let is_unfit = |c: char| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c);
+                assert!(
+                    !told.contains(is_unfit) && !told.contains("victim"),
+                    "{told}"
+                );
+                let known = ["infrastructure/botnet", "messaging/spam"];
+                let kind = format!("{}/{}", report["category"], report["type"]).replace('"', "");
+                assert!(known.contains(&kind.as_str()), "{kind}");
+            }
+            "text/csv; charset=utf-8; header=present" => {
+                let rows = rows_of(file.contents());
+                assert!(rows.len() == 3 && rows.iter().all(|row| row.len() == 10));
+            }
+            // The leaflet.
+            other => assert!(other.starts_with("text/plain"), "{other}"),
+        }
+    }
+}
+
+fn check_report(file: &MessagePart<'_>) {
+    let PartType::Message(report) = &file.body else {
+        panic!("{file:?}");
+    };
+    let kinds: Vec<String> = report
+        .parts
+        .iter()
+        .take(4)
+        .map(|part| {
+            let kind = part.content_type().unwrap();
+            format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or_default())
+        })
+        .collect();
+    assert_eq!(
+        kinds[..3],
+        ["multipart/report", "text/plain", "message/feedback-report"]
+    );
+    assert!(["message/rfc822", "text/rfc822-headers"].contains(&kinds[3].as_str()));
+    assert_eq!(report.parts.len(), 4);
+    let to: Vec<_> = report
+        .to()
+        .unwrap()
+        .iter()
+        .filter_map(|one| one.address())
+        .collect();
+    assert_eq!(to.len(), 1);
+    let fields = String::from_utf8_lossy(report.parts[2].contents()).into_owned();
+    for line in fields.lines() {
+        let name = line.split(':').next().unwrap();
+        let known = [
+            "Feedback-Type",
+            "User-Agent",
+            "Version",
+            "Source-IP",
+            "Source-Port",
+            "Arrival-Date",
+            "Original-Mail-From",
+            "Original-Rcpt-To",
+            "Incidents",
+        ];
+        assert!(line.is_empty() || known.contains(&name), "{fields}");
+    }
+    let whole = String::from_utf8_lossy(report.raw_message());
+    assert!(!whole.contains("victim"), "{whole}");
+}
 
 /// The tags of a page in order, after seeing that they are balanced and that there are none but
 /// those of a letter.

@@ -115,6 +115,14 @@ impl World {
         }
     }
 
+    /// Another world on the same engine, with nothing in it yet.
+    pub(crate) async fn like(other: &Self) -> Self {
+        match other.url.starts_with("sqlite:") {
+            true => Self::on_sqlite().await,
+            false => Self::on_postgres().await.unwrap(),
+        }
+    }
+
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
