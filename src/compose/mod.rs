@@ -4,6 +4,7 @@ mod check;
 mod evidence;
 mod jurisdiction;
 mod layout;
+mod page;
 mod reasons;
 mod roll;
 mod write;
@@ -23,6 +24,7 @@ use crate::templates::{self, Templates};
 pub use check::{Cell, Checked, Language, check, reviewed};
 use evidence::NetworkWords;
 use jurisdiction::{ENGLISH, Jurisdiction, Translation};
+pub use page::page;
 use reasons::Way;
 pub use roll::{Row as RollRow, read as read_roll};
 use write::Writer;
@@ -140,10 +142,12 @@ pub async fn run_once(
         now,
         jurisdictions: HashMap::new(),
         translations: HashMap::new(),
+        checked: BTreeSet::new(),
         written: Vec::new(),
         bytes: 0,
         done: Done::default(),
     };
+    composition.check_languages().await?;
     let mut after = String::new();
     loop {
         let page = store.mailboxes(campaign.id, &after, PAGE).await?;
@@ -180,6 +184,8 @@ struct Composition<'a> {
     jurisdictions: HashMap<String, Arc<Jurisdiction>>,
     /// By country and language.
     translations: HashMap<(String, String), Arc<Translation>>,
+    /// Languages in which the letter is known to be whole.
+    checked: BTreeSet<String>,
     /// Letters not frozen yet.
     written: Vec<(i64, Letter)>,
     bytes: usize,
@@ -321,7 +327,8 @@ impl Composition<'_> {
             return Ok(Arc::clone(known));
         }
         let translation = self
-            .jurisdiction(&notice.country)
+            .check_language(locale)
+            .and_then(|()| self.jurisdiction(&notice.country))
             .and_then(|jurisdiction| Translation::of(self.work.templates, &jurisdiction, locale))
             .map_err(|cause| letter_error(&notice.mailbox, &notice.country, locale, cause))?;
         let translation = Arc::new(translation);

@@ -17,7 +17,7 @@ pub(super) enum Engine {
 }
 
 /// The numbered texts of `migrations/`, compiled in.
-const MIGRATIONS: [(i64, &str, &str); 10] = [
+const MIGRATIONS: [(i64, &str, &str); 11] = [
     (
         1,
         "campaigns",
@@ -60,6 +60,11 @@ const MIGRATIONS: [(i64, &str, &str); 10] = [
         include_str!("../../migrations/0009_under_way.sql"),
     ),
     (10, "kinds", include_str!("../../migrations/0010_kinds.sql")),
+    (
+        14,
+        "unreviewed",
+        include_str!("../../migrations/0014_unreviewed.sql"),
+    ),
 ];
 
 impl Engine {

@@ -34,7 +34,7 @@ use engine::Engine;
 pub use answers::StoredAnswer;
 pub use attempts::{Fact, Granted};
 pub use imports::ImportCounts;
-pub use letters::{LetterFilter, LetterLine};
+pub use letters::{LetterFilter, LetterLine, TicketPart};
 pub use networks::{Outline, StoredNetwork, TableLoad};
 pub use queue::Claimed;
 pub use registries::RegistryLine;
