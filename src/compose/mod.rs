@@ -1,5 +1,6 @@
 //! Stage 3. Contacts in, letters out.
 
+mod bidi;
 mod check;
 mod evidence;
 mod jurisdiction;

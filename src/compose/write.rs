@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::Settings;
+use super::bidi::Direction;
 use super::evidence::{Evidence, Listed, NetworkWords};
 use super::jurisdiction::{ENGLISH, Measure, Note, Translation};
 use super::layout::{self, Table};
@@ -175,12 +176,13 @@ impl Writer<'_> {
         if bilingual {
             body = format!("{}\n\n{body}", self.own.words.english_follows);
         }
-        let mut text = layout::to_text(&body, &table);
+        let direction = Direction::of(&self.own.words.direction);
+        let mut text = layout::to_text(&body, &table, direction);
         let mut page = Page {
             locale: &self.own.locale,
             direction: &self.own.words.direction,
             title: layout::escape(&subject),
-            content: layout::to_html(&body, &table),
+            content: layout::to_html(&body, &table, direction),
             bilingual,
             second_lead: layout::escape(&self.own.words.english_below),
             second_locale: ENGLISH,
@@ -189,10 +191,12 @@ impl Writer<'_> {
         if bilingual {
             let english = self.body(self.english, &self.values(&told, self.english, true))?;
             let nothing = Table::default();
-            let lead = format!("---\n\n{}\n\n", self.own.words.english_below);
-            text.push('\n');
-            text.push_str(&layout::to_text(&(lead + &english), &nothing));
-            page.second_content = layout::to_html(&english, &nothing);
+            let lead = format!("---\n\n{}", self.own.words.english_below);
+            for (source, direction) in [(&lead, direction), (&english, Direction::LeftToRight)] {
+                text.push('\n');
+                text.push_str(&layout::to_text(source, &nothing, direction));
+            }
+            page.second_content = layout::to_html(&english, &nothing, Direction::LeftToRight);
         }
         let html = self.templates.render("part/letter.html.hbs", &page)?;
         let mut attachments = match self.format {

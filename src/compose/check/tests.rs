@@ -114,7 +114,7 @@ fn each_slip_is_named_with_its_file() {
             "part/evidence/ja.hbs",
             "[[evidence]]",
             "",
-            "0 [[evidence]] instead of 1 without second",
+            "0 [[evidence]] instead of 1",
         ),
         // It includes another language's text, or nobody's.
         (

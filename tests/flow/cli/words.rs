@@ -172,7 +172,7 @@ story!(
             assert!(ran.err.contains("--unreviewed"), "{}", ran.err);
         }
         let all = office.told("campaign show trial");
-        assert_eq!(all["campaign"]["state"], json!("submitted"));
+        assert_eq!(all["state"], json!("submitted"));
         let preflight =
             office.told("campaign approve trial --as reviewer --dry-run --unreviewed en,ja,de");
         let unreviewed = preflight["unreviewed"].as_array().unwrap().iter();
