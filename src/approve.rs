@@ -1,5 +1,7 @@
 //! Stage 4. A second person agrees to exactly what was rendered, and it goes into the queue.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::model::{
@@ -24,6 +26,38 @@ pub struct Preflight {
     pub problems: Vec<String>,
     /// These must be known, but are for people to weigh.
     pub warnings: Vec<String>,
+    /// The languages of the letters that no reader of theirs has vouched for.
+    pub unreviewed: Vec<String>,
+}
+
+/// Who has read the languages of the letters, and what the second person knows of the others.
+#[derive(Clone, Debug, Default)]
+pub struct Review {
+    /// Languages that a reader of theirs has vouched for.
+    pub reviewed: BTreeSet<String>,
+    /// Letters will reach those they are written to: each other language must be accepted.
+    pub is_live: bool,
+    /// The others that the second person accepts.
+    pub accepted: BTreeSet<String>,
+}
+
+impl Review {
+    /// # Errors
+    /// [`Error::Refused`] when letters that will reach people are in a language that nobody has
+    /// reviewed and the second person has not named.
+    pub fn accepts(&self, campaign: &str, preflight: &Preflight) -> Result<(), Error> {
+        let unknown = preflight.unreviewed.iter();
+        let unknown = unknown.filter(|locale| !self.accepted.contains(*locale));
+        let unknown: Vec<&str> = unknown.map(String::as_str).collect();
+        if !self.is_live || unknown.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Refused(format!(
+            "\"{campaign}\" cannot be approved: nobody who reads them has reviewed the letters in {}; have them read, or accept them as they are with --unreviewed {}",
+            unknown.join(", "),
+            preflight.unreviewed.join(",")
+        )))
+    }
 }
 
 /// Reads the whole rendered set once more, as it lies in the store.
@@ -33,6 +67,7 @@ pub struct Preflight {
 pub async fn preflight(
     store: &Store,
     campaign: &Campaign,
+    review: &Review,
     now: Timestamp,
     progress: &Progress,
 ) -> Result<Preflight, Error> {
@@ -48,6 +83,7 @@ pub async fn preflight(
     let mut digests = Vec::new();
     let mut after = 0;
     let mut empty = 0;
+    let mut locales = BTreeSet::new();
     loop {
         let page = store.letters(campaign.id, after, PAGE).await?;
         let Some(last) = page.last() else {
@@ -58,6 +94,8 @@ pub async fn preflight(
         for letter in &page {
             empty += i64::from(letter.text.trim().is_empty() || letter.subject.is_empty());
             digests.push(letter.digest());
+            // The English stands below each other language.
+            locales.extend([letter.locale.clone(), "en".to_owned()]);
         }
     }
     if digests != store.letter_digests(campaign.id).await? {
@@ -133,6 +171,13 @@ pub async fn preflight(
             campaign.name
         ));
     }
+    preflight.unreviewed = locales.difference(&review.reviewed).cloned().collect();
+    if !preflight.unreviewed.is_empty() {
+        preflight.warnings.push(format!(
+            "nobody who reads them has reviewed the letters in {}",
+            preflight.unreviewed.join(", ")
+        ));
+    }
     preflight.digest = digest_of_set(digests.iter().map(String::as_str));
     Ok(preflight)
 }
@@ -145,11 +190,12 @@ pub async fn submit(
     store: &Store,
     campaign: &Campaign,
     by: &str,
+    review: &Review,
     now: Timestamp,
     progress: &Progress,
 ) -> Result<Preflight, Error> {
     if campaign.state == CampaignState::Draft {
-        let preflight = preflight(store, campaign, now, progress).await?;
+        let preflight = preflight(store, campaign, review, now, progress).await?;
         if let Some(problem) = preflight.problems.first() {
             return Err(Error::Refused(format!(
                 "\"{}\" cannot be submitted: {problem}",
@@ -176,18 +222,19 @@ pub async fn submit(
 /// lies in the store, so that what leaves is what was submitted.
 ///
 /// # Errors
-/// [`Error::Refused`] when it is the same person, when a letter has changed, or when the
-/// campaign's state does not allow it.
+/// [`Error::Refused`] when it is the same person, when a letter has changed, when a language is
+/// not [accepted](Review::accepts), or when the campaign's state does not allow it.
 pub async fn approve(
     store: &Store,
     campaign: &Campaign,
     by: &str,
     reason: &str,
+    review: &Review,
     now: Timestamp,
     progress: &Progress,
 ) -> Result<Preflight, Error> {
     may_approve(store, campaign, by).await?;
-    let preflight = preflight(store, campaign, now, progress).await?;
+    let preflight = preflight(store, campaign, review, now, progress).await?;
     if let (CampaignState::Submitted, Some(problem)) = (campaign.state, preflight.problems.first())
     {
         return Err(Error::Refused(format!(
@@ -195,16 +242,22 @@ pub async fn approve(
             campaign.name
         )));
     }
-    decide(
-        store,
-        campaign,
-        DecisionKind::Approved,
-        by,
-        &preflight.digest,
-        reason,
-        now,
-    )
-    .await?;
+    if campaign.state == CampaignState::Submitted {
+        review.accepts(&campaign.name, &preflight)?;
+    }
+    let known = preflight.unreviewed.iter();
+    let decision = Decision {
+        kind: DecisionKind::Approved,
+        by: by.to_owned(),
+        at: now,
+        digest: preflight.digest.clone(),
+        reason: reason.to_owned(),
+        unreviewed: known
+            .filter(|locale| review.accepted.contains(*locale))
+            .cloned()
+            .collect(),
+    };
+    write_down(store, campaign, decision).await?;
     Ok(preflight)
 }
 
@@ -255,20 +308,29 @@ pub async fn decide(
     reason: &str,
     now: Timestamp,
 ) -> Result<CampaignState, Error> {
-    if by.trim().is_empty() {
-        return Err(Error::Refused(format!(
-            "\"{}\" cannot be {} by nobody: say who you are, with --as",
-            campaign.name,
-            kind.as_str()
-        )));
-    }
     let decision = Decision {
         kind,
         by: by.to_owned(),
         at: now,
         digest: digest.to_owned(),
         reason: reason.to_owned(),
+        unreviewed: Vec::new(),
     };
+    write_down(store, campaign, decision).await
+}
+
+async fn write_down(
+    store: &Store,
+    campaign: &Campaign,
+    decision: Decision,
+) -> Result<CampaignState, Error> {
+    if decision.by.trim().is_empty() {
+        return Err(Error::Refused(format!(
+            "\"{}\" cannot be {} by nobody: say who you are, with --as",
+            campaign.name,
+            decision.kind.as_str()
+        )));
+    }
     store.decide(&campaign.name, &decision).await
 }
 

@@ -2,14 +2,15 @@
 
 use std::path::PathBuf;
 
-use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
 use super::jurisdiction::Action as Jurisdiction;
 use super::key::Key;
+use super::letters::Letter;
 use super::lookup::Options as Lookup;
 use super::tables::Table;
-use crate::model::{DeliveryState, Format, Tlp, TlpError};
+use super::words::Template;
+use crate::model::{Format, Tlp, TlpError};
 
 /// Tells every network which of its machines send spam, and follows what happens.
 #[derive(Debug, Parser)]
@@ -241,6 +242,9 @@ pub(super) enum Campaign {
         /// Why; it is kept
         #[arg(long, default_value = "")]
         reason: String,
+        /// In live mode: the languages to send though nobody who reads them has reviewed them: ja,de
+        #[arg(long, value_name = "LANGUAGES", value_delimiter = ',')]
+        unreviewed: Vec<String>,
     },
     /// Send it back to its author
     Return {
@@ -280,13 +284,14 @@ pub(super) enum Campaign {
 pub(super) struct Preview {
     /// Its name
     pub(super) campaign: String,
-    /// Write all of them as .eml files into this folder instead of showing the first
+    /// Write all of them as .eml files (with --html as pages) into this folder instead of showing the
+    /// first
     #[arg(long, value_name = "DIR")]
     pub(super) to: Option<PathBuf>,
     /// Show the letter to this mailbox
     #[arg(long)]
     pub(super) mailbox: Option<String>,
-    /// Show the HTML instead of the text
+    /// As a page for a browser or a printer, with the mail's head: lapwing preview NAME --html > x.html
     #[arg(long)]
     pub(super) html: bool,
 }
@@ -307,60 +312,6 @@ pub(super) struct Status {
     /// Show it anew every second until the campaign has come to its end
     #[arg(long, requires = "campaign")]
     pub(super) watch: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum Letter {
-    /// The letters of a campaign
-    List {
-        /// Its name
-        campaign: String,
-        /// How its delivery stands; uncertain finds those sent again since, too
-        #[arg(long, value_parser = PossibleValuesParser::new(states()))]
-        state: Option<String>,
-        /// Two letters: JP
-        #[arg(long)]
-        country: Option<String>,
-        /// Part of the recipient's address
-        #[arg(long)]
-        mailbox: Option<String>,
-    },
-    /// One letter: what it says, and all that happened to it
-    Show {
-        /// As in the subject: LW-000042-5
-        ticket: String,
-        /// Which part, where there are several
-        #[arg(long, default_value_t = 1)]
-        part: i64,
-        /// Show the HTML instead of the text
-        #[arg(long)]
-        html: bool,
-    },
-    /// Whether a ticket is one of ours, by its check digit and by the database
-    Verify {
-        /// As in the subject: LW-000042-5
-        ticket: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum Template {
-    /// Every language and part: missing, incomplete, complete or reviewed; and what is to be mended
-    Check,
-    /// The files, shipped or your own
-    List {
-        /// Only those that begin so: letter/notice/
-        #[arg(default_value = "")]
-        name: String,
-    },
-    /// Copy a file, or all of a folder, to edit it
-    Copy {
-        /// As in the list: letter/notice/ja/body.hbs, or letter/notice
-        name: String,
-        /// Your folder of templates; see letter.templates in the settings
-        #[arg(long, value_name = "DIR")]
-        to: PathBuf,
-    },
 }
 
 /// A table to read, and how.
@@ -444,10 +395,4 @@ fn mark(text: &str) -> Result<Mark, TlpError> {
         "none" => Ok(Mark(None)),
         text => text.parse().map(|tlp| Mark(Some(tlp))),
     }
-}
-
-/// `composed` before it is in the queue.
-fn states() -> Vec<&'static str> {
-    let states = DeliveryState::ALL.into_iter().map(DeliveryState::as_str);
-    std::iter::once("composed").chain(states).collect()
 }

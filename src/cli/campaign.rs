@@ -7,7 +7,9 @@ use super::arguments::{Campaign as Action, Mark};
 use super::context::{Context, Usage};
 use super::key;
 use super::output::count;
-use crate::approve::{self, Preflight};
+use crate::approve::{self, Preflight, Review};
+use crate::compose;
+use crate::config::Mode;
 use crate::intake::{self, Drawing};
 use crate::model::{Campaign, CampaignKind, DecisionKind, NewCampaign, Tlp};
 use crate::report::Report;
@@ -71,7 +73,14 @@ pub(super) async fn run(context: &Context, action: &Action) -> anyhow::Result<En
             Ok(Ended::Well)
         }
         Action::Submit { name } => submit(context, &store, name).await,
-        Action::Approve { name, reason } => approve(context, &store, name, reason).await,
+        Action::Approve {
+            name,
+            reason,
+            unreviewed,
+        } => {
+            let review = review(context, unreviewed)?;
+            approve(context, &store, name, reason, &review).await
+        }
         Action::Return { name, reason } => {
             decide(context, &store, name, DecisionKind::Returned, reason).await
         }
@@ -231,17 +240,12 @@ async fn draw(
 async fn submit(context: &Context, store: &Store, name: &str) -> anyhow::Result<Ended> {
     let campaign = store.campaign(name).await?;
     let watch = context.watch("letters");
+    let review = review(context, &[])?;
+    let now = context.clock.now();
     let mut preflight = if context.dry_run {
-        approve::preflight(store, &campaign, context.clock.now(), &watch.progress).await?
+        approve::preflight(store, &campaign, &review, now, &watch.progress).await?
     } else {
-        approve::submit(
-            store,
-            &campaign,
-            &context.by,
-            context.clock.now(),
-            &watch.progress,
-        )
-        .await?
+        approve::submit(store, &campaign, &context.by, &review, now, &watch.progress).await?
     };
     drop(watch);
     preflight
@@ -263,15 +267,19 @@ async fn approve(
     store: &Store,
     name: &str,
     reason: &str,
+    review: &Review,
 ) -> anyhow::Result<Ended> {
     let campaign = store.campaign(name).await?;
     let watch = context.watch("letters");
     let now = context.clock.now();
     let mut preflight = if context.dry_run {
         approve::may_approve(store, &campaign, &context.by).await?;
-        approve::preflight(store, &campaign, context.clock.now(), &watch.progress).await?
+        let preflight = approve::preflight(store, &campaign, review, now, &watch.progress).await?;
+        review.accepts(name, &preflight)?;
+        preflight
     } else {
-        approve::approve(store, &campaign, &context.by, reason, now, &watch.progress).await?
+        let progress = &watch.progress;
+        approve::approve(store, &campaign, &context.by, reason, review, now, progress).await?
     };
     drop(watch);
     preflight
@@ -286,6 +294,16 @@ async fn approve(
     }
     context.out.say(&preflight, text)?;
     may_go_on(&preflight, name, "approved")
+}
+
+/// Who has read which language, and which of the others the second person accepts.
+fn review(context: &Context, accepted: &[String]) -> anyhow::Result<Review> {
+    let accepted = accepted.iter().map(|locale| locale.trim().to_owned());
+    Ok(Review {
+        reviewed: compose::reviewed(&context.templates()?),
+        is_live: context.config().mode == Mode::Live,
+        accepted: accepted.collect(),
+    })
 }
 
 /// After a dry run that found a problem the answer is the same as without it.

@@ -158,10 +158,15 @@ pub(super) async fn run(context: &Context, options: &Options) -> anyhow::Result<
     ))?;
 
     let campaign = store.campaign(CAMPAIGN).await?;
+    let review = approve::Review {
+        reviewed: compose::reviewed(&templates),
+        ..approve::Review::default()
+    };
     let preflight = approve::submit(
         &store,
         &campaign,
         "author",
+        &review,
         clock.now(),
         &Progress::default(),
     )
@@ -172,6 +177,7 @@ pub(super) async fn run(context: &Context, options: &Options) -> anyhow::Result<
         &campaign,
         "author",
         "",
+        &review,
         clock.now(),
         &Progress::default(),
     )
@@ -184,6 +190,7 @@ pub(super) async fn run(context: &Context, options: &Options) -> anyhow::Result<
         &campaign,
         "reviewer",
         "read them",
+        &review,
         clock.now(),
         &Progress::default(),
     )

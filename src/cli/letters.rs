@@ -2,15 +2,57 @@
 
 use std::path::Path;
 
+use clap::Subcommand;
+use clap::builder::PossibleValuesParser;
+
 use super::Ended;
-use super::arguments::{Letter as Action, Preview};
+use super::arguments::Preview;
 use super::context::{Context, Usage};
-use super::output::count;
-use crate::model::{Letter, Mailbox, is_ticket};
-use crate::send;
+use super::output::{count, print};
+use super::verify;
+use crate::model::{self, DeliveryState, Mailbox};
 use crate::store::{Error, LetterFilter, Store};
+use crate::{compose, send};
 
 const PAGE: i64 = 200;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Letter {
+    /// The letters of a campaign
+    List {
+        /// Its name
+        campaign: String,
+        /// How its delivery stands; uncertain finds those sent again since, too
+        #[arg(long, value_parser = PossibleValuesParser::new(states()))]
+        state: Option<String>,
+        /// Two letters: JP
+        #[arg(long)]
+        country: Option<String>,
+        /// Part of the recipient's address
+        #[arg(long)]
+        mailbox: Option<String>,
+    },
+    /// One letter: what it says, and all that happened to it
+    Show {
+        /// As in the subject: LW-000042-5
+        ticket: String,
+        /// Which part, where there are several
+        #[arg(long, default_value_t = 1)]
+        part: i64,
+        /// Show the HTML instead of the text
+        #[arg(long)]
+        html: bool,
+    },
+    /// Whether a letter with this ticket left us, and what a caller who asks may be told: ends with
+    /// 0 if it is genuine, 4 if not, 2 if it was misread
+    Verify {
+        /// As in the subject: LW-000042-5
+        ticket: String,
+        /// Name the mailbox it went to, too, and not its domain only
+        #[arg(long)]
+        full: bool,
+    },
+}
 
 pub(super) async fn preview(context: &Context, options: &Preview) -> anyhow::Result<Ended> {
     let store = context.store().await?;
@@ -22,7 +64,7 @@ pub(super) async fn preview(context: &Context, options: &Preview) -> anyhow::Res
         )));
     }
     if let Some(folder) = &options.to {
-        return write_all(context, &store, campaign.id, folder).await;
+        return write_all(context, &store, campaign.id, folder, options.html).await;
     }
     let wanted: Option<Mailbox> = options
         .mailbox
@@ -44,7 +86,12 @@ pub(super) async fn preview(context: &Context, options: &Preview) -> anyhow::Res
         });
     };
     let (letter, _) = store.letter(line.id).await?;
-    context.out.say(&letter, show(&letter, options.html))?;
+    if options.html && !context.out.json {
+        // One page and nothing besides: it goes into a file, and from there to a printer.
+        print(&compose::page(&letter))?;
+        return Ok(Ended::Well);
+    }
+    context.out.say(&letter, show(&letter, false))?;
     let all = store.totals(campaign.id).await?.letters;
     if all > 1 && wanted.is_none() {
         context.out.remark(&format!(
@@ -60,6 +107,7 @@ async fn write_all(
     store: &Store,
     campaign: i64,
     folder: &Path,
+    html: bool,
 ) -> anyhow::Result<Ended> {
     if !context.dry_run {
         std::fs::create_dir_all(folder)?;
@@ -74,8 +122,12 @@ async fn write_all(
         for letter in &page {
             let message = send::message(letter)
                 .map_err(|error| anyhow::anyhow!("{}: {error}", letter.ticket))?;
-            if !context.dry_run {
-                std::fs::write(folder.join(send::file_name(letter)), message)?;
+            let name = folder.join(send::file_name(letter));
+            if context.dry_run {
+            } else if html {
+                std::fs::write(name.with_extension("html"), compose::page(letter))?;
+            } else {
+                std::fs::write(name, message)?;
             }
             written += 1;
         }
@@ -88,10 +140,10 @@ async fn write_all(
     Ok(Ended::Well)
 }
 
-pub(super) async fn run(context: &Context, action: &Action) -> anyhow::Result<Ended> {
+pub(super) async fn run(context: &Context, action: &Letter) -> anyhow::Result<Ended> {
     let store = context.store().await?;
     match action {
-        Action::List {
+        Letter::List {
             campaign,
             state,
             country,
@@ -105,32 +157,10 @@ pub(super) async fn run(context: &Context, action: &Action) -> anyhow::Result<En
             };
             list(context, &store, &filter).await
         }
-        Action::Show { ticket, part, html } => {
+        Letter::Show { ticket, part, html } => {
             show_one(context, &store, ticket, *part, *html).await
         }
-        Action::Verify { ticket } => {
-            let ticket = ticket.trim().to_ascii_uppercase();
-            if !is_ticket(&ticket) {
-                anyhow::bail!(Error::NotFound {
-                    what: "letter (its check digit is wrong: it was mistyped or made up)",
-                    name: ticket
-                });
-            }
-            let letters = store.letters_by_ticket(&ticket).await?;
-            for letter in &letters {
-                let told = serde_json::json!({ "ticket": letter.ticket, "part": letter.part, "recipient": letter.recipient, "dated_at": letter.dated_at, "subject": letter.subject });
-                let text = format!(
-                    "{} is ours: to {}, {}, part {} of {}",
-                    letter.ticket,
-                    letter.recipient,
-                    letter.dated_at.date(),
-                    letter.part,
-                    letter.parts
-                );
-                context.out.line(&told, text)?;
-            }
-            Ok(Ended::Well)
-        }
+        Letter::Verify { ticket, full } => verify::verify(context, ticket, *full).await,
     }
 }
 
@@ -224,7 +254,7 @@ async fn show_one(
     Ok(Ended::Well)
 }
 
-fn redirected(letter: &Letter, sent_to: Option<&Mailbox>) -> String {
+fn redirected(letter: &model::Letter, sent_to: Option<&Mailbox>) -> String {
     match sent_to {
         Some(mailbox) if *mailbox != letter.recipient => {
             format!("                        redirected to {mailbox}, not to its recipient\n")
@@ -233,7 +263,7 @@ fn redirected(letter: &Letter, sent_to: Option<&Mailbox>) -> String {
     }
 }
 
-fn show(letter: &Letter, html: bool) -> String {
+fn show(letter: &model::Letter, html: bool) -> String {
     let mut text = format!(
         "From: {} <{}>\nTo: {}\nReply-To: {}\nSubject: {}\nDate: {}\nMessage-ID: <{}>\n",
         letter.sender_name,
@@ -260,4 +290,10 @@ fn show(letter: &Letter, html: bool) -> String {
     text.push('\n');
     text.push_str(if html { &letter.html } else { &letter.text });
     text
+}
+
+/// `composed` before it is in the queue.
+fn states() -> Vec<&'static str> {
+    let states = DeliveryState::ALL.into_iter().map(DeliveryState::as_str);
+    std::iter::once("composed").chain(states).collect()
 }

@@ -17,6 +17,7 @@ mod sink;
 mod stages;
 mod start;
 mod tables;
+mod verify;
 mod words;
 mod worker;
 
@@ -194,6 +195,9 @@ fn code_of(error: &anyhow::Error) -> u8 {
             || cause.is::<context::Usage>();
         if is_usage {
             return 2;
+        }
+        if cause.is::<verify::NotOurs>() {
+            return 4;
         }
         if let Some(error) = cause.downcast_ref::<std::io::Error>() {
             return if error.kind() == std::io::ErrorKind::NotFound {

@@ -1,18 +1,39 @@
 //! The words of the letters: whether they are whole in each language, and a copy to edit.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
 
 use super::Ended;
-use super::arguments::Template as Action;
 use super::context::{Context, Usage};
 use super::output::count;
 use crate::compose::{self, Checked};
 
-pub(super) fn run(context: &Context, action: &Action) -> anyhow::Result<Ended> {
+#[derive(Debug, Subcommand)]
+pub(super) enum Template {
+    /// Every language and part: missing, incomplete, complete or reviewed; and what is to be mended
+    Check,
+    /// The files, shipped or your own
+    List {
+        /// Only those that begin so: letter/notice/
+        #[arg(default_value = "")]
+        name: String,
+    },
+    /// Copy a file, or all of a folder, to edit it
+    Copy {
+        /// As in the list: letter/notice/ja/body.hbs, or letter/notice
+        name: String,
+        /// Your folder of templates; see letter.templates in the settings
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
+}
+
+pub(super) fn run(context: &Context, action: &Template) -> anyhow::Result<Ended> {
     match action {
-        Action::Check => check(context),
-        Action::List { name } => list(context, name),
-        Action::Copy { name, to } => copy(context, name, to),
+        Template::Check => check(context),
+        Template::List { name } => list(context, name),
+        Template::Copy { name, to } => copy(context, name, to),
     }
 }
 

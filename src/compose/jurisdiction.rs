@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::bidi::Direction;
 use super::evidence::Words;
 use super::layout::{self, Table};
 use crate::model::{Attachment, Finding, Verdict, Via, language_tag, nearest_language};
@@ -226,11 +227,15 @@ impl Translation {
         jurisdiction: &Jurisdiction,
         locale: &str,
     ) -> Result<Self, Error> {
-        let words = templates.data(&format!("part/words/{locale}.toml"))?;
+        let words: Words = templates.data(&format!("part/words/{locale}.toml"))?;
+        let direction = Direction::of(&words.direction);
         let measures = jurisdiction.measures(templates, locale)?;
         let leaflet = templates.render(&format!("leaflet/{locale}.hbs"), &())?;
         // Some readers of plain text take UTF-8 for the system's own encoding without the mark.
-        let leaflet = format!("\u{feff}{}", layout::to_text(&leaflet, &Table::default()));
+        let leaflet = format!(
+            "\u{feff}{}",
+            layout::to_text(&leaflet, &Table::default(), direction)
+        );
         Ok(Self {
             leaflet: Some(Attachment {
                 name: format!("leaflet-{locale}.txt"),

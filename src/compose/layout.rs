@@ -10,26 +10,27 @@ use std::borrow::Cow;
 
 use unicode_width::UnicodeWidthStr;
 
+use super::bidi::{self, Direction};
 use super::wrap::{WIDTH, wrap};
 use crate::templates::MARKS;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Block<'s> {
-    Heading(Cow<'s, str>),
-    Paragraph(Cow<'s, str>),
+    Heading(&'s str),
+    Paragraph(&'s str),
     /// `-` or `7.`, and the text.
-    Item(Cow<'s, str>, Cow<'s, str>),
-    Verbatim(Cow<'s, str>),
+    Item(Cow<'s, str>, &'s str),
+    Verbatim(&'s str),
     Evidence,
     Rule,
     Blank,
 }
 
-/// Reads a text whose values are [marked](MARKS).
+/// Reads a text whose values are [marked](MARKS), and stay so.
 fn blocks(source: &str) -> impl Iterator<Item = Block<'_>> {
     source.lines().map(|line| {
         if let Some(text) = line.strip_prefix("    ") {
-            return Block::Verbatim(plain(text.trim_end()));
+            return Block::Verbatim(text.trim_end());
         }
         let line = line.trim();
         match line {
@@ -39,24 +40,15 @@ fn blocks(source: &str) -> impl Iterator<Item = Block<'_>> {
             _ => {}
         }
         if let Some(text) = line.strip_prefix("# ") {
-            return Block::Heading(plain(text));
+            return Block::Heading(text);
         }
         if let Some((marker, text)) = line.split_once(' ')
             && (marker == "-" || is_number(marker))
         {
-            return Block::Item(plain(marker), plain(text));
+            return Block::Item(bidi::plain(marker), text);
         }
-        Block::Paragraph(plain(line))
+        Block::Paragraph(line)
     })
-}
-
-/// Without the marks; most lines have none.
-fn plain(text: &str) -> Cow<'_, str> {
-    if text.contains(MARKS) {
-        Cow::Owned(text.replace(MARKS, ""))
-    } else {
-        Cow::Borrowed(text)
-    }
 }
 
 /// `7.`, where the 7 may be a value of its own, but not the beginning of one.
@@ -128,7 +120,17 @@ pub(super) struct Table {
 }
 
 /// Plain text in 78 columns.
-pub(super) fn to_text(source: &str, table: &Table) -> String {
+pub(super) fn to_text(source: &str, table: &Table, direction: Direction) -> String {
+    let put = |text: &mut String, line: &str, first: &str, then: &str| {
+        if bidi::is_plain(line, direction) {
+            wrap(text, line, first, then);
+        } else {
+            let mut wrapped = String::new();
+            wrap(&mut wrapped, line, first, then);
+            text.push_str(bidi::lines(&wrapped, direction).trim_end());
+        }
+        text.push('\n');
+    };
     let mut text = String::new();
     let mut blank = true;
     for block in blocks(source) {
@@ -137,32 +139,30 @@ pub(super) fn to_text(source: &str, table: &Table) -> String {
             Block::Blank if !was_blank => text.push('\n'),
             Block::Blank => {}
             Block::Heading(line) => {
-                wrap(&mut text, &line, "", "");
-                text.push('\n');
+                let line = bidi::in_text(line, direction);
+                put(&mut text, &line, "", "");
                 let width = line.width().min(WIDTH);
-                text.push_str(&"-".repeat(width));
-                text.push('\n');
+                put(&mut text, &"-".repeat(width), "", "");
             }
             Block::Paragraph(line) => {
-                wrap(&mut text, &line, "", "");
-                text.push('\n');
+                put(&mut text, &bidi::in_text(line, direction), "", "");
             }
             Block::Item(marker, line) => {
                 let lead = format!("{marker} ");
-                wrap(&mut text, &line, &lead, &" ".repeat(lead.len()));
-                text.push('\n');
+                let line = bidi::in_text(line, direction);
+                put(&mut text, &line, &lead, &" ".repeat(lead.len()));
             }
             Block::Verbatim(line) => {
                 let words = line.trim_start_matches(' ');
                 let lead = " ".repeat(4 + line.len() - words.len());
-                wrap(&mut text, words, &lead, &format!("{lead}  "));
-                text.push('\n');
+                let words = bidi::in_text(words, direction);
+                put(&mut text, &words, &lead, &format!("{lead}  "));
             }
             Block::Rule => {
                 text.push_str(&"-".repeat(WIDTH));
                 text.push('\n');
             }
-            Block::Evidence => text.push_str(&table.to_text()),
+            Block::Evidence => text.push_str(&table.to_text(direction)),
         }
     }
     text.truncate(text.trim_end().len());
@@ -171,7 +171,8 @@ pub(super) fn to_text(source: &str, table: &Table) -> String {
 }
 
 /// The inside of an HTML page, every character of the source escaped.
-pub(super) fn to_html(source: &str, table: &Table) -> String {
+pub(super) fn to_html(source: &str, table: &Table, direction: Direction) -> String {
+    let set = |text: &str| bidi::in_html(text, direction);
     let mut html = String::new();
     let mut open = "";
     for block in blocks(source) {
@@ -194,20 +195,24 @@ pub(super) fn to_html(source: &str, table: &Table) -> String {
             open = wanted;
         }
         match block {
-            Block::Heading(text) => html.push_str(&format!("<h2>{}</h2>\n", escape(&text))),
-            Block::Paragraph(text) => html.push_str(&format!("<p>{}</p>\n", escape(&text))),
+            Block::Heading(text) => html.push_str(&format!("<h2>{}</h2>\n", set(text))),
+            Block::Paragraph(text) => {
+                let dir = bidi::attribute(text, direction);
+                html.push_str(&format!("<p{dir}>{}</p>\n", set(text)));
+            }
             Block::Item(marker, text) => {
                 let value = match marker.strip_suffix('.') {
                     Some(number) => format!(" value=\"{number}\""),
                     None => String::new(),
                 };
-                html.push_str(&format!("<li{value}>{}</li>\n", escape(&text)));
+                let dir = bidi::attribute(text, direction);
+                html.push_str(&format!("<li{value}{dir}>{}</li>\n", set(text)));
             }
             Block::Verbatim(text) => {
-                html.push_str(&escape(&text));
+                html.push_str(&set(text));
                 html.push('\n');
             }
-            Block::Evidence => html.push_str(&table.to_html()),
+            Block::Evidence => html.push_str(&table.to_html(direction)),
             Block::Rule => html.push_str("<hr>\n"),
             Block::Blank => {}
         }
@@ -221,7 +226,7 @@ pub(super) fn to_html(source: &str, table: &Table) -> String {
 impl Table {
     /// Aligned columns; those that do not fit into the width stand on a line below, each with its
     /// heading.
-    fn to_text(&self) -> String {
+    fn to_text(&self, direction: Direction) -> String {
         let widths: Vec<usize> = (0..self.headings.len())
             .map(|column| {
                 let cells = self.rows.iter().filter_map(|row| row.get(column));
@@ -249,9 +254,10 @@ impl Table {
                 .take(fitting)
                 .zip(&widths)
                 .map(|(cell, width)| {
-                    format!("{cell}{}", " ".repeat(width.saturating_sub(cell.width())))
+                    let room = " ".repeat(width.saturating_sub(cell.width()));
+                    format!("{}{room}", bidi::cell_in_text(cell, Direction::LeftToRight))
                 });
-            padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+            bidi::columns(padded.collect::<Vec<_>>().join("  ").trim_end().to_owned())
         };
         let mut text = format!("{}\n", line(&self.headings));
         text.push_str(&"-".repeat(used.min(WIDTH)));
@@ -264,21 +270,25 @@ impl Table {
             let below: Vec<String> = beside
                 .chain(note)
                 .filter(|(cell, _)| !cell.is_empty())
-                .map(|(cell, heading)| format!("{heading}: {cell}"))
+                .map(|(cell, heading)| {
+                    format!("{heading}: {}", bidi::cell_in_text(cell, direction))
+                })
                 .collect();
             if !below.is_empty() {
-                wrap(&mut text, &below.join("; "), "    ", "      ");
+                let mut wrapped = String::new();
+                wrap(&mut wrapped, &below.join("; "), "    ", "      ");
+                text.push_str(&bidi::lines(&wrapped, direction));
                 text.push('\n');
             }
         }
         text
     }
 
-    fn to_html(&self) -> String {
+    fn to_html(&self, direction: Direction) -> String {
         let has_notes = self.notes.iter().any(|note| !note.is_empty());
         let cells = |tag: &str, cells: &mut dyn Iterator<Item = &String>| {
             cells
-                .map(|cell| format!("<{tag}>{}</{tag}>", escape(cell)))
+                .map(|cell| format!("<{tag}>{}</{tag}>", bidi::cell_in_html(cell, direction)))
                 .collect::<String>()
         };
         let note = has_notes.then_some(&self.note);
@@ -323,6 +333,7 @@ pub(super) fn escape(text: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use super::Direction::{LeftToRight, RightToLeft};
     use super::*;
 
     fn table() -> Table {
@@ -342,7 +353,7 @@ mod tests {
         let source =
             "Dear desk,\n\n\n# What\n\n- one\n2. two\n    key: value\n\n[[evidence]]\n---\n";
         assert_eq!(
-            to_text(source, &table()),
+            to_text(source, &table(), LeftToRight),
             "Dear desk,\n\nWhat\n----\n\n- one\n2. two\n    key: value\n\n\
              Address        Seen (UTC)\n-------------------------\n\
              192.0.2.1      2026-11-01\n    Evidence: HELO <mail>\n2001:db8::/32\n"
@@ -356,7 +367,7 @@ mod tests {
     fn sets_each_block_as_html() {
         let source = "A & B\n\n- one\n- <two>\n\n3. three\n    a\n    b\n[[evidence]]";
         assert_eq!(
-            to_html(source, &table()),
+            to_html(source, &table(), LeftToRight),
             "<p>A &amp; B</p>\n<ul>\n<li>one</li>\n<li>&lt;two&gt;</li>\n</ul>\n\
              <ol>\n<li value=\"3\">three</li>\n</ol>\n<pre>a\nb\n</pre>\n\
              <table>\n<thead><tr><th>Address</th><th>Seen (UTC)</th><th>Evidence</th></tr></thead>\n<tbody>\n\
@@ -369,14 +380,17 @@ mod tests {
     fn no_value_begins_a_block() {
         let [begin, end] = MARKS;
         for value in ["# x", "- x", "1. x", "---", "[[evidence]]", "    x"] {
-            let html = to_html(&format!("{begin}{value}{end}"), &table());
+            let html = to_html(&format!("{begin}{value}{end}"), &table(), LeftToRight);
             assert_eq!(html, format!("<p>{value}</p>\n"));
         }
         let measure = format!("{begin}3{end}. {begin}Title{end}: {begin}text{end}");
-        assert_eq!(to_text(&measure, &table()), "3. Title: text\n");
-        assert!(to_html(&measure, &table()).starts_with("<ol>\n<li value=\"3\">Title: text<"));
+        assert_eq!(to_text(&measure, &table(), LeftToRight), "3. Title: text\n");
+        assert!(
+            to_html(&measure, &table(), LeftToRight)
+                .starts_with("<ol>\n<li value=\"3\">Title: text<")
+        );
         assert_eq!(
-            to_text(&format!("a\n{begin}{end}\nb"), &table()),
+            to_text(&format!("a\n{begin}{end}\nb"), &table(), LeftToRight),
             "a\n\nb\n"
         );
     }
@@ -385,21 +399,32 @@ mod tests {
     fn keeps_within_the_width_in_every_script() {
         let english = "word ".repeat(60);
         let japanese = "迷惑メールを送信している疑いがあります。".repeat(12);
+        // Thai has no spaces between its words, and is broken between words all the same.
+        let thai = "เครื่องคอมพิวเตอร์ในเครือข่ายของท่านอาจส่งสแปมโดยที่ผู้ใช้ไม่ทราบ".repeat(6);
         for source in [
+            thai.as_str(),
+            &format!("- {thai}"),
             english.as_str(),
             &format!("- {english}"),
             &format!("      192.0.2.0/24  {english}"),
             &japanese,
             &format!("1. {japanese}"),
         ] {
-            let text = to_text(source, &Table::default());
+            let text = to_text(source, &Table::default(), LeftToRight);
             assert!(text.lines().count() > 3);
             for line in text.lines() {
                 assert!(line.width() <= WIDTH, "{line}");
             }
         }
         let address = format!("{}.example", "a".repeat(90));
-        assert!(to_text(&format!("see {address} there"), &Table::default()).contains(&address));
+        assert!(
+            to_text(
+                &format!("see {address} there"),
+                &Table::default(),
+                LeftToRight
+            )
+            .contains(&address)
+        );
     }
 
     #[test]
@@ -409,7 +434,7 @@ mod tests {
             rows: vec![vec!["a".repeat(50), "s".repeat(40)]],
             ..Table::default()
         };
-        let text = wide.to_text();
+        let text = wide.to_text(LeftToRight);
         assert!(
             text.contains(&format!(
                 "{}\n    Source: {}\n",
@@ -418,5 +443,45 @@ mod tests {
             )),
             "{text}"
         );
+    }
+    #[test]
+    fn a_letter_from_right_to_left_keeps_its_values_and_columns() {
+        let [begin, end] = MARKS;
+        let value = |text: &str| format!("{begin}{text}{end}");
+        let source = format!(
+            "The same in English below.\n\n# نص\n\nرقم {}، من {}.\n    الشبكة: {}\n\n[[evidence]]\n---\n",
+            value("LW-000042-5"),
+            value("2026-11-01"),
+            value("192.0.2.0/24"),
+        );
+        let table = Table {
+            headings: ["العنوان", "شوهد (UTC)"].map(str::to_owned).to_vec(),
+            ..table()
+        };
+        let text = to_text(&source, &table, RightToLeft);
+        for line in [
+            "The same in English below.\n",
+            "\u{200f}نص\n\u{200f}--\n",
+            "\u{200f}رقم \u{2068}LW-000042-5\u{2069}، من \u{2068}2026-11-01\u{2069}.\n",
+            "\u{200f}    الشبكة: \u{2068}192.0.2.0/24\u{2069}\n",
+            // The columns stand from left to right, as those of the rows do.
+            "\u{200e}\u{2068}العنوان\u{2069}        \u{2068}شوهد (UTC)\u{2069}\n",
+            "\n192.0.2.1      2026-11-01\n",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+        let html = to_html(&source, &table, RightToLeft);
+        for part in [
+            "<p dir=\"ltr\">The same in English below.</p>",
+            "<p>رقم <bdi>LW-000042-5</bdi>، من <bdi>2026-11-01</bdi>.</p>",
+            "<td><bdi>192.0.2.1</bdi></td>",
+            "<th>العنوان</th>",
+        ] {
+            assert!(html.contains(part), "{part}\n{html}");
+        }
+        // A name from right to left in a letter that is not.
+        let english = format!("Dear {}, hello", value("شركة مثال"));
+        let html = to_html(&english, &table, LeftToRight);
+        assert_eq!(html, "<p>Dear <bdi>شركة مثال</bdi>, hello</p>\n");
     }
 }

@@ -3,6 +3,7 @@
 mod advisory;
 mod arf;
 mod attach;
+mod bidi;
 mod check;
 mod cover;
 mod evidence;
@@ -10,6 +11,7 @@ mod hidden;
 mod hosts;
 mod jurisdiction;
 mod layout;
+mod page;
 mod parts;
 mod reasons;
 mod redact;
@@ -36,6 +38,7 @@ pub use check::{Cell, Checked, Language, check, reviewed};
 use evidence::NetworkWords;
 use jurisdiction::{ENGLISH, Translation, wished_languages};
 pub use jurisdiction::{Jurisdiction, jurisdictions};
+pub use page::page;
 use reasons::Way;
 use redact::Redactor;
 use reminder::Memory;
@@ -132,11 +135,13 @@ pub async fn run_once(
         },
         jurisdictions: HashMap::new(),
         translations: HashMap::new(),
+        checked: BTreeSet::new(),
         written: Vec::new(),
         redactor: None,
         bytes: 0,
         done: Done::default(),
     };
+    composition.check_languages().await?;
     let mut after = String::new();
     loop {
         let page = store.mailboxes(campaign.id, &after, PAGE).await?;
@@ -180,6 +185,8 @@ struct Composition<'a> {
     jurisdictions: HashMap<String, Arc<Jurisdiction>>,
     /// By country and language.
     translations: HashMap<(String, String), Arc<Translation>>,
+    /// Languages in which the letter is known to be whole.
+    checked: BTreeSet<String>,
     /// Letters not frozen yet.
     written: Vec<(i64, Letter)>,
     /// Made when the first message is shown.
@@ -359,7 +366,8 @@ impl Composition<'_> {
             return Ok(Arc::clone(known));
         }
         let translation = self
-            .jurisdiction(&notice.country)
+            .check_language(locale)
+            .and_then(|()| self.jurisdiction(&notice.country))
             .and_then(|jurisdiction| Translation::of(self.work.templates, &jurisdiction, locale))
             .map_err(|cause| letter_error(&notice.mailbox, &notice.country, locale, cause))?;
         let translation = Arc::new(translation);

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Settings;
 use super::attach::{self, Attached, Messages};
+use super::bidi::Direction;
 use super::evidence::{Detail, Evidence, Listed, NetworkWords};
 use super::hosts::Lines;
 use super::jurisdiction::{ENGLISH, Measure, Note, Translation};
@@ -101,6 +102,12 @@ pub(super) struct Values<'a> {
     second: bool,
     /// Whether all rows come as a CSV attachment; else they stand in the text.
     attached: bool,
+    /// Whether XARF reports are attached.
+    xarf: bool,
+    /// Messages that are attached as feedback reports.
+    samples: usize,
+    /// Blocks that the table's lines stand for, as `/24`; empty where they are addresses.
+    aggregated: &'a str,
     reasons: &'a [Reason],
     /// It is the registered contact of all of the networks.
     own: bool,
@@ -219,12 +226,13 @@ impl Writer<'_> {
         if bilingual {
             body = format!("{}\n\n{body}", self.own.words.english_follows);
         }
-        let mut text = layout::to_text(&body, &table);
+        let direction = Direction::of(&self.own.words.direction);
+        let mut text = layout::to_text(&body, &table, direction);
         let mut page = Page {
             locale: &self.own.locale,
             direction: &self.own.words.direction,
             title: layout::escape(&subject).into_owned(),
-            content: layout::to_html(&body, &table),
+            content: layout::to_html(&body, &table, direction),
             bilingual,
             second_lead: layout::escape(&self.own.words.english_below).into_owned(),
             second_locale: ENGLISH,
@@ -233,10 +241,12 @@ impl Writer<'_> {
         if bilingual {
             let english = self.body(self.english, &self.values(&told, self.english, true))?;
             let nothing = Table::default();
-            let lead = format!("---\n\n{}\n\n", self.own.words.english_below);
-            text.push('\n');
-            text.push_str(&layout::to_text(&(lead + &english), &nothing));
-            page.second_content = layout::to_html(&english, &nothing);
+            let lead = format!("---\n\n{}", self.own.words.english_below);
+            for (source, direction) in [(&lead, direction), (&english, Direction::LeftToRight)] {
+                text.push('\n');
+                text.push_str(&layout::to_text(source, &nothing, direction));
+            }
+            page.second_content = layout::to_html(&english, &nothing, Direction::LeftToRight);
         }
         let html = self.templates.render("part/letter.html.hbs", &page)?;
         letter.subject = subject;
@@ -357,8 +367,7 @@ impl Writer<'_> {
     /// Once under a ticket, beside measures that speak of it, and not to who wants no attachment.
     fn leaflet(&self, part: i64) -> Option<&Attachment> {
         let leaflet = self.own.leaflet.as_ref();
-        leaflet
-            .filter(|_| part == 1 && self.is_read_by_people() && !self.own.measures.is_empty())
+        leaflet.filter(|_| part == 1 && self.is_read_by_people() && !self.own.measures.is_empty())
     }
 
     /// Somebody opens what is attached, other than a program.

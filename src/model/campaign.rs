@@ -242,6 +242,8 @@ pub struct Decision {
     /// The digest of the rendered set that it spoke of; empty where none was in question.
     pub digest: String,
     pub reason: String,
+    /// Languages that nobody had reviewed, and that it accepts.
+    pub unreviewed: Vec<String>,
 }
 
 #[cfg(test)]

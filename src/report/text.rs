@@ -76,6 +76,9 @@ impl Report {
                 if let Some(digest) = decision.digest.get(..12) {
                     let _ = write!(text, ", letters {digest}…");
                 }
+                if !decision.unreviewed.is_empty() {
+                    let _ = write!(text, ", unreviewed {}", decision.unreviewed.join(" "));
+                }
                 if !decision.reason.is_empty() {
                     let _ = write!(text, ": {}", decision.reason);
                 }

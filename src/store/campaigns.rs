@@ -94,7 +94,7 @@ impl Store {
     /// The database's.
     pub async fn decisions(&self, campaign: i64) -> Result<Vec<Decision>, Error> {
         let rows = sqlx::query(
-            "SELECT kind, decided_by, decided_at, digest, reason
+            "SELECT kind, decided_by, decided_at, digest, reason, unreviewed
              FROM decision WHERE campaign_id = $1 ORDER BY id",
         )
         .bind(campaign)
@@ -103,6 +103,8 @@ impl Store {
         rows.iter()
             .map(|row| {
                 let kind: String = row.try_get("kind")?;
+                let unreviewed: String = row.try_get("unreviewed")?;
+                let unreviewed = unreviewed.split(',').filter(|locale| !locale.is_empty());
                 Ok(Decision {
                     kind: DecisionKind::from_text(&kind)
                         .ok_or_else(|| unknown_word("decision", &kind))?,
@@ -110,6 +112,7 @@ impl Store {
                     at: Timestamp(row.try_get("decided_at")?),
                     digest: row.try_get("digest")?,
                     reason: row.try_get("reason")?,
+                    unreviewed: unreviewed.map(str::to_owned).collect(),
                 })
             })
             .collect()
@@ -193,6 +196,7 @@ impl Store {
             at: now,
             digest: String::new(),
             reason: why.to_owned(),
+            unreviewed: Vec::new(),
         };
         if state == CampaignState::Submitted {
             add_decision(&mut tx, id, &decision).await?;
@@ -285,8 +289,8 @@ async fn set_state(tx: &mut Connection, id: i64, state: CampaignState) -> Result
 
 async fn add_decision(tx: &mut Connection, id: i64, decision: &Decision) -> Result<(), Error> {
     sqlx::query(
-        "INSERT INTO decision (campaign_id, kind, decided_by, decided_at, digest, reason)
-         VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO decision (campaign_id, kind, decided_by, decided_at, digest, reason, unreviewed)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(id)
     .bind(decision.kind.as_str())
@@ -294,6 +298,7 @@ async fn add_decision(tx: &mut Connection, id: i64, decision: &Decision) -> Resu
     .bind(decision.at.0)
     .bind(decision.digest.as_str())
     .bind(decision.reason.as_str())
+    .bind(decision.unreviewed.join(","))
     .execute(tx)
     .await?;
     Ok(())

@@ -17,7 +17,7 @@ pub(super) enum Engine {
 }
 
 /// The numbered texts of `migrations/`, compiled in.
-const MIGRATIONS: [(i64, &str, &str); 14] = [
+const MIGRATIONS: [(i64, &str, &str); 15] = [
     (
         1,
         "campaigns",
@@ -75,6 +75,11 @@ const MIGRATIONS: [(i64, &str, &str); 14] = [
         14,
         "signatures",
         include_str!("../../migrations/0014_signatures.sql"),
+    ),
+    (
+        15,
+        "unreviewed",
+        include_str!("../../migrations/0015_unreviewed.sql"),
     ),
 ];
 

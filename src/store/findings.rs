@@ -154,6 +154,26 @@ impl Store {
             .collect()
     }
 
+    /// The countries of those who get a notice, with the languages that they asked for (or none), and
+    /// one mailbox of each.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn languages(&self, campaign: i64) -> Result<Vec<(String, String, Mailbox)>, Error> {
+        let rows: Vec<(String, String, String)> = sqlx::query_as(
+            "SELECT country, locale, MIN(mailbox) FROM finding
+             WHERE campaign_id = $1 AND verdict = 'matched'
+             GROUP BY country, locale ORDER BY country, locale",
+        )
+        .bind(campaign)
+        .fetch_all(&self.read)
+        .await?;
+        let parsed = |(country, locale, mailbox): (String, String, String)| {
+            Ok((country, locale, parse_mailbox(&mailbox)?))
+        };
+        rows.into_iter().map(parsed).collect()
+    }
+
     /// A page of the mailboxes that get a notice, in their order, behind `after`.
     ///
     /// # Errors

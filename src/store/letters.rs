@@ -50,7 +50,48 @@ pub struct NoticeLine {
     pub suspects: i64,
 }
 
+/// A part of what went, or was to go, out under a ticket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TicketPart {
+    pub campaign: String,
+    pub recipient: Mailbox,
+    pub parts: i64,
+    /// When it was first handed over for its recipient; `None` where it has not been.
+    pub left_at: Option<Timestamp>,
+}
+
 impl Store {
+    /// What became of a ticket's parts, in their order; none where there is no such ticket. A letter
+    /// that was redirected has not left for its recipient.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn ticket(&self, ticket: &str) -> Result<Vec<TicketPart>, Error> {
+        let rows = sqlx::query(
+            "SELECT campaign.name, letter.recipient, parts,
+                    (SELECT MIN(finished_at) FROM attempt
+                     WHERE delivery_id = delivery.id AND outcome IN ('accepted', 'uncertain')
+                       AND sent_to IN ('', letter.recipient)) AS left_at
+             FROM letter JOIN campaign ON campaign.id = letter.campaign_id
+                         LEFT JOIN delivery ON letter_id = letter.id
+             WHERE ticket = $1 ORDER BY part, letter.id",
+        )
+        .bind(ticket)
+        .fetch_all(&self.read)
+        .await?;
+        let part = |row: &AnyRow| {
+            let recipient: String = row.try_get("recipient")?;
+            let left_at: Option<i64> = row.try_get("left_at")?;
+            Ok(TicketPart {
+                campaign: row.try_get("name")?,
+                recipient: parse_mailbox(&recipient)?,
+                parts: row.try_get("parts")?,
+                left_at: left_at.map(Timestamp),
+            })
+        };
+        rows.iter().map(part).collect()
+    }
+
     /// Clears the way for a new composition: what was rendered and never approved goes.
     ///
     /// # Errors

@@ -39,7 +39,7 @@ pub use addressees::StoredAddressee;
 pub use answers::StoredAnswer;
 pub use attempts::{Fact, Granted};
 pub use imports::ImportCounts;
-pub use letters::{LetterFilter, LetterLine, NoticeLine};
+pub use letters::{LetterFilter, LetterLine, NoticeLine, TicketPart};
 pub use networks::{Outline, StoredNetwork, TableLoad};
 pub use queue::Claimed;
 pub use registries::RegistryLine;

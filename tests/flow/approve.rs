@@ -318,6 +318,7 @@ story!(the_second_person_is_told_what_is_in_no_letter, world, {
             "2 suspects are withheld by an override",
             "1 rows of the feeds were refused",
             "no agency signs; see `lapwing signatory import`",
+            "nobody who reads them has reviewed the letters in en",
         ]
     );
     assert!(preflight.problems.is_empty());
@@ -369,3 +370,47 @@ story!(
         assert!(refused.contains("lapwing resolve trial"), "{refused}");
     }
 );
+
+story!(
+    in_live_mode_an_unreviewed_language_is_accepted_by_name,
+    world,
+    {
+        world.review.is_live = true;
+        submitted(&world).await;
+        let refused = world.approve_as("reviewer").await.unwrap_err().to_string();
+        for said in ["in en, ja;", "--unreviewed en,ja"] {
+            assert!(refused.contains(said), "{said}: {refused}");
+        }
+        // One of two is not both; a slip of the pen is neither.
+        world.review.accepted = ["en", "jp"].map(str::to_owned).into();
+        let refused = world.approve_as("reviewer").await.unwrap_err().to_string();
+        assert!(refused.contains("in ja;"), "{refused}");
+        assert_eq!(world.state().await, "submitted");
+        nothing_leaves(&world).await;
+        // A reader has vouched for one of them meanwhile.
+        world.review.reviewed = ["en".to_owned()].into();
+        world.review.accepted = ["ja", "fr"].map(str::to_owned).into();
+        let preflight = world.approve_as("reviewer").await.unwrap();
+        assert_eq!(preflight.unreviewed, ["ja"]);
+        let decisions = world.report().await.decisions;
+        assert_eq!(decisions[1].unreviewed, ["ja"], "kept with the approval");
+        let told = world.report().await.to_text();
+        assert!(told.contains("unreviewed ja"), "{told}");
+        assert_eq!(world.send().await.accepted, 2);
+    }
+);
+
+story!(a_reviewed_language_needs_no_acceptance, world, {
+    world.review.is_live = true;
+    world.review.reviewed = ["en", "ja"].map(str::to_owned).into();
+    submitted(&world).await;
+    let preflight = world.approve_as("reviewer").await.unwrap();
+    assert!(preflight.unreviewed.is_empty());
+    assert!(
+        !preflight
+            .warnings
+            .iter()
+            .any(|said| said.contains("reviewed"))
+    );
+    assert!(world.report().await.decisions[1].unreviewed.is_empty());
+});

@@ -196,13 +196,14 @@ impl World {
 
     pub(crate) async fn submit_as(&self, who: &str) -> Result<Preflight, Error> {
         let campaign = self.campaign().await;
-        approve::submit(&self.store, &campaign, who, self.now, &Progress::default()).await
+        let (review, progress) = (&self.review, Progress::default());
+        approve::submit(&self.store, &campaign, who, review, self.now, &progress).await
     }
 
     pub(crate) async fn approve_as(&self, who: &str) -> Result<Preflight, Error> {
         let campaign = self.campaign().await;
-        let progress = Progress::default();
-        approve::approve(&self.store, &campaign, who, "", self.now, &progress).await
+        let (review, progress) = (&self.review, Progress::default());
+        approve::approve(&self.store, &campaign, who, "", review, self.now, &progress).await
     }
 
     pub(crate) async fn decide(&self, kind: DecisionKind, who: &str, why: &str) {

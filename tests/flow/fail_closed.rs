@@ -5,6 +5,8 @@ use lapwing::templates::Templates;
 use crate::story;
 use crate::world::World;
 
+const JAPANESE: &str = include_str!("../../templates/letter/notice/ja/body.hbs");
+
 /// Nothing of a campaign that could not be composed may go on.
 async fn stands_still(world: &World) {
     let refused = world.submit_as("author").await.unwrap_err().to_string();
@@ -20,7 +22,7 @@ story!(
     {
         world.template(
             "letter/notice/ja/body.hbs",
-            "一行目\n{{ticket}} {{nobody_knows_this}}\n",
+            &format!("一行目\n{{{{nobody_knows_this}}}}\n{JAPANESE}"),
         );
         world
         .table("range,country,abuse\n192.0.2.0/25,DE,abuse@linde.example\n192.0.2.128/25,JP,abuse@sakura.example\n")
@@ -38,56 +40,101 @@ story!(
         }
         stands_still(&world).await;
         // Mended, it goes on as if nothing had been.
-        world.template("letter/notice/ja/body.hbs", "{{ticket}}\n\n[[evidence]]\n");
+        world.template("letter/notice/ja/body.hbs", JAPANESE);
         assert_eq!(world.compose().await.letters, 2);
         world.submit_as("author").await.unwrap();
     }
 );
 
+story!(
+    a_placeholder_taken_out_stops_all_before_a_letter_is_written,
+    world,
+    {
+        // The Japanese does not say any more where answers go.
+        let answer = include_str!("../../templates/part/answer/ja.hbs");
+        world.template("part/answer/ja.hbs", &answer.replace("{{reply_to}}", ""));
+        world
+        .table("range,country,abuse\n192.0.2.0/25,US,abuse@prairie.example\n192.0.2.128/25,JP,abuse@sakura.example\n")
+        .await;
+        world.feed("192.0.2.1\n192.0.2.129\n").await;
+        world.resolve().await;
+        let error = world.try_compose().await.unwrap_err().to_string();
+        for said in [
+            "abuse@sakura.example (JP, ja)",
+            "templates/part/answer/ja.hbs",
+            "does not say {{reply_to}}",
+        ] {
+            assert!(error.contains(said), "{said}: {error}");
+        }
+        assert_eq!(world.opened().await.len(), 0, "not the English one either");
+        stands_still(&world).await;
+    }
+);
+
+/// A language that nobody speaks, with all that the English has.
+fn translated(text: &str) -> String {
+    let mut inside = 0_usize;
+    let turned = text.replace("/en.hbs", "/la.hbs");
+    turned
+        .chars()
+        .map(|c| {
+            match c {
+                '{' | '[' => inside += 1,
+                '}' | ']' => inside -= 1,
+                _ => {}
+            }
+            match c {
+                'a'..='z' if inside == 0 => char::from(b'a' + (c as u8 - b'a' + 13) % 26),
+                _ => c,
+            }
+        })
+        .collect()
+}
+
 story!(a_missing_translation_stops_all_and_names_the_file, world, {
-    // Somebody begins with Latin and writes the letter only.
+    // Somebody begins with Latin.
     let land = "country = \"AQ\"\nlanguages = [\"la\"]\nreserved = [\"op25b\"]\n[note]\nen = \"Some law.\"\n";
     world.template("jurisdiction/AQ.toml", land);
-    world.template("letter/notice/la/subject.hbs", "[{{ticket}}] Machinae");
-    world.template("letter/notice/la/body.hbs", "Salve\n\n[[evidence]]\n");
+    let shipped = Templates::load(std::path::Path::new("")).unwrap();
+    let body = "letter/notice/en/body.hbs";
+    let mut missing: Vec<(String, String)> = vec![(
+        // The country's reservation must not get lost in translation either.
+        "jurisdiction/AQ.toml".to_owned(),
+        format!("{land}la = \"Lex.\"\n"),
+    )];
+    let words = shipped.text("part/words/en.toml").unwrap();
+    missing.push((
+        "part/words/la.toml".to_owned(),
+        words.replace("follows = \"\"", "follows = \"English below.\""),
+    ));
+    let shared = ["measure/", "leaflet/"].into_iter();
+    let shared =
+        shared.flat_map(|lead| shipped.names(lead).filter(|name| name.ends_with("/en.hbs")));
+    let included = shipped.included(body);
+    let subject = "letter/notice/en/subject.hbs";
+    let files = shared.chain(included.iter().map(String::as_str));
+    for file in files.chain([subject, body]) {
+        let text = shipped.text(file).unwrap();
+        let latin = file.replace("/en", "/la");
+        missing.push((latin, translated(text)));
+    }
+    // The body first: without it the language is none that is written in.
+    let (file, text) = missing.pop().unwrap();
+    assert_eq!(file, "letter/notice/la/body.hbs");
+    world.template(&file, &text);
     world
         .table("range,country,abuse\n192.0.2.0/24,AQ,abuse@glacies.example\n")
         .await;
     world.feed("192.0.2.1\n").await;
     world.resolve().await;
-    let mut missing = vec![
-        (
-            "part/words/la.toml",
-            include_str!("../../templates/part/words/en.toml").to_owned(),
-        ),
-        // The country's reservation must not get lost in translation either.
-        (
-            "jurisdiction/AQ.toml: [note] has no \"la\"",
-            format!("{land}la = \"Lex.\"\n"),
-        ),
-    ];
-    missing.push(("leaflet/la.hbs", "# Cave".to_owned()));
-    let measures = [
-        "op25b",
-        "rate-limit",
-        "find-and-quarantine",
-        "advice",
-        "removal-tools",
-    ];
-    let measures = measures.map(|measure| format!("measure/{measure}/la.hbs"));
-    missing.extend(
-        measures
-            .iter()
-            .map(|file| (file.as_str(), "Titulus\n\nVerba.".to_owned())),
-    );
     while !missing.is_empty() {
         let error = world.try_compose().await.unwrap_err().to_string();
         assert!(error.contains("abuse@glacies.example (AQ, la)"), "{error}");
-        stands_still(&world).await;
         let named = missing.iter().position(|(file, _)| error.contains(file));
         let (file, text) = missing.remove(named.expect(&error));
-        world.template(file.split(':').next().unwrap(), &text);
+        world.template(&file, &text);
     }
+    stands_still(&world).await;
     assert_eq!(world.compose().await.letters, 1);
 
     world.template("measure/advice/la.hbs", "Titulus sine verbis");

@@ -58,6 +58,8 @@ pub(crate) struct World {
     pub(crate) config: Config,
     /// Templates that go before the shipped ones.
     pub(crate) templates: PathBuf,
+    /// Who has read which language; nobody any, and nothing reaches anybody.
+    pub(crate) review: approve::Review,
     dir: tempfile::TempDir,
     /// Dropped with the world.
     _database: Option<Database>,
@@ -110,6 +112,7 @@ impl World {
             sink,
             config,
             templates,
+            review: approve::Review::default(),
             dir,
             _database: database,
         }
@@ -257,6 +260,7 @@ impl World {
             &self.store,
             &campaign,
             "author",
+            &self.review,
             self.now,
             &Progress::default(),
         )
@@ -268,6 +272,7 @@ impl World {
             &campaign,
             "reviewer",
             "",
+            &self.review,
             self.now,
             &Progress::default(),
         )

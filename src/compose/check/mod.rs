@@ -4,6 +4,8 @@
 //! printed in the same cases, as a word. Which values there are is asked of the stage itself, which
 //! hands out an [example](specimen); no list of names is kept.
 
+mod campaign;
+mod files;
 mod parity;
 mod specimen;
 mod vary;
@@ -17,6 +19,7 @@ use serde_json::{Value, json};
 
 use super::jurisdiction::{ENGLISH, Jurisdiction, Translation};
 use crate::templates::{Error, How, Templates};
+use files::{english, in_language, locale_of, locales, part_of};
 use parity::Text;
 
 /// All languages, part by part.
@@ -237,10 +240,9 @@ impl<'t> Bench<'t> {
 
     /// Only letters and what they share have values.
     fn specimen_of(&self, english: &str) -> Value {
-        if english.starts_with("letter/") || english.starts_with("part/") {
-            self.specimen.clone()
-        } else {
-            json!({})
+        match part_of(english) {
+            "measures" | "leaflet" => json!({}),
+            letter => specimen::of(letter, &self.specimen),
         }
     }
 }
@@ -298,10 +300,7 @@ fn strangers<'t>(templates: &'t Templates, locale: &str) -> impl Iterator<Item =
     let own = templates
         .names("")
         .filter(move |name| locale_of(name) == Some(&locale));
-    let lone = own.filter(|name| {
-        let english = replace_locale(name, ENGLISH);
-        !english.is_some_and(|english| templates.has(&english))
-    });
+    let lone = own.filter(|name| !templates.has(&in_language(name, ENGLISH)));
     lone.map(|name| Error {
         file: name.to_owned(),
         line: None,
@@ -372,62 +371,5 @@ fn language(
     }
 }
 
-/// The files that a language needs, in English.
-fn english(templates: &Templates) -> impl Iterator<Item = &str> {
-    templates
-        .names("")
-        .filter(|name| locale_of(name) == Some(ENGLISH))
-}
-
-/// The languages of which there is anything, English first.
-fn locales(templates: &Templates) -> Vec<String> {
-    let found: BTreeSet<&str> = templates.names("").filter_map(locale_of).collect();
-    let others = found.into_iter().filter(|locale| *locale != ENGLISH);
-    [ENGLISH]
-        .into_iter()
-        .chain(others)
-        .map(str::to_owned)
-        .collect()
-}
-
-/// The part that a file belongs to: a letter, or what letters share.
-fn part_of(file: &str) -> &str {
-    let mut pieces = file.split('/');
-    match (pieces.next(), pieces.next()) {
-        (Some("letter"), Some(letter)) => letter,
-        (Some("measure"), _) => "measures",
-        (Some("part"), Some("words")) => "words",
-        (Some("part"), _) => "parts",
-        (Some(first), _) => first,
-        (None, _) => file,
-    }
-}
-
-/// `letter/<letter>/<locale>/<piece>.hbs`, else `…/<locale>.hbs` or `.toml`.
-fn locale_of(name: &str) -> Option<&str> {
-    let pieces: Vec<&str> = name.split('/').collect();
-    match pieces.as_slice() {
-        ["letter", _, locale, _] => Some(locale),
-        ["measure" | "part", _, file] | ["leaflet", file] => Some(file.split_once('.')?.0),
-        _ => None,
-    }
-}
-
-fn replace_locale(name: &str, locale: &str) -> Option<String> {
-    let old = locale_of(name)?;
-    let (folder, file) = name.rsplit_once('/')?;
-    Some(
-        match folder
-            .strip_suffix(old)
-            .filter(|_| folder.starts_with("letter/"))
-        {
-            Some(folder) => format!("{folder}{locale}/{file}"),
-            None => format!("{folder}/{locale}{}", file.strip_prefix(old)?),
-        },
-    )
-}
-
-/// A file of the English in another language.
-fn in_language(english: &str, locale: &str) -> String {
-    replace_locale(english, locale).unwrap_or_else(|| english.to_owned())
-}
+#[cfg(test)]
+mod tests;

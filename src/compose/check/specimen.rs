@@ -15,6 +15,20 @@ use crate::model::{Format, Mailbox, Notice, Signatory, Terminal, Timestamp, Via}
 use crate::store::SuspectRow;
 use crate::templates::{Error, Templates};
 
+/// What the copy list to a country's agencies tells besides.
+const OF_A_COVER: [&str; 4] = ["recipient_agency", "country_name", "operators", "letters"];
+
+/// What a kind of letter may name.
+pub(super) fn of(letter: &str, values: &Value) -> Value {
+    let mut values = values.clone();
+    if letter == "cover" {
+        for name in OF_A_COVER {
+            values[name] = Value::from("");
+        }
+    }
+    values
+}
+
 /// The values of a letter about one row, with something in each list. Only the shape counts: what
 /// stands in them is [varied](super::vary) anyhow.
 ///
@@ -79,6 +93,7 @@ fn settings() -> Result<Settings, Error> {
         part_bytes: 1,
         part_reports: 1,
         format: Format::Csv,
+        fingerprint: String::new(),
     })
 }
 

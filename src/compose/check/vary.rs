@@ -15,7 +15,7 @@ pub(super) struct Record {
 /// All names that a record has: `sender.name`, `networks`, `networks[].range`.
 pub(super) fn names(values: &Value) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    each(&mut values.clone(), "", &mut |name, _| {
+    each(&mut filled(values), "", &mut |name, _| {
         names.insert(name.to_owned());
     });
     names
@@ -36,7 +36,7 @@ pub(super) fn records(specimen: &Value, uses: &[Use]) -> Vec<Record> {
             _ => {}
         }
     }
-    let mut full = specimen.clone();
+    let mut full = filled(specimen);
     each(&mut full, "", &mut |name, value| given(name, value));
     let mut bare = full.clone();
     for name in &asked {
@@ -70,6 +70,19 @@ pub(super) fn records(specimen: &Value, uses: &[Use]) -> Vec<Record> {
         }
     }
     records
+}
+
+/// With something in each list: where nothing is, a text.
+fn filled(values: &Value) -> Value {
+    let mut filled = values.clone();
+    each(&mut filled, "", &mut |_, value| {
+        if let Value::Array(items) = value
+            && items.is_empty()
+        {
+            items.push(Value::from(""));
+        }
+    });
+    filled
 }
 
 fn record(name: &str, values: Value) -> Record {
@@ -155,7 +168,7 @@ mod tests {
     fn every_name_is_known_and_every_branch_is_gone_through() {
         let specimen = json!({
             "ticket": "", "split": false, "tlp": "", "verify": "",
-            "networks": [{ "range": "192.0.2.0/24", "asn": null }],
+            "networks": [{ "range": "192.0.2.0/24", "asn": null }], "subjects": [],
         });
         let names: Vec<String> = names(&specimen).into_iter().collect();
         assert_eq!(
@@ -166,6 +179,8 @@ mod tests {
                 "networks[].asn",
                 "networks[].range",
                 "split",
+                "subjects",
+                "subjects[]",
                 "ticket",
                 "tlp",
                 "verify"
@@ -186,11 +201,11 @@ mod tests {
         let network = json!([{ "range": "networks[].range", "asn": "networks[].asn" }]);
         assert_eq!(
             of("with everything given"),
-            json!({ "ticket": "ticket", "split": true, "tlp": "tlp", "verify": "verify", "networks": network })
+            json!({ "ticket": "ticket", "split": true, "tlp": "tlp", "verify": "verify", "networks": network, "subjects": ["subjects[]"] })
         );
         assert_eq!(
             of("with only what is always given"),
-            json!({ "ticket": "ticket", "split": false, "tlp": "tlp", "verify": "verify", "networks": [] })
+            json!({ "ticket": "ticket", "split": false, "tlp": "tlp", "verify": "verify", "networks": [], "subjects": ["subjects[]"] })
         );
         assert_eq!(of("without split")["split"], json!(false));
         assert_eq!(of("with only split")["networks"], json!([]));

@@ -147,7 +147,7 @@ story!(from_init_to_report_in_words, world, {
     }
     let verified = office.well(&format!("letter verify {}", ticket.to_lowercase()));
     assert!(
-        verified.contains(&format!("{ticket} is ours")),
+        verified.contains(&format!("{ticket} is genuine")),
         "{verified}"
     );
 });

@@ -31,6 +31,14 @@ const USAGE: &[Case] = &[
     ("override add AS64500 --never --until soon", 2, "YYYY-MM-DD"),
     ("preview trial --mailbox nobody", 2, "--mailbox"),
     ("letter list trial --state lost", 2, "accepted"),
+    ("letter verify LW-123456-1", 2, "check digit is wrong"),
+    ("letter verify 42", 2, "LW-000042-5"),
+    ("template list letter/poem", 2, "lapwing template list"),
+    (
+        "template copy letter/poem --to mine",
+        2,
+        "lapwing template list",
+    ),
     ("sink --answer RCPT", 2, "RCPT"),
 ];
 
@@ -41,7 +49,7 @@ const NOT_FOUND: &[Case] = &[
     ("table load absent.csv", 4, "absent.csv"),
     ("lookup 203.0.113.77", 4, "lapwing override add"),
     ("letter show LW-000001-1", 4, "lapwing letter list"),
-    ("letter verify LW-123456-1", 4, "check digit"),
+    ("letter verify LW-123456-8", 4, "not from us"),
     (
         "preview trial --mailbox nobody@isp.example",
         4,

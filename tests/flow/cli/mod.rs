@@ -6,6 +6,7 @@ mod dry_run;
 mod help;
 mod output;
 mod temporary;
+mod words;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -138,7 +138,15 @@ story!(nothing_leaves_before_a_second_person_agreed, world, {
             refused.contains("lapwing campaign approve trial"),
             "{refused}"
         );
-        let _ = approve::submit(&world.store, &campaign, "author", world.now, &progress).await;
+        let _ = approve::submit(
+            &world.store,
+            &campaign,
+            "author",
+            &world.review,
+            world.now,
+            &progress,
+        )
+        .await;
     }
     assert_eq!(world.sink.counts().connections, 0);
 });

@@ -1,0 +1,260 @@
+//! Text that runs from right to left, and values that do not: each reads in its own direction.
+//!
+//! A value from outside is isolated (UAX #9, FSI and PDI; `<bdi>` in HTML), so that an address or a
+//! ticket in Arabic text keeps its order, and an Arabic name in English text leaves the rest its own.
+//! Plain text has no base direction: each of its lines gets one from its first strong character, so a
+//! line that would get the wrong one begins with a mark that nobody sees.
+
+use std::borrow::Cow;
+
+use super::layout::escape;
+use crate::templates::MARKS;
+
+/// First strong isolate, and its end.
+const ISOLATE: [char; 2] = ['\u{2068}', '\u{2069}'];
+const LEFT_TO_RIGHT_MARK: char = '\u{200e}';
+const RIGHT_TO_LEFT_MARK: char = '\u{200f}';
+
+/// The base direction of a language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    LeftToRight,
+    RightToLeft,
+}
+
+impl Direction {
+    /// As HTML and the words of a language call it.
+    pub(super) fn of(dir: &str) -> Self {
+        match dir {
+            "rtl" => Self::RightToLeft,
+            _ => Self::LeftToRight,
+        }
+    }
+
+    /// Whether a value would disturb what stands around it, or be disturbed. Numbers take the place
+    /// that the text gives them, and `AS` belongs to the number behind it.
+    fn isolates(self, value: &str) -> bool {
+        match self {
+            Self::LeftToRight => has_right_to_left(value),
+            Self::RightToLeft => {
+                let mut strong = value.chars().filter(|c| c.is_alphanumeric());
+                let first = strong.next();
+                let ends_alike = [first, strong.next_back().or(first)]
+                    .iter()
+                    .all(|c| c.is_some_and(is_right_to_left));
+                !ends_alike && !value.bytes().all(|byte| byte.is_ascii_digit())
+            }
+        }
+    }
+}
+
+/// [Marked](MARKS) text with the values isolated where they need it.
+pub(super) fn in_text(marked: &str, direction: Direction) -> Cow<'_, str> {
+    if is_plain(marked, direction) {
+        return plain(marked);
+    }
+    let whole = set(marked, direction, str::to_owned, |value| {
+        let [begin, end] = ISOLATE;
+        format!("{begin}{value}{end}")
+    });
+    Cow::Owned(whole)
+}
+
+/// The same, escaped.
+pub(super) fn in_html(marked: &str, direction: Direction) -> String {
+    if is_plain(marked, direction) {
+        return escape(&plain(marked)).into_owned();
+    }
+    set(
+        marked,
+        direction,
+        |text| escape(text).into_owned(),
+        |value| format!("<bdi>{}</bdi>", escape(value)),
+    )
+}
+
+/// Whether all of it runs from left to right, as in most letters.
+pub(super) fn is_plain(marked: &str, direction: Direction) -> bool {
+    direction == Direction::LeftToRight && !marked.contains(ISOLATE) && !has_right_to_left(marked)
+}
+
+/// Without the marks; most lines have none.
+pub(super) fn plain(marked: &str) -> Cow<'_, str> {
+    if marked.contains(MARKS) {
+        Cow::Owned(marked.replace(MARKS, ""))
+    } else {
+        Cow::Borrowed(marked)
+    }
+}
+
+/// A table's cell is a value of its own.
+pub(super) fn cell_in_text(cell: &str, direction: Direction) -> String {
+    in_text(&mark(cell), direction).into_owned()
+}
+
+pub(super) fn cell_in_html(cell: &str, direction: Direction) -> String {
+    in_html(&mark(cell), direction)
+}
+
+/// A paragraph of right-to-left text that is not in a right-to-left script says so in HTML.
+pub(super) fn attribute(marked: &str, direction: Direction) -> &'static str {
+    let is_foreign = direction == Direction::RightToLeft
+        && own_direction(marked, MARKS) == Some(Direction::LeftToRight);
+    if is_foreign { " dir=\"ltr\"" } else { "" }
+}
+
+/// Lines as a reader's program will show them: each a paragraph with its own base direction, and no
+/// isolate open beyond its end.
+pub(super) fn lines(text: &str, direction: Direction) -> String {
+    if direction == Direction::LeftToRight && !text.contains(ISOLATE) {
+        return text.to_owned();
+    }
+    let mut open = false;
+    let line = |line: &str| {
+        let mut whole = String::with_capacity(line.len() + 8);
+        let body = line.trim_start_matches(' ');
+        let indent = &line[..line.len() - body.len()];
+        let is_rtl = own_direction(line, ISOLATE) != Some(Direction::LeftToRight);
+        if direction == Direction::RightToLeft && is_rtl && !body.is_empty() {
+            whole.push(RIGHT_TO_LEFT_MARK);
+        }
+        whole.push_str(indent);
+        if open {
+            whole.push(ISOLATE[0]);
+        }
+        whole.push_str(body);
+        let last = line.chars().rev().find(|c| ISOLATE.contains(c));
+        open = last.map_or(open, |last| last == ISOLATE[0]);
+        if open {
+            whole.push(ISOLATE[1]);
+        }
+        whole
+    };
+    let lines: Vec<String> = text.split('\n').map(line).collect();
+    lines.join("\n")
+}
+
+/// A line of columns, which stand from left to right in every language, one above the other.
+pub(super) fn columns(line: String) -> String {
+    if has_right_to_left(&line) {
+        format!("{LEFT_TO_RIGHT_MARK}{line}")
+    } else {
+        line
+    }
+}
+
+fn mark(value: &str) -> String {
+    let [begin, end] = MARKS;
+    format!("{begin}{value}{end}")
+}
+
+fn set(
+    marked: &str,
+    direction: Direction,
+    text: impl Fn(&str) -> String,
+    isolated: impl Fn(&str) -> String,
+) -> String {
+    let [begin, end] = MARKS;
+    let mut pieces = marked.split(begin);
+    let mut whole = text(&pieces.next().unwrap_or_default().replace(end, ""));
+    for piece in pieces {
+        let (value, rest) = piece.split_once(end).unwrap_or((piece, ""));
+        if direction.isolates(value) {
+            whole.push_str(&isolated(value));
+        } else {
+            whole.push_str(&text(value));
+        }
+        whole.push_str(&text(&rest.replace(end, "")));
+    }
+    whole
+}
+
+/// The direction that a line's letters give it, those between `isolates` left out: right to left
+/// where there is one such letter, none where there is no letter.
+fn own_direction(line: &str, isolates: [char; 2]) -> Option<Direction> {
+    let mut inside = false;
+    let mut found = None;
+    for c in line.chars() {
+        inside = (inside || c == isolates[0]) && c != isolates[1];
+        if inside {
+            continue;
+        }
+        if is_right_to_left(c) {
+            return Some(Direction::RightToLeft);
+        }
+        if c.is_alphabetic() {
+            found = Some(Direction::LeftToRight);
+        }
+    }
+    found
+}
+
+fn has_right_to_left(text: &str) -> bool {
+    // None of these letters begins with a lower byte; most texts have none at all.
+    text.bytes().any(|byte| byte >= 0xd6) && text.chars().any(is_right_to_left)
+}
+
+/// Hebrew, Arabic and their kin, with their presentation forms.
+fn is_right_to_left(c: char) -> bool {
+    matches!(c, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}'
+        | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Direction::{LeftToRight, RightToLeft};
+    use super::*;
+
+    #[test]
+    fn values_keep_to_themselves_where_they_would_be_turned() {
+        for (value, direction, isolated) in [
+            ("192.0.2.0/24", RightToLeft, true),
+            ("2026-11-01", RightToLeft, true),
+            ("LW-000042-5", RightToLeft, true),
+            ("64500", RightToLeft, false),
+            ("شركة مثال", RightToLeft, false),
+            ("شركة Example", RightToLeft, true),
+            ("", RightToLeft, false),
+            ("192.0.2.0/24", LeftToRight, false),
+            ("さくら", LeftToRight, false),
+            ("שירות", LeftToRight, true),
+        ] {
+            let text = in_text(&format!("a {} b", mark(value)), direction);
+            assert_eq!(text.contains(ISOLATE), isolated, "{value}");
+            let html = in_html(&mark(value), direction);
+            assert_eq!(html.contains("<bdi>"), isolated, "{value}");
+            assert!(!text.contains(MARKS) && !html.contains(MARKS));
+        }
+        let html = in_html(&mark("<b>שלום</b>"), LeftToRight);
+        assert_eq!(html, "<bdi>&lt;b&gt;שלום&lt;/b&gt;</bdi>");
+    }
+
+    #[test]
+    fn each_line_has_the_direction_of_its_words() {
+        let [fsi, pdi] = ISOLATE;
+        for (line, direction, set) in [
+            ("abc", LeftToRight, "abc".to_owned()),
+            ("نص", RightToLeft, "\u{200f}نص".to_owned()),
+            (
+                "RFC 6561: نص",
+                RightToLeft,
+                "\u{200f}RFC 6561: نص".to_owned(),
+            ),
+            ("---", RightToLeft, "\u{200f}---".to_owned()),
+            (
+                "In English below.",
+                RightToLeft,
+                "In English below.".to_owned(),
+            ),
+            ("", RightToLeft, String::new()),
+            // A value that was wrapped is closed and opened again.
+            (
+                "  نص \u{2068}Example\n  Ltd.\u{2069} نص",
+                RightToLeft,
+                format!("\u{200f}  نص {fsi}Example{pdi}\n\u{200f}  {fsi}Ltd.{pdi} نص"),
+            ),
+        ] {
+            assert_eq!(lines(line, direction), set);
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The words of the letters in the hands of staff, and a stranger who rings up about a letter.
+
+use serde_json::json;
+
+use super::{Office, lines};
+use crate::story;
+
+#[test]
+fn the_words_are_checked_copied_and_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |line: &str| {
+        let output = super::program()
+            .args(line.split(' '))
+            .current_dir(dir.path())
+            .env("USER", "author")
+            .env("LAPWING_LETTER__TEMPLATES", "mine")
+            .output()
+            .unwrap();
+        super::decent(line, output.into())
+    };
+    std::fs::create_dir(dir.path().join("mine")).unwrap();
+    let ran = run("template check");
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    for said in [
+        "language ",
+        "notice",
+        "measures",
+        "words",
+        "ja ",
+        "complete",
+    ] {
+        assert!(ran.out.contains(said), "{said}\n{}", ran.out);
+    }
+    let ran = run("template copy letter/notice/ja --to mine");
+    assert!(ran.out.contains("2 files in mine"), "{ran:?}");
+    let ran = run("template copy letter/notice --to mine");
+    assert_eq!(ran.code, 2, "what is there stays: {ran:?}");
+    assert!(
+        run("template list letter/notice/ja")
+            .out
+            .starts_with("own ")
+    );
+
+    let subject = dir.path().join("mine/letter/notice/ja/subject.hbs");
+    std::fs::write(&subject, "[{{ticket}}] {{#if csirt}}{{tickett}}{{/if}}").unwrap();
+    let ran = run("template check");
+    assert_eq!(ran.code, 1);
+    let said = "problem: templates/letter/notice/ja/subject.hbs, line 1: no letter of this kind has {{tickett}}";
+    assert!(ran.out.contains(said), "{}", ran.out);
+    assert!(ran.out.contains("incomplete"), "{}", ran.out);
+    assert!(
+        ran.err.contains("1 problem in the templates"),
+        "{}",
+        ran.err
+    );
+    let ran = run("template check --json");
+    let told: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(told["problems"][0]["line"], json!(1));
+    assert_eq!(
+        (told["languages"][0]["locale"].as_str(), ran.code),
+        (Some("en"), 1)
+    );
+}
+
+story!(
+    a_stranger_on_the_telephone_asks_whether_a_letter_is_ours,
+    world,
+    {
+        let mut office = Office::approved(&world);
+        let (letters, _) = office.json("letter list trial --mailbox abuse@sakura");
+        let ticket = letters[0]["ticket"].as_str().unwrap().to_owned();
+        let line = format!("letter verify {ticket}");
+
+        // Written and approved is not sent, and its number can be guessed.
+        let ran = office.run(&line);
+        assert_eq!(ran.code, 4, "{ran:?}");
+        assert!(ran.err.contains("none has left us"), "{}", ran.err);
+        let ran = office.run(&format!("{line} --json"));
+        assert_eq!(lines(&line, &ran.err)[0]["code"], json!(4));
+
+        office.well("send trial");
+        let said = office.well(&line);
+        for part in [
+            "is genuine",
+            "a mailbox at sakura.example",
+            "campaign  trial",
+            "You may say",
+        ] {
+            assert!(said.contains(part), "{part}\n{said}");
+        }
+        assert!(!said.contains("abuse@sakura.example"), "{said}");
+        assert!(
+            office
+                .well(&format!("{line} --full"))
+                .contains("abuse@sakura.example")
+        );
+        let told = office.told(&line);
+        assert_eq!(
+            [
+                &told["genuine"],
+                &told["domain"],
+                &told["parts"],
+                &told["sent"],
+                &told["mailbox"]
+            ],
+            [
+                &json!(true),
+                &json!("sakura.example"),
+                &json!(1),
+                &json!(1),
+                &json!(null)
+            ]
+        );
+        // One digit misheard.
+        let last = if ticket.ends_with('9') { '0' } else { '9' };
+        let misheard = format!("{}{last}", &ticket[..ticket.len() - 1]);
+        let ran = office.run(&format!("letter verify {misheard}"));
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.err.contains("read out once more"), "{}", ran.err);
+        office.set("LAPWING_SENDER__REPLY_TO", "desk@coalition.example");
+        assert!(office.well(&line).contains("desk@coalition.example"));
+    }
+);
+
+story!(a_letter_is_printed_as_one_page, world, {
+    let office = Office::approved(&world);
+    let page = office.well("preview trial --mailbox abuse@sakura.example --html");
+    assert!(page.starts_with("<!doctype html>"), "{page}");
+    assert!(page.trim_end().ends_with("</html>"), "{page}");
+    for part in [
+        "<th scope=\"row\">To</th><td><bdi>abuse@sakura.example<",
+        "@media print",
+        "lang=\"ja\"",
+    ] {
+        assert!(page.contains(part), "{part}\n{page}");
+    }
+    let told = office.well("preview trial --html --to pages");
+    assert!(told.contains("letters in pages"), "{told}");
+    let pages = office
+        .files()
+        .into_iter()
+        .filter(|name| name.starts_with("pages/"));
+    let pages: Vec<String> = pages.collect();
+    assert!(
+        pages.len() > 2 && pages.iter().all(|name| name.ends_with(".html")),
+        "{pages:?}"
+    );
+});
+
+story!(
+    in_live_mode_the_second_person_names_what_nobody_has_read,
+    world,
+    {
+        let mut office = Office::furnished(&world);
+        office.well("table load networks.csv");
+        office.well("campaign new trial");
+        office.run("import trial feed.csv --allow-documentation");
+        office.well("resolve trial");
+        office.well("compose trial");
+        office.set("LAPWING_MODE", "live");
+        let said = office.well("campaign submit trial --as author");
+        assert!(
+            said.contains("nobody who reads them has reviewed the letters in"),
+            "{said}"
+        );
+        for line in [
+            "campaign approve trial --as reviewer",
+            "campaign approve trial --as reviewer --dry-run",
+        ] {
+            let ran = office.run(line);
+            assert_eq!(ran.code, 5, "{ran:?}");
+            assert!(ran.err.contains("--unreviewed"), "{}", ran.err);
+        }
+        let all = office.told("campaign show trial");
+        assert_eq!(all["state"], json!("submitted"));
+        let preflight =
+            office.told("campaign approve trial --as reviewer --dry-run --unreviewed en,ja,de");
+        let unreviewed = preflight["unreviewed"].as_array().unwrap().iter();
+        let unreviewed: Vec<&str> = unreviewed.filter_map(|one| one.as_str()).collect();
+        assert!(unreviewed.contains(&"ja"), "{unreviewed:?}");
+        office.well(&format!(
+            "campaign approve trial --as reviewer --unreviewed {}",
+            unreviewed.join(",")
+        ));
+        let said = office.well("campaign show trial");
+        assert!(
+            said.contains(&format!("unreviewed {}", unreviewed.join(" "))),
+            "{said}"
+        );
+    }
+);
