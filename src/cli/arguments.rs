@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
+use super::jurisdiction::Action as Jurisdiction;
 use super::key::Key;
 use super::lookup::Options as Lookup;
 use super::tables::Table;
-use crate::model::{DeliveryState, Format};
+use crate::model::{DeliveryState, Format, Tlp, TlpError};
 
 /// Tells every network which of its machines send spam, and follows what happens.
 #[derive(Debug, Parser)]
@@ -94,6 +95,9 @@ pub(super) enum Command {
     /// List and show letters, with all that happened to each
     #[command(subcommand)]
     Letter(Letter),
+    /// See whether the letters' words are whole in every language, and take a copy to edit
+    #[command(subcommand)]
+    Template(Template),
     /// Show the networks around an address or range, the mailbox that answers for it, and why
     Lookup(Lookup),
     /// Load registries' dumps and tables of networks and contacts
@@ -110,6 +114,9 @@ pub(super) enum Command {
     /// Make and show the OpenPGP key that letters are signed with
     #[command(subcommand)]
     Key(Key),
+    /// Show what a country changes in its letters: languages, agencies, note, reserved measures
+    #[command(subcommand)]
+    Jurisdiction(Jurisdiction),
     /// Catch all mail on this machine, and answer badly where told to
     Sink(Sink),
 }
@@ -149,7 +156,7 @@ pub(super) struct Import {
     /// The feed; - is standard input
     pub(super) file: PathBuf,
     /// Say which column holds what: ip=Source_IP, seen=col3 (ip, first, last, seen, date, time,
-    /// class, source, evidence, port, terminal)
+    /// class, source, evidence, port, terminal, tlp)
     #[arg(long, value_name = "WHAT=COLUMN")]
     pub(super) map: Vec<crate::sheet::Mapping>,
     /// csv, tsv, jsonl or lines; told from the content when not given
@@ -190,6 +197,27 @@ pub(super) enum Campaign {
         /// Which letter it writes
         #[arg(long, default_value = "notice")]
         letter: String,
+        /// With whom its letters may be shared (TLP 2.0): CLEAR, GREEN, AMBER, AMBER+STRICT, RED, or none;
+        /// without it letter.tlp, and CLEAR for an advisory
+        #[arg(long, value_name = "MARK", value_parser = mark)]
+        tlp: Option<Mark>,
+        /// The campaign that a reminder reminds of; its letters' tickets and addresses are named
+        #[arg(long, value_name = "FIRST")]
+        after: Option<String>,
+        /// Refuse rows without a time, or without source and evidence
+        #[arg(long)]
+        require_evidence: bool,
+    },
+    /// Add the holders that the table knows in some countries to an advisory's list, one of each
+    Draw {
+        /// Its name
+        name: String,
+        /// ISO 3166: DE,JP
+        #[arg(long, value_name = "CODES", value_delimiter = ',', required = true)]
+        country: Vec<String>,
+        /// Only holders of an AS: operators, and not their customers
+        #[arg(long)]
+        systems: bool,
     },
     /// All campaigns, the newest first
     List,
@@ -312,6 +340,26 @@ pub(super) enum Letter {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub(super) enum Template {
+    /// Every language and part: missing, incomplete, complete or reviewed; and what is to be mended
+    Check,
+    /// The files, shipped or your own
+    List {
+        /// Only those that begin so: letter/notice/
+        #[arg(default_value = "")]
+        name: String,
+    },
+    /// Copy a file, or all of a folder, to edit it
+    Copy {
+        /// As in the list: letter/notice/ja/body.hbs, or letter/notice
+        name: String,
+        /// Your folder of templates; see letter.templates in the settings
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
+}
+
 /// A table to read, and how.
 #[derive(Debug, Args)]
 pub(super) struct TableFile {
@@ -343,7 +391,8 @@ pub(super) enum Override {
         /// The language to write in
         #[arg(long, default_value = "")]
         language: String,
-        /// How it wants its letters: with all observations attached, or in the text
+        /// How it wants its letters: all observations attached as CSV, or in the text, or a letter with an
+        /// XARF report for each address, or both CSV and XARF in one
         #[arg(long, value_parser = Format::ALL.map(Format::as_str))]
         format: Option<String>,
         /// The day it ends: YYYY-MM-DD
@@ -363,7 +412,8 @@ pub(super) enum Override {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Signatory {
-    /// Add those of a CSV: agency, local_name, country, framework, from, until, position
+    /// Add those of a CSV: agency, local_name, name_ja (and so on), country, framework, mailbox,
+    /// from, until, order
     Import(TableFile),
     /// The whole roll
     List,
@@ -380,6 +430,17 @@ pub(super) struct Sink {
     /// Answer badly: "RCPT slow@isp.example 451 4.7.1 later x2", "DOT *@isp.example close"
     #[arg(long, value_name = "RULE")]
     pub(super) answer: Vec<crate::sink::Rule>,
+}
+
+/// A sharing mark that was asked for, or that there be none.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark(pub(super) Option<Tlp>);
+
+fn mark(text: &str) -> Result<Mark, TlpError> {
+    match text {
+        "none" => Ok(Mark(None)),
+        text => text.parse().map(|tlp| Mark(Some(tlp))),
+    }
 }
 
 /// `composed` before it is in the queue.

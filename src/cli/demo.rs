@@ -7,14 +7,14 @@ use std::sync::Arc;
 use super::Ended;
 use super::arguments::Demo as Options;
 use super::contacts::load_demo_tables;
-use super::context::Context;
+use super::context::{Context, Usage};
 use super::output::print;
 use super::sink::wait_for_signal;
 use super::stages::settle;
 use super::worker::worker;
 use crate::config::{Config, RungName, SourceName, Transport};
 use crate::intake::{self, Reading};
-use crate::model::{Clock, Progress, Span, Terminal, Timestamp};
+use crate::model::{Clock, NewCampaign, Progress, Span, Terminal, Timestamp};
 use crate::report::Report;
 use crate::send::Courier;
 use crate::sink::{self, Sink};
@@ -82,9 +82,11 @@ pub(super) async fn run(context: &Context, options: &Options) -> anyhow::Result<
     say(&format!(
         "table    {networks} networks with their contacts, the roll of agencies, three overrides"
     ))?;
-    let campaign = store
-        .add_campaign(CAMPAIGN, "notice", "author", clock.now())
-        .await?;
+    let campaign = NewCampaign {
+        tlp: config.letter.tlp().map_err(Usage)?,
+        ..NewCampaign::new(CAMPAIGN, "notice")
+    };
+    let campaign = store.add_campaign(&campaign, "author", clock.now()).await?;
 
     let list = crate::sheet::unwrap(std::io::Cursor::new(
         templates.text("demo/suspects.csv")?.to_owned().into_bytes(),
@@ -281,5 +283,8 @@ fn reading(now: Timestamp) -> Reading {
         allow_documentation: true,
         widest_ipv4: 16,
         widest_ipv6: 32,
+        tlp: None,
+        kind: crate::model::CampaignKind::Notice,
+        require_evidence: false,
     }
 }

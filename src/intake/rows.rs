@@ -7,8 +7,11 @@ use jiff::tz::TimeZone;
 use super::headers::PLAN;
 use super::moment::Moment;
 use super::screen::{Limits, screen};
-use super::{Wrong, evidence, moment, place};
-use crate::model::{AddressRange, Refusal, Span, Suspect, Terminal, Timestamp, plain_text};
+use super::{Wrong, evidence, moment, operators, place, sample};
+use crate::model::{
+    AddressRange, Addressee, CampaignKind, Refusal, Span, Suspect, Terminal, Timestamp, Tlp,
+    TlpError, plain_text,
+};
 use crate::sheet::{Columns, Format, Mapping, Record, Sheet, SheetError, Text};
 
 const CLASS_LEN: usize = 64;
@@ -35,6 +38,12 @@ pub struct Reading {
     /// The shortest prefix that a row may name.
     pub widest_ipv4: u8,
     pub widest_ipv6: u8,
+    /// The mark of the letters that the rows are for: a row that is marked otherwise is refused.
+    pub tlp: Option<Tlp>,
+    /// Suspects, or for an advisory the operators to write to.
+    pub kind: CampaignKind,
+    /// Whether a row must say when it was seen, and how that is known.
+    pub require_evidence: bool,
 }
 
 /// What became of one row.
@@ -45,15 +54,24 @@ pub enum Row {
         line: u64,
         suspect: Suspect,
     },
+    Addressee {
+        line: u64,
+        addressee: Addressee,
+    },
     Refused(Refusal),
 }
 
 /// Begins to read a feed; `name` is what messages call it.
 ///
 /// # Errors
-/// When it cannot be read at all, or no column holds addresses.
+/// When it cannot be read at all, or no column holds addresses (for an advisory: AS, prefixes or
+/// mailboxes).
 pub fn read(input: Text, name: &str, reading: &Reading) -> Result<Rows, SheetError> {
-    let sheet = Sheet::read(input, name, reading.format, &PLAN, &reading.map)?;
+    let plan = match reading.kind {
+        CampaignKind::Advisory => &operators::PLAN,
+        CampaignKind::Notice | CampaignKind::Reminder => &PLAN,
+    };
+    let sheet = Sheet::read(input, name, reading.format, plan, &reading.map)?;
     Ok(Rows {
         sheet,
         reading: reading.clone(),
@@ -96,6 +114,17 @@ impl Iterator for Rows {
     fn next(&mut self) -> Option<Row> {
         Some(match self.sheet.next_row()? {
             Err(refusal) => Row::Refused(refusal),
+            Ok(record) if self.reading.kind == CampaignKind::Advisory => {
+                match operators::addressee(&record, self.reading.allow_documentation) {
+                    Ok(addressee) => Row::Addressee {
+                        line: record.line(),
+                        addressee,
+                    },
+                    Err((key, wrong)) => {
+                        Row::Refused(record.refuse(key, &wrong.reason, wrong.remedy))
+                    }
+                }
+            }
             Ok(record) => match suspect(&record, &self.reading) {
                 Ok((suspect, is_zoneless)) => {
                     self.zoneless += u64::from(is_zoneless);
@@ -123,6 +152,7 @@ fn suspect(record: &Record<'_>, reading: &Reading) -> Result<(Suspect, bool), Fa
     };
     let key = if has(record, "ip") { "ip" } else { "first" };
     screen(range, limits).map_err(|wrong| (key, wrong))?;
+    marked_alike(record, reading).map_err(|wrong| ("tlp", wrong))?;
     let text = |key, limit, default: &str| match record.get(key) {
         "" => default.to_owned(),
         text => plain_text(text, limit),
@@ -149,7 +179,11 @@ fn suspect(record: &Record<'_>, reading: &Reading) -> Result<(Suspect, bool), Fa
             "" => reading.terminal,
             text => terminal(text),
         },
+        sample: sample::of(record),
     };
+    if reading.require_evidence {
+        has_evidence(&suspect)?;
+    }
     Ok((suspect, seen.is_some_and(|moment| moment.is_zoneless)))
 }
 
@@ -158,7 +192,7 @@ fn has(record: &Record<'_>, key: &str) -> bool {
     !is_nothing(record.get(key))
 }
 
-fn is_nothing(text: &str) -> bool {
+pub(super) fn is_nothing(text: &str) -> bool {
     matches!(text, "" | "-" | "null" | "NULL" | "None" | "\\N")
 }
 
@@ -236,6 +270,54 @@ fn not_ahead(moment: Moment, reading: &Reading) -> Result<(), Wrong> {
     ))
 }
 
+/// A letter has one mark, and what its source marked must not go out under another.
+fn marked_alike(record: &Record<'_>, reading: &Reading) -> Result<(), Wrong> {
+    let Some((_, text)) = record.get_said("tlp", |text| !is_nothing(text)) else {
+        return Ok(());
+    };
+    let mark: Tlp = text.parse().map_err(|error: TlpError| {
+        Wrong::new(error.to_string(), "mend the mark, or ask its source")
+    })?;
+    match reading.tlp {
+        Some(own) if own == mark => Ok(()),
+        Some(own) if own < mark => Err(Wrong::new(
+            format!("the row is {mark}, stricter than the campaign's {own}"),
+            "put it into a campaign of that mark (campaign new NAME --tlp MARK), or ask its source",
+        )),
+        Some(own) => Err(Wrong::new(
+            format!("the row is {mark}, and the campaign is {own}"),
+            "put it into a campaign of that mark (campaign new NAME --tlp MARK); marks are not mixed",
+        )),
+        None => Err(Wrong::new(
+            format!("the row is {mark}, and the campaign's letters carry no mark"),
+            "put it into a campaign of that mark (campaign new NAME --tlp MARK)",
+        )),
+    }
+}
+
+/// What an abuse desk needs at least: when, and who says so or how it is known.
+fn has_evidence(suspect: &Suspect) -> Result<(), Fault> {
+    if suspect.seen_at.is_none() {
+        return Err((
+            "seen",
+            Wrong::new(
+                "there is no time, and this campaign takes no row without",
+                "add when it was seen, in UTC; --seen gives one to a whole feed",
+            ),
+        ));
+    }
+    if is_nothing(&suspect.source) && suspect.evidence.is_empty() {
+        return Err((
+            "source",
+            Wrong::new(
+                "nothing says how it is known, and this campaign takes no row without",
+                "add a source or evidence; --source gives one to a whole feed",
+            ),
+        ));
+    }
+    Ok(())
+}
+
 /// A source port; 0 and what means nothing is none.
 fn port(text: &str) -> Result<Option<u16>, Wrong> {
     if is_nothing(text) {
@@ -310,6 +392,9 @@ mod tests {
             allow_documentation: true,
             widest_ipv4: 16,
             widest_ipv6: 32,
+            tlp: None,
+            kind: CampaignKind::Notice,
+            require_evidence: false,
         };
         for option in options.trim_start_matches('#').split_whitespace() {
             match option.split_once('=').unwrap() {
@@ -317,6 +402,11 @@ mod tests {
                 ("zone", name) => reading.time_zone = TimeZone::get(name).unwrap(),
                 ("map", mapping) => reading.map.push(mapping.parse().unwrap()),
                 ("format", name) => reading.format = Some(name.parse().unwrap()),
+                ("tlp", mark) => reading.tlp = Some(mark.parse().unwrap()),
+                ("kind", kind) => reading.kind = CampaignKind::from_text(kind).unwrap(),
+                ("evidence", "required") => {
+                    (reading.require_evidence, reading.source) = (true, String::new());
+                }
                 ("seen", time) => {
                     reading.seen_at = Some(moment::read(time, &TimeZone::UTC).unwrap().at);
                 }
@@ -349,11 +439,26 @@ mod tests {
                     let evidence: String = s.evidence.chars().take(60).collect();
                     writeln!(
                         told,
-                        "{line}\t{} {seen} {port} {} class={} source={} evidence={evidence}",
+                        "{line}\t{} {seen} {port} {} class={} source={} evidence={evidence}{}",
                         s.range,
                         s.terminal.as_str(),
                         s.class,
                         s.source,
+                        s.sample.map_or_else(String::new, |sample| {
+                            format!(
+                                " sample={} bytes: {:?}",
+                                sample.len(),
+                                sample.lines().next()
+                            )
+                        }),
+                    )
+                }
+                Row::Addressee { line, addressee: a } => {
+                    let mailbox = a.mailbox.as_ref().map_or("-", |mailbox| mailbox.as_str());
+                    writeln!(
+                        told,
+                        "{line}\t{} {mailbox} {} {} {}",
+                        a.known_by, a.country, a.locale, a.holder
                     )
                 }
                 Row::Refused(r) => {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::Timestamp;
+use super::{Timestamp, Tlp};
 
 /// One mailing with one purpose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -12,13 +12,112 @@ pub struct Campaign {
     #[serde(skip)]
     pub id: i64,
     pub name: String,
+    pub kind: CampaignKind,
     /// The letter it writes: a folder under `templates/letter/`.
     pub letter: String,
+    /// With whom its letters may be shared; `None` for letters without a mark.
+    pub tlp: Option<Tlp>,
+    /// Whether a row must say when and how it is known.
+    pub require_evidence: bool,
+    /// The campaign that a reminder reminds of.
+    #[serde(skip)]
+    pub after: Option<i64>,
+    /// Whether each country's agencies get a copy list.
+    pub cover: bool,
     pub state: CampaignState,
     pub created_at: Timestamp,
     pub created_by: String,
     pub resolved_at: Option<Timestamp>,
     pub composed_at: Option<Timestamp>,
+}
+
+/// What a campaign is to be, before it is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewCampaign {
+    pub name: String,
+    pub letter: String,
+    pub tlp: Option<Tlp>,
+    pub require_evidence: bool,
+    /// The campaign that a reminder reminds of.
+    pub after: Option<i64>,
+    pub cover: bool,
+}
+
+impl NewCampaign {
+    /// One that writes `letter`, and nothing besides.
+    #[must_use]
+    pub fn new(name: &str, letter: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            letter: letter.to_owned(),
+            tlp: None,
+            require_evidence: false,
+            after: None,
+            cover: false,
+        }
+    }
+
+    #[must_use]
+    pub fn kind(&self) -> CampaignKind {
+        CampaignKind::of_letter(&self.letter)
+    }
+}
+
+/// What a campaign is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CampaignKind {
+    #[default]
+    /// To those in whose networks there are suspects.
+    Notice,
+    /// To every operator of a list; it knows no suspects.
+    Advisory,
+    /// Once more to those whom an earlier campaign wrote to.
+    Reminder,
+}
+
+impl CampaignKind {
+    pub const ALL: [Self; 3] = [Self::Notice, Self::Advisory, Self::Reminder];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Notice => "notice",
+            Self::Advisory => "advisory",
+            Self::Reminder => "reminder",
+        }
+    }
+
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// What its lists hold: one of them, in a word.
+    #[must_use]
+    pub fn rows(self) -> &'static str {
+        match self {
+            Self::Advisory => "addressee",
+            Self::Notice | Self::Reminder => "suspect",
+        }
+    }
+
+    /// What its letters do with them.
+    #[must_use]
+    pub fn covers(self) -> &'static str {
+        match self {
+            Self::Advisory => "for",
+            Self::Notice | Self::Reminder => "listing",
+        }
+    }
+
+    /// What a letter is for, by its name: `advisory` and `advisory-short` are advisories, and what is
+    /// called otherwise is a notice.
+    #[must_use]
+    pub fn of_letter(letter: &str) -> Self {
+        let lead = letter.split('-').next().unwrap_or_default();
+        Self::from_text(lead).unwrap_or(Self::Notice)
+    }
 }
 
 /// Where a campaign stands.
@@ -163,6 +262,20 @@ mod tests {
             for kind in DecisionKind::ALL {
                 assert_eq!(state.after(kind), None, "{state} {}", kind.as_str());
             }
+        }
+    }
+
+    #[test]
+    fn a_letter_says_by_its_name_what_it_is_for() {
+        for (letter, kind) in [
+            ("notice", CampaignKind::Notice),
+            ("notice-short", CampaignKind::Notice),
+            ("ours", CampaignKind::Notice),
+            ("advisory", CampaignKind::Advisory),
+            ("advisory-2026", CampaignKind::Advisory),
+            ("reminder", CampaignKind::Reminder),
+        ] {
+            assert_eq!(CampaignKind::of_letter(letter), kind, "{letter}");
         }
     }
 

@@ -18,6 +18,9 @@ pub use network::{Network, Tier, parse_asn};
 mod subject;
 pub use subject::Subject;
 
+mod addressee;
+pub use addressee::{Addressee, KnownBy, KnownByError};
+
 mod registry;
 pub use registry::{Answer, AnswerOutcome, Limits, Permit, Question, block_of};
 
@@ -28,7 +31,10 @@ mod contact;
 pub use contact::{Format, Mailbox, MailboxError, Override, OverrideSubject, SubjectError};
 
 mod campaign;
-pub use campaign::{Campaign, CampaignState, Decision, DecisionKind};
+pub use campaign::{Campaign, CampaignKind, CampaignState, Decision, DecisionKind, NewCampaign};
+
+mod tlp;
+pub use tlp::{Tlp, TlpError};
 
 mod finding;
 pub use finding::{Finding, Rung, Verdict, Via};
@@ -36,8 +42,11 @@ pub use finding::{Finding, Rung, Verdict, Via};
 mod letter;
 pub use letter::{Attachment, Letter, Notice, digest_of_set, hex, is_ticket, ticket};
 
+mod language;
+pub use language::{language_tag, nearest_language};
+
 mod signatory;
-pub use signatory::{Signatory, signing};
+pub use signatory::{Signatory, roll_digest, signing};
 
 mod delivery;
 pub use delivery::{Attempt, Delivery, DeliveryState, Outcome, OutcomeKind, Step};

@@ -4,25 +4,32 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use super::{Connection, Error, Store};
-use crate::model::{Campaign, CampaignState, Decision, DecisionKind, Timestamp};
+use crate::model::{
+    Campaign, CampaignKind, CampaignState, Decision, DecisionKind, NewCampaign, Timestamp, Tlp,
+};
 
 impl Store {
     /// # Errors
     /// [`Error::Taken`] when there is one of that name.
     pub async fn add_campaign(
         &self,
-        name: &str,
-        letter: &str,
+        new: &NewCampaign,
         by: &str,
         now: Timestamp,
     ) -> Result<Campaign, Error> {
         let added = sqlx::query(
-            "INSERT INTO campaign (name, letter, state, created_at, created_by)
-             VALUES ($1, $2, 'draft', $3, $4)
+            "INSERT INTO campaign (name, kind, letter, tlp, require_evidence, after_id, cover, state,
+                                   created_at, created_by)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 'draft', $8, $9)
              ON CONFLICT (name) DO NOTHING",
         )
-        .bind(name)
-        .bind(letter)
+        .bind(new.name.as_str())
+        .bind(new.kind().as_str())
+        .bind(new.letter.as_str())
+        .bind(new.tlp.map_or("", Tlp::as_str))
+        .bind(i64::from(new.require_evidence))
+        .bind(new.after)
+        .bind(i64::from(new.cover))
         .bind(now.0)
         .bind(by)
         .execute(&self.write)
@@ -30,17 +37,18 @@ impl Store {
         if added.rows_affected() == 0 {
             return Err(Error::Taken {
                 what: "campaign",
-                name: name.to_owned(),
+                name: new.name.clone(),
             });
         }
-        self.campaign(name).await
+        self.campaign(&new.name).await
     }
 
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn campaign(&self, name: &str) -> Result<Campaign, Error> {
         let row = sqlx::query(
-            "SELECT id, name, letter, state, created_at, created_by, resolved_at, composed_at
+            "SELECT id, name, kind, letter, tlp, require_evidence, after_id, cover, state, created_at, created_by,
+                    resolved_at, composed_at
              FROM campaign WHERE name = $1",
         )
         .bind(name)
@@ -52,13 +60,27 @@ impl Store {
         )
     }
 
+    /// The campaign that another one points to.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn campaign_of(&self, id: i64) -> Result<Campaign, Error> {
+        let name: Option<String> = sqlx::query_scalar("SELECT name FROM campaign WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&self.read)
+            .await?;
+        let name = name.ok_or_else(|| Error::not_found("campaign", id.to_string()))?;
+        self.campaign(&name).await
+    }
+
     /// All campaigns, the newest first.
     ///
     /// # Errors
     /// The database's.
     pub async fn campaigns(&self) -> Result<Vec<Campaign>, Error> {
         let rows = sqlx::query(
-            "SELECT id, name, letter, state, created_at, created_by, resolved_at, composed_at
+            "SELECT id, name, kind, letter, tlp, require_evidence, after_id, cover, state, created_at, created_by,
+                    resolved_at, composed_at
              FROM campaign ORDER BY id DESC",
         )
         .fetch_all(&self.read)
@@ -292,11 +314,22 @@ async fn enqueue(tx: &mut Connection, id: i64, now: Timestamp) -> Result<(), Err
 }
 
 fn campaign(row: &AnyRow) -> Result<Campaign, Error> {
-    let state: String = row.try_get("state")?;
+    let [kind, tlp, state] =
+        ["kind", "tlp", "state"].map(|column| row.try_get::<String, _>(column));
+    let (kind, tlp, state) = (kind?, tlp?, state?);
+    let is_set = |column: &str| Ok::<_, Error>(row.try_get::<i64, _>(column)? != 0);
     Ok(Campaign {
         id: row.try_get("id")?,
         name: row.try_get("name")?,
+        kind: CampaignKind::from_text(&kind).ok_or_else(|| unknown_word("campaign kind", &kind))?,
         letter: row.try_get("letter")?,
+        tlp: match tlp.as_str() {
+            "" => None,
+            mark => Some(mark.parse().map_err(|_| unknown_word("mark", mark))?),
+        },
+        require_evidence: is_set("require_evidence")?,
+        after: row.try_get("after_id")?,
+        cover: is_set("cover")?,
         state: parse_state(&state)?,
         created_at: Timestamp(row.try_get("created_at")?),
         created_by: row.try_get("created_by")?,

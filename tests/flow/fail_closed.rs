@@ -66,6 +66,7 @@ story!(a_missing_translation_stops_all_and_names_the_file, world, {
             format!("{land}la = \"Lex.\"\n"),
         ),
     ];
+    missing.push(("leaflet/la.hbs", "# Cave".to_owned()));
     let measures = [
         "op25b",
         "rate-limit",

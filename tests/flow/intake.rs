@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use lapwing::model::Progress;
+use lapwing::model::{NewCampaign, Progress};
 
 use crate::desk::column;
 use crate::story;
@@ -59,7 +59,7 @@ story!(two_campaigns_do_not_share_their_suspects, world, {
     world.feed(MONDAY).await;
     let other = world
         .store
-        .add_campaign("other", "notice", "author", world.now)
+        .add_campaign(&NewCampaign::new("other", "notice"), "author", world.now)
         .await
         .unwrap();
     assert_eq!(world.store.count_waiting(other.id).await.unwrap(), 0);

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use lapwing::model::{
-    Answer, AnswerOutcome, CampaignState, DecisionKind, DeliveryState, OutcomeKind, Teller,
-    Terminal, Verdict, Via,
+    Answer, AnswerOutcome, CampaignKind, CampaignState, DecisionKind, DeliveryState, NewCampaign,
+    OutcomeKind, Teller, Terminal, Tlp, Verdict, Via,
 };
 use lapwing::store::{Error, Store};
 
@@ -39,6 +39,14 @@ fn the_words_of_the_database_are_those_of_the_program() {
         (
             "campaign_state",
             CampaignState::ALL.map(CampaignState::as_str).to_vec(),
+        ),
+        (
+            "campaign_kind",
+            CampaignKind::ALL.map(CampaignKind::as_str).to_vec(),
+        ),
+        (
+            "tlp",
+            [""].into_iter().chain(Tlp::ALL.map(Tlp::as_str)).collect(),
         ),
         (
             "decision",
@@ -105,7 +113,11 @@ async fn start_at_once(url: &str) {
                 let store = Store::create(&url).await?;
                 let name = format!("campaign-{number}");
                 let added = store
-                    .add_campaign(&name, "notice", "author", crate::world::START)
+                    .add_campaign(
+                        &NewCampaign::new(&name, "notice"),
+                        "author",
+                        crate::world::START,
+                    )
                     .await;
                 store.close().await;
                 added.map(|campaign| campaign.name)

@@ -8,7 +8,7 @@ use lapwing::approve;
 use lapwing::compose;
 use lapwing::config::{self, Config, RungName, SourceName, Transport};
 use lapwing::intake::{self, Reading};
-use lapwing::model::{Campaign, Clock, Progress, Span, Terminal, Timestamp};
+use lapwing::model::{Campaign, Clock, NewCampaign, Progress, Span, Terminal, Timestamp};
 use lapwing::openpgp;
 use lapwing::report::Report;
 use lapwing::resolve;
@@ -132,13 +132,21 @@ impl World {
         self.sink.rules().push(rule.parse().unwrap());
     }
 
+    /// Begins the campaign `trial` as one of another kind than a notice.
+    pub(crate) async fn begin(&self, new: NewCampaign) -> Campaign {
+        self.store
+            .add_campaign(&new, "author", self.now)
+            .await
+            .unwrap()
+    }
+
     /// Begins the campaign `trial`.
     pub(crate) async fn campaign(&self) -> Campaign {
         match self.store.campaign("trial").await {
             Ok(campaign) => campaign,
             Err(_) => self
                 .store
-                .add_campaign("trial", "notice", "author", self.now)
+                .add_campaign(&NewCampaign::new("trial", "notice"), "author", self.now)
                 .await
                 .unwrap(),
         }
@@ -173,13 +181,22 @@ impl World {
             allow_documentation: true,
             widest_ipv4: 16,
             widest_ipv6: 32,
+            tlp: None,
+            kind: lapwing::model::CampaignKind::Notice,
+            require_evidence: false,
         }
     }
 
     /// Imports a feed.
     pub(crate) async fn feed(&self, feed: &str) -> intake::Done {
         let campaign = self.campaign().await;
-        let rows = intake::read(text(feed), "feed.csv", &self.reading()).unwrap();
+        let reading = Reading {
+            kind: campaign.kind,
+            tlp: campaign.tlp,
+            require_evidence: campaign.require_evidence,
+            ..self.reading()
+        };
+        let rows = intake::read(text(feed), "feed.csv", &reading).unwrap();
         intake::run_once(
             &self.store,
             &campaign,
@@ -199,6 +216,14 @@ impl World {
 
     pub(crate) async fn try_compose(&self) -> Result<compose::Done, compose::Error> {
         let campaign = self.campaign().await;
+        self.compose_campaign(&campaign.name).await
+    }
+
+    pub(crate) async fn compose_campaign(
+        &self,
+        name: &str,
+    ) -> Result<compose::Done, compose::Error> {
+        let campaign = self.store.campaign(name).await.unwrap();
         let templates = Templates::load(&self.templates).unwrap();
         let mut settings = compose::Settings::from_config(&self.config).unwrap();
         if let Some(key) = openpgp::key(&self.config.sign, self.now).unwrap() {

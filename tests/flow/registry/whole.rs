@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use lapwing::intake;
-use lapwing::model::{Address, Progress, Timestamp};
+use lapwing::model::{Address, NewCampaign, Progress, Timestamp};
 use lapwing::sheet;
 
 use super::globe::{APNIC, Dice, Globe, HOUSES, RIPE, Truth, Way};
@@ -45,7 +45,7 @@ async fn begin(world: &mut World, count: u64) -> (Globe, Suspects, Truth) {
 async fn feed_into(world: &World, campaign: &str, suspects: &Suspects) {
     let campaign = world
         .store
-        .add_campaign(campaign, "notice", "author", world.now)
+        .add_campaign(&NewCampaign::new(campaign, "notice"), "author", world.now)
         .await
         .unwrap();
     let lines: String = suspects.iter().map(|(_, line)| line.as_str()).collect();

@@ -1,0 +1,236 @@
+//! Two languages of one text held side by side: the same values, in the same cases, in the same build.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::vary::{self, Record};
+use crate::compose::layout::{Outline, outline};
+use crate::templates::{Error, How, MARKS, Templates, Use};
+
+/// Letters of a line that no language shares with English by chance, as it does the title of a paper.
+const SENTENCE: usize = 60;
+
+/// A text in one of the languages.
+#[derive(Clone, Copy)]
+pub(super) struct Text<'a> {
+    pub(super) templates: &'a Templates,
+    pub(super) file: &'a str,
+}
+
+impl Text<'_> {
+    fn uses(self) -> Vec<Use> {
+        self.templates.uses(self.file)
+    }
+
+    /// Those that decide how it reads itself: what it includes as a whole is a text of its own, and
+    /// gone through as such.
+    fn own_uses(self) -> Vec<Use> {
+        let uses = self.uses();
+        let whole = |one: &Use| one.how == (How::Included { at_root: true });
+        let whole: BTreeSet<String> = uses
+            .iter()
+            .filter(|one| whole(one))
+            .map(|one| one.name.clone())
+            .collect();
+        uses.into_iter()
+            .filter(|one| one.file == self.file || !whole.contains(&one.file))
+            .collect()
+    }
+
+    /// In each of the records, as far as it can be rendered.
+    fn rendered(self, records: &[Record]) -> impl Iterator<Item = Result<String, Error>> {
+        let values = records.iter().map(|record| &record.values);
+        values.map(move |values| self.templates.render_marked(self.file, values))
+    }
+}
+
+/// A place where two texts differ, and the file, in either language, in which it lies.
+pub(super) struct Difference {
+    pub(super) error: Error,
+    pub(super) origin: String,
+}
+
+/// Names that no letter of this kind has, and values that would not be marked as such.
+pub(super) fn unknown(text: Text<'_>, specimen: &Value) -> Vec<Error> {
+    let names = vary::names(specimen);
+    let wrong = |one: &Use| {
+        let problem = match &one.how {
+            How::Included { .. } if text.templates.has(&one.name) => return None,
+            How::Included { .. } => format!("there is no \"{}\" to include", one.name),
+            How::Bare => format!("{{{{{{{0}}}}}}} must be {{{{{0}}}}}", one.name),
+            _ if names.contains(&one.name) => return None,
+            _ => format!("no letter of this kind has {{{{{}}}}}", one.name),
+        };
+        Some(Error {
+            file: one.file.clone(),
+            line: Some(one.line),
+            problem,
+        })
+    };
+    text.uses().iter().filter_map(wrong).collect()
+}
+
+/// What a text, gone through in all its branches, cannot render; or that it never says anything.
+pub(super) fn unrendered(text: Text<'_>, specimen: &Value) -> Option<Error> {
+    let records = vary::records(specimen, &text.own_uses());
+    let mut says = false;
+    for rendered in text.rendered(&records) {
+        match rendered {
+            Ok(rendered) => says |= !rendered.trim().is_empty(),
+            Err(error) => return Some(error),
+        }
+    }
+    (!says).then(|| Error {
+        file: text.file.to_owned(),
+        line: Some(1),
+        problem: "says nothing".to_owned(),
+    })
+}
+
+/// Where a text does not say what its original says, or says more; both are known to render. Each
+/// is named once, by the first record in which it shows. With `is_shorter_only`, more is no fault.
+pub(super) fn differences(
+    text: Text<'_>,
+    original: Text<'_>,
+    specimen: &Value,
+    is_shorter_only: bool,
+) -> Vec<Difference> {
+    let (own, others) = (text.uses(), original.uses());
+    let branches = [text.own_uses(), original.own_uses()].concat();
+    let records = vary::records(specimen, &branches);
+    let mut found = Vec::new();
+    let mut told = BTreeSet::new();
+    let mut is_built_alike = true;
+    let sides = text.rendered(&records).zip(original.rendered(&records));
+    for (record, sides) in records.iter().zip(sides) {
+        let (Ok(here), Ok(there)) = sides else {
+            continue;
+        };
+        let (said, wanted) = (printed(&here), printed(&there));
+        for name in wanted.difference(&said) {
+            if told.insert((*name).to_owned()) {
+                found.push(unsaid(text, &others, name, record));
+            }
+        }
+        if is_shorter_only {
+            continue;
+        }
+        for name in said.difference(&wanted) {
+            if told.insert((*name).to_owned()) {
+                found.push(oversaid(text, &own, original, name, record));
+            }
+        }
+        let (build, plan) = (outline(&here), outline(&there));
+        if !build.covers(&plan) && is_built_alike {
+            is_built_alike = false;
+            found.push(otherwise_built(text, original, &build, &plan, record));
+        }
+    }
+    found
+}
+
+/// Sentences that still stand there in English.
+pub(super) fn untranslated(text: Text<'_>, original: Text<'_>) -> Vec<Error> {
+    let (Ok(own), Ok(english)) = (
+        text.templates.text(text.file),
+        original.templates.text(original.file),
+    ) else {
+        return Vec::new();
+    };
+    let english: BTreeSet<&str> = english.lines().map(str::trim).collect();
+    let is_sentence = |line: &str| line.bytes().filter(u8::is_ascii_alphabetic).count() >= SENTENCE;
+    let same = own.lines().enumerate().filter(|(_, line)| {
+        let line = line.trim();
+        is_sentence(line) && english.contains(line)
+    });
+    same.map(|(at, _)| Error {
+        file: text.file.to_owned(),
+        line: Some(at + 1),
+        problem: "is still in English".to_owned(),
+    })
+    .collect()
+}
+
+/// The values that stand in a marked text.
+fn printed(marked: &str) -> BTreeSet<&str> {
+    let [begin, end] = MARKS;
+    let values = marked.split(begin).skip(1);
+    values
+        .filter_map(|value| Some(value.split_once(end)?.0))
+        .filter(|value| !value.is_empty())
+        .collect()
+}
+
+fn unsaid(text: Text<'_>, others: &[Use], name: &str, record: &Record) -> Difference {
+    let place = place_of(others, name);
+    let said = place.map(|one| format!(" in {}, line {}", one.file, one.line));
+    Difference {
+        origin: place.map_or(text.file, |one| &one.file).to_owned(),
+        error: Error {
+            file: text.file.to_owned(),
+            line: None,
+            problem: format!(
+                "does not say {{{{{name}}}}} {}, as the original does{}",
+                record.name,
+                said.unwrap_or_default()
+            ),
+        },
+    }
+}
+
+fn oversaid(
+    text: Text<'_>,
+    own: &[Use],
+    original: Text<'_>,
+    name: &str,
+    record: &Record,
+) -> Difference {
+    let place = place_of(own, name);
+    let file = place.map_or(text.file, |one| &one.file).to_owned();
+    Difference {
+        origin: file.clone(),
+        error: Error {
+            file,
+            line: place.map(|one| one.line),
+            problem: format!(
+                "says {{{{{name}}}}} {}, which {} does not",
+                record.name, original.file
+            ),
+        },
+    }
+}
+
+fn place_of<'u>(uses: &'u [Use], name: &str) -> Option<&'u Use> {
+    uses.iter()
+        .find(|one| one.name == name && one.how == How::Printed)
+}
+
+fn otherwise_built(
+    text: Text<'_>,
+    original: Text<'_>,
+    build: &Outline,
+    plan: &Outline,
+    record: &Record,
+) -> Difference {
+    let counts = build.counts().into_iter().zip(plan.counts());
+    let differing: Vec<String> = counts
+        .filter(|((_, here), (_, there))| here != there)
+        .map(|((what, here), (_, there))| format!("{here} {what} instead of {there}"))
+        .collect();
+    let error = Error {
+        file: text.file.to_owned(),
+        line: None,
+        problem: format!(
+            "is not built like {}: {} {}",
+            original.file,
+            differing.join(", "),
+            record.name
+        ),
+    };
+    // It may lie in what is included.
+    Difference {
+        error,
+        origin: String::new(),
+    }
+}
