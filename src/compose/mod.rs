@@ -27,7 +27,7 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::model::{
     Campaign, CampaignKind, Finding, Format, Letter, Mailbox, Notice, Progress, Signatory,
-    Timestamp, Verdict, roll_digest, signing,
+    Timestamp, Verdict, Via, roll_digest, signing,
 };
 use crate::store::{self, Store};
 use crate::templates::{self, Templates};
