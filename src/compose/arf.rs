@@ -196,6 +196,7 @@ mod tests {
             text: String::new(),
             html: String::new(),
             rows: 1,
+            signed_by: String::new(),
             attachments: Vec::new(),
         }
     }

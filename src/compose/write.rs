@@ -91,8 +91,6 @@ pub(super) struct Values<'a> {
     sender: SenderWords<'a>,
     reply_to: &'a str,
     verify: &'a str,
-    /// Of the key that signs it, in groups of four; empty: it is not signed.
-    fingerprint: &'a str,
     sent_on: String,
     country: &'a str,
     signatories: Vec<SignatoryWords<'a>>,
@@ -343,7 +341,6 @@ impl Writer<'_> {
             },
             reply_to: self.settings.reply_to.as_str(),
             verify: &self.settings.verify,
-            fingerprint: &self.settings.fingerprint,
             sent_on: self.now.date(),
             country: &self.notice.country,
             signatories: self.signatories_in(&language.locale),
@@ -360,6 +357,10 @@ impl Writer<'_> {
             csirt: told.reasons.iter().all(Reason::is_csirt) && !told.reasons.is_empty(),
             occasion: self.occasion,
             tlp: self.tlp.map(|mark| mark.to_string()).unwrap_or_default(),
+<<<<<<< HEAD
+=======
+            fingerprint: &self.settings.fingerprint,
+>>>>>>> pgp
             leaflet: self.leaflet(told.part).map_or("", |leaflet| &leaflet.name),
         }
     }

@@ -17,7 +17,11 @@ pub(super) enum Engine {
 }
 
 /// The numbered texts of `migrations/`, compiled in.
+<<<<<<< HEAD
 const MIGRATIONS: [(i64, &str, &str); 15] = [
+=======
+const MIGRATIONS: [(i64, &str, &str); 14] = [
+>>>>>>> pgp
     (
         1,
         "campaigns",
@@ -72,6 +76,7 @@ const MIGRATIONS: [(i64, &str, &str); 15] = [
         include_str!("../../migrations/0013_samples.sql"),
     ),
     (
+<<<<<<< HEAD
         14,
         "signatures",
         include_str!("../../migrations/0014_signatures.sql"),
@@ -80,6 +85,11 @@ const MIGRATIONS: [(i64, &str, &str); 15] = [
         15,
         "unreviewed",
         include_str!("../../migrations/0015_unreviewed.sql"),
+=======
+        15,
+        "signatures",
+        include_str!("../../migrations/0015_signatures.sql"),
+>>>>>>> pgp
     ),
 ];
 
