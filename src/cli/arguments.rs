@@ -6,10 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::jurisdiction::Action as Jurisdiction;
 use super::key::Key;
-<<<<<<< HEAD
 use super::letters::Letter;
-=======
->>>>>>> pgp
 use super::lookup::Options as Lookup;
 use super::tables::Table;
 use super::words::Template;
@@ -115,21 +112,12 @@ pub(super) enum Command {
     /// Keep the dated roll of agencies that sign
     #[command(subcommand)]
     Signatory(Signatory),
-<<<<<<< HEAD
     /// Show what a country changes in its letters: languages, agencies, note, reserved measures
     #[command(subcommand)]
     Jurisdiction(Jurisdiction),
     /// Make and show the OpenPGP key that letters are signed with
     #[command(subcommand)]
     Key(Key),
-=======
-    /// Make and show the OpenPGP key that letters are signed with
-    #[command(subcommand)]
-    Key(Key),
-    /// Show what a country changes in its letters: languages, agencies, note, reserved measures
-    #[command(subcommand)]
-    Jurisdiction(Jurisdiction),
->>>>>>> pgp
     /// Catch all mail on this machine, and answer badly where told to
     Sink(Sink),
 }

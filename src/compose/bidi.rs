@@ -219,7 +219,8 @@ mod tests {
             ("さくら", LeftToRight, false),
             ("שירות", LeftToRight, true),
         ] {
-            let text = in_text(&format!("a {} b", mark(value)), direction);
+            let marked = format!("a {} b", mark(value));
+            let text = in_text(&marked, direction);
             assert_eq!(text.contains(ISOLATE), isolated, "{value}");
             let html = in_html(&mark(value), direction);
             assert_eq!(html.contains("<bdi>"), isolated, "{value}");

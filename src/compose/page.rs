@@ -76,6 +76,7 @@ mod tests {
             message_id: "x@agency.example".to_owned(),
             dated_at: Timestamp(0),
             text: String::new(),
+            signed_by: String::new(),
             rows: 1,
             attachments: Vec::new(),
         };

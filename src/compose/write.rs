@@ -357,10 +357,6 @@ impl Writer<'_> {
             csirt: told.reasons.iter().all(Reason::is_csirt) && !told.reasons.is_empty(),
             occasion: self.occasion,
             tlp: self.tlp.map(|mark| mark.to_string()).unwrap_or_default(),
-<<<<<<< HEAD
-=======
-            fingerprint: &self.settings.fingerprint,
->>>>>>> pgp
             leaflet: self.leaflet(told.part).map_or("", |leaflet| &leaflet.name),
         }
     }

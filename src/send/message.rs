@@ -84,7 +84,6 @@ pub(super) fn build(letter: &Letter, signer: Option<&Signer>) -> Result<Vec<u8>,
     Ok(message.formatted())
 }
 
-<<<<<<< HEAD
 /// Whether this can stand in a message as it is: ASCII without NUL, in lines of at most 998 bytes
 /// (RFC 5322 2.1.1), each with its CRLF.
 fn is_plain(content: &[u8]) -> bool {
@@ -94,8 +93,6 @@ fn is_plain(content: &[u8]) -> bool {
     })
 }
 
-=======
->>>>>>> pgp
 /// RFC 3156 5: what is signed is the part with its headers, as it stands between the boundaries; the
 /// line break before the next boundary belongs to that.
 fn signed(
@@ -122,18 +119,6 @@ fn signed(
             .multipart(part)
             .singlepart(Attachment::new(SIGNATURE_FILE.to_owned()).body(signature, media_type)),
     )
-<<<<<<< HEAD
-=======
-}
-
-/// Whether this can stand in a message as it is: ASCII without NUL, in lines of at most 998 bytes
-/// (RFC 5322 2.1.1), each with its CRLF.
-fn is_plain(content: &[u8]) -> bool {
-    content.split_inclusive(|byte| *byte == b'\n').all(|line| {
-        let bare = line.strip_suffix(b"\r\n").unwrap_or(b"\0");
-        bare.len() <= 998 && bare.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~'))
-    })
->>>>>>> pgp
 }
 
 /// Lettre's builder panics at CR, LF or NUL in a name.

@@ -17,11 +17,7 @@ pub(super) enum Engine {
 }
 
 /// The numbered texts of `migrations/`, compiled in.
-<<<<<<< HEAD
 const MIGRATIONS: [(i64, &str, &str); 15] = [
-=======
-const MIGRATIONS: [(i64, &str, &str); 14] = [
->>>>>>> pgp
     (
         1,
         "campaigns",
@@ -76,7 +72,6 @@ const MIGRATIONS: [(i64, &str, &str); 14] = [
         include_str!("../../migrations/0013_samples.sql"),
     ),
     (
-<<<<<<< HEAD
         14,
         "signatures",
         include_str!("../../migrations/0014_signatures.sql"),
@@ -85,11 +80,6 @@ const MIGRATIONS: [(i64, &str, &str); 14] = [
         15,
         "unreviewed",
         include_str!("../../migrations/0015_unreviewed.sql"),
-=======
-        15,
-        "signatures",
-        include_str!("../../migrations/0015_signatures.sql"),
->>>>>>> pgp
     ),
 ];
 

@@ -166,7 +166,14 @@ story!(a_contact_that_changes_voids_what_was_submitted, world, {
     never(&world, "192.0.2.0/24").await;
     let campaign = world.campaign().await;
     let progress = Progress::default();
-    let refused = lapwing::approve::submit(&world.store, &campaign, "author", world.now, &progress);
+    let refused = lapwing::approve::submit(
+        &world.store,
+        &campaign,
+        "author",
+        &world.review,
+        world.now,
+        &progress,
+    );
     assert!(refused.await.is_err());
     assert!(world.resolve().await.anew);
     assert_eq!(world.compose().await.letters, 1);

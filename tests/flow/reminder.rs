@@ -198,6 +198,14 @@ story!(a_reminder_can_be_approved, world, {
     remind(&world, SECOND).await.unwrap();
     let campaign = world.store.campaign("again").await.unwrap();
     let (now, progress) = (world.now, Progress::default());
-    let preflight = approve::submit(&world.store, &campaign, "author", now, &progress).await;
+    let preflight = approve::submit(
+        &world.store,
+        &campaign,
+        "author",
+        &world.review,
+        now,
+        &progress,
+    )
+    .await;
     assert_eq!(preflight.unwrap().suspects, 7);
 });
