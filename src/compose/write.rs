@@ -91,6 +91,8 @@ pub(super) struct Values<'a> {
     sender: SenderWords<'a>,
     reply_to: &'a str,
     verify: &'a str,
+    /// Of the key that signs it, in groups of four; empty where none does.
+    fingerprint: &'a str,
     sent_on: String,
     country: &'a str,
     signatories: Vec<SignatoryWords<'a>>,
@@ -341,6 +343,7 @@ impl Writer<'_> {
             },
             reply_to: self.settings.reply_to.as_str(),
             verify: &self.settings.verify,
+            fingerprint: &self.settings.fingerprint,
             sent_on: self.now.date(),
             country: &self.notice.country,
             signatories: self.signatories_in(&language.locale),
