@@ -44,7 +44,7 @@ pub use queue::Claimed;
 pub use registries::RegistryLine;
 pub use reminders::FirstLetter;
 pub use statistics::{CountryLine, FindingLine, QueueView, Tally, Totals};
-pub use suspects::{Piece, SampleKey, Sighting, SuspectRow, Waiting};
+pub use suspects::{Piece, SampleKey, SuspectRow, Waiting};
 pub use systems::StoredSystem;
 
 /// How long a database that is just starting is waited for.
