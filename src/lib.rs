@@ -90,6 +90,9 @@ pub mod store;
 // The words, rendered strictly.
 pub mod templates;
 
+// The key that letters are signed with.
+pub mod openpgp;
+
 // 1. Feeds in, suspects out.
 pub mod intake;
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LEVELS: [&[&str]; 8] = [
     &["model"],
     &["config", "metrics", "retry", "sheet"],
-    &["store", "templates"],
+    &["store", "templates", "openpgp"],
     &[
         "intake",
         "resolve",
@@ -26,7 +26,7 @@ const LEVELS: [&[&str]; 8] = [
 ];
 
 /// One home per dependency, as the crate's name stands in code. What is not named may live anywhere.
-const HOMES: [(&str, &[&str]); 22] = [
+const HOMES: [(&str, &[&str]); 23] = [
     ("anyhow", &["cli", "service", "main"]),
     ("backoff", &["retry"]),
     ("base64", &["compose"]),
@@ -42,6 +42,8 @@ const HOMES: [(&str, &[&str]); 22] = [
     ("indicatif", &["cli"]),
     ("ipnetwork", &["model"]),
     ("lettre", &["send"]),
+    ("pgp", &["openpgp"]),
+    ("rand", &["openpgp"]),
     ("reqwest", &["resolve"]),
     ("rust_embed", &["templates"]),
     ("rustls", &["resolve", "send"]),

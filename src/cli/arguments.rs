@@ -6,6 +6,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
 use super::jurisdiction::Action as Jurisdiction;
+use super::key::Key;
 use super::lookup::Options as Lookup;
 use super::tables::Table;
 use crate::model::{DeliveryState, Format, Tlp, TlpError};
@@ -113,6 +114,9 @@ pub(super) enum Command {
     /// Show what a country changes in its letters: languages, agencies, note, reserved measures
     #[command(subcommand)]
     Jurisdiction(Jurisdiction),
+    /// Make and show the OpenPGP key that letters are signed with
+    #[command(subcommand)]
+    Key(Key),
     /// Catch all mail on this machine, and answer badly where told to
     Sink(Sink),
 }

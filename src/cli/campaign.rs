@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use super::Ended;
 use super::arguments::{Campaign as Action, Mark};
 use super::context::{Context, Usage};
+use super::key;
 use super::output::count;
 use crate::approve::{self, Preflight};
 use crate::intake::{self, Drawing};
@@ -230,7 +231,7 @@ async fn draw(
 async fn submit(context: &Context, store: &Store, name: &str) -> anyhow::Result<Ended> {
     let campaign = store.campaign(name).await?;
     let watch = context.watch("letters");
-    let preflight = if context.dry_run {
+    let mut preflight = if context.dry_run {
         approve::preflight(store, &campaign, context.clock.now(), &watch.progress).await?
     } else {
         approve::submit(
@@ -243,6 +244,9 @@ async fn submit(context: &Context, store: &Store, name: &str) -> anyhow::Result<
         .await?
     };
     drop(watch);
+    preflight
+        .warnings
+        .extend(key::warnings(context, store, &campaign).await?);
     let mut text = describe(&preflight);
     if !context.dry_run {
         text.push_str(&format!(
@@ -263,13 +267,16 @@ async fn approve(
     let campaign = store.campaign(name).await?;
     let watch = context.watch("letters");
     let now = context.clock.now();
-    let preflight = if context.dry_run {
+    let mut preflight = if context.dry_run {
         approve::may_approve(store, &campaign, &context.by).await?;
         approve::preflight(store, &campaign, context.clock.now(), &watch.progress).await?
     } else {
         approve::approve(store, &campaign, &context.by, reason, now, &watch.progress).await?
     };
     drop(watch);
+    preflight
+        .warnings
+        .extend(key::warnings(context, store, &campaign).await?);
     let mut text = describe(&preflight);
     if !context.dry_run {
         text.push_str(&format!(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinHandle;
 
@@ -11,6 +12,7 @@ use super::arguments::Global;
 use super::output::Output;
 use crate::config::{self, Config, Loaded};
 use crate::model::{Clock, Progress, plain_text};
+use crate::openpgp::{self, Key, Signer};
 use crate::resolve;
 use crate::store::Store;
 use crate::templates::Templates;
@@ -80,6 +82,33 @@ impl Context {
             by: &self.by,
             worker,
             clock: &self.clock,
+        }
+    }
+
+    /// The key that letters are signed with, locked as it is; none where they are not signed. One that
+    /// does not serve stops the command, unless letters may leave without.
+    pub(super) fn key(&self) -> anyhow::Result<Option<Key>> {
+        let sign = &self.config().sign;
+        self.or_without(openpgp::key(sign, self.clock.now()))
+    }
+
+    /// The same, unlocked.
+    pub(super) fn signer(&self) -> anyhow::Result<Option<Arc<Signer>>> {
+        let passphrase = &self.config().sign.passphrase.0;
+        let signer = match self.key()? {
+            Some(key) => self.or_without(key.unlock(passphrase).map(Some))?,
+            None => None,
+        };
+        Ok(signer.map(Arc::new))
+    }
+
+    fn or_without<T>(&self, key: Result<Option<T>, openpgp::Error>) -> anyhow::Result<Option<T>> {
+        match key {
+            Err(error) if !self.config().sign.required => {
+                eprintln!("warning: sign.key: {error}; letters are not signed");
+                Ok(None)
+            }
+            other => other.context("sign.key"),
         }
     }
 

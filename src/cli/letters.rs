@@ -251,6 +251,12 @@ fn show(letter: &Letter, html: bool) -> String {
             attachment.content.len()
         ));
     }
+    if !letter.signed_by.is_empty() {
+        text.push_str(&format!(
+            "Signature: by {}, when it leaves\n",
+            letter.signed_by
+        ));
+    }
     text.push('\n');
     text.push_str(if html { &letter.html } else { &letter.text });
     text

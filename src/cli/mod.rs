@@ -7,6 +7,7 @@ mod context;
 mod demo;
 mod feed;
 mod jurisdiction;
+mod key;
 mod letters;
 mod lookup;
 mod output;
@@ -24,7 +25,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::{compose, config, report, resolve, send, sheet, store, templates};
+use crate::{compose, config, openpgp, report, resolve, send, sheet, store, templates};
 use arguments::{Arguments, Command};
 use context::Context;
 
@@ -101,6 +102,7 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Status(options) => stages::status(&context, &options).await,
         Command::Report(options) => stages::report(&context, &options).await,
         Command::Preview(options) => letters::preview(&context, &options).await,
+        Command::Key(action) => key::run(&context, &action),
         Command::Letter(action) => letters::run(&context, &action).await,
         Command::Template(action) => words::run(&context, &action),
     }
@@ -163,6 +165,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
         match cause.downcast_ref::<send::Error>() {
             Some(send::Error::Store(error)) => return store(error),
             Some(send::Error::Relay(_)) => return 6,
+            Some(send::Error::Key(_)) => return 2,
             None => {}
         }
         if let Some(report::export::Error::Store(error)) = cause.downcast_ref() {
@@ -186,6 +189,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
         }
         let is_usage = cause.is::<config::Error>()
             || cause.is::<templates::Error>()
+            || cause.is::<openpgp::Error>()
             || cause.is::<sheet::SheetError>()
             || cause.is::<context::Usage>();
         if is_usage {

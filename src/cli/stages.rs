@@ -96,8 +96,13 @@ pub(super) async fn resolve(context: &Context, options: &OfCampaign) -> anyhow::
 pub(super) async fn compose(context: &Context, options: &OfCampaign) -> anyhow::Result<Ended> {
     let store = context.store().await?;
     let campaign = store.campaign(&options.campaign).await?;
-    let settings =
+    let mut settings =
         compose::Settings::from_config(context.config()).map_err(super::context::Usage)?;
+    if let Some(key) = context.key()? {
+        key.facts()
+            .fingerprint
+            .clone_into(&mut settings.fingerprint);
+    }
     let templates = context.templates()?;
     let watch = context.watch("suspects");
     let now = context.clock.now();
@@ -151,8 +156,9 @@ pub(super) async fn send(context: &Context, options: &Send) -> anyhow::Result<En
     context.config().check_reach()?;
     let store = context.store().await?;
     let campaign = store.campaign(&options.campaign).await?;
-    let settings =
+    let mut settings =
         Settings::from_config(context.config(), &worker()).map_err(super::context::Usage)?;
+    settings.signing.signer = context.signer()?;
     if context.dry_run {
         return foresee(context, &store, &campaign, &settings).await;
     }

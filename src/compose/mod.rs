@@ -69,6 +69,9 @@ pub struct Settings {
     pub part_reports: usize,
     /// Of recipients that wished nothing.
     pub format: Format,
+    /// Of the OpenPGP key that will sign the letters, in groups of four; empty: they are not signed.
+    /// Not among the settings: whoever composes reads it off the key.
+    pub fingerprint: String,
 }
 
 impl Settings {
@@ -87,6 +90,7 @@ impl Settings {
             part_bytes: config.letter.part_bytes,
             part_reports: config.letter.part_reports,
             format: config.letter.format()?,
+            fingerprint: String::new(),
         })
     }
 

@@ -65,6 +65,8 @@ pub(super) struct Values<'a> {
     sender: SenderWords<'a>,
     reply_to: &'a str,
     verify: &'a str,
+    /// Of the key that signs it, in groups of four; empty: it is not signed.
+    fingerprint: &'a str,
     sent_on: String,
     country: &'a str,
     signatories: Vec<SignatoryWords<'a>>,
@@ -89,8 +91,6 @@ pub(super) struct Values<'a> {
     occasion: &'a Occasion,
     /// With whom the letter may be shared, as `TLP:AMBER`; empty where it carries no mark.
     tlp: String,
-    /// Of the key that signs, in groups of four; empty where none does.
-    fingerprint: &'a str,
     /// The file name of the leaflet for customers, or empty.
     leaflet: &'a str,
 }
@@ -257,6 +257,7 @@ impl Writer<'_> {
             text: String::new(),
             html: String::new(),
             rows: rows as i64,
+            signed_by: self.settings.fingerprint.clone(),
             attachments: Vec::new(),
             ticket,
         })
@@ -318,6 +319,7 @@ impl Writer<'_> {
             },
             reply_to: self.settings.reply_to.as_str(),
             verify: &self.settings.verify,
+            fingerprint: &self.settings.fingerprint,
             sent_on: self.now.date(),
             country: &self.notice.country,
             signatories: self.signatories_in(&language.locale),
@@ -334,7 +336,6 @@ impl Writer<'_> {
             csirt: told.reasons.iter().all(Reason::is_csirt) && !told.reasons.is_empty(),
             occasion: self.occasion,
             tlp: self.tlp.map(|mark| mark.to_string()).unwrap_or_default(),
-            fingerprint: "",
             leaflet: self.leaflet(told.part).map_or("", |leaflet| &leaflet.name),
         }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::{Config, DEFAULT, Error};
+use super::{Config, DEFAULT, Error, Secret};
 
 /// Settings and the file they were read from, if there was one.
 #[derive(Debug)]
@@ -72,14 +72,24 @@ pub fn load(
     }
     let mut config = Config::deserialize(Value::Table(settings))
         .map_err(|e| Error(vec![format!("settings: {e}")]))?;
-    if !config.smtp.password_file.as_os_str().is_empty() {
-        let path = &config.smtp.password_file;
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| Error(vec![format!("smtp.password_file: {}: {e}", path.display())]))?;
-        config.smtp.password = text.trim_end_matches(['\r', '\n']).to_owned();
+    if let Some(text) = by_file("smtp.password_file", &config.smtp.password_file)? {
+        config.smtp.password = text;
+    }
+    if let Some(text) = by_file("sign.passphrase_file", &config.sign.passphrase_file)? {
+        config.sign.passphrase = Secret(text);
     }
     config.check()?;
     Ok(Loaded { config, file })
+}
+
+/// A secret that stands in a file of its own; an empty path is no file.
+fn by_file(key: &str, path: &Path) -> Result<Option<String>, Error> {
+    if path.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Error(vec![format!("{key}: {}: {e}", path.display())]))?;
+    Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 fn lay_over(

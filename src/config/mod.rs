@@ -22,6 +22,7 @@ pub struct Config {
     pub letter: Letter,
     pub intake: Intake,
     pub resolve: Resolve,
+    pub sign: Sign,
     pub send: Send,
     pub smtp: Smtp,
 }
@@ -159,6 +160,26 @@ pub struct Registry {
     pub every: Span,
     /// 0: no end.
     pub a_day: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sign {
+    pub key: PathBuf,
+    pub passphrase: Secret,
+    pub passphrase_file: PathBuf,
+    pub required: bool,
+}
+
+/// What no error, log or debugger's line may show.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -44,6 +44,8 @@ pub struct Letter {
     pub html: String,
     /// Observations listed in its attachment.
     pub rows: i64,
+    /// The fingerprint of the key that must sign it, as the letter shows it; empty: it is not signed.
+    pub signed_by: String,
     pub attachments: Vec<Attachment>,
 }
 
@@ -86,6 +88,10 @@ impl Letter {
             add(attachment.name.as_bytes());
             add(attachment.media_type.as_bytes());
             add(&attachment.content);
+        }
+        // Letters from before there were signatures keep their digests.
+        if !self.signed_by.is_empty() {
+            add(format!("signed by {}", self.signed_by).as_bytes());
         }
         hex(&digest.finalize())
     }

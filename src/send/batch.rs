@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use super::courier::{Courier, Way};
 use super::ledger::{self, Closed, Ledger};
-use super::{Done, Error, Settings, Trouble, message};
+use super::{Done, Error, Settings, Trouble};
 use crate::model::{Clock, DeliveryState, Letter, Outcome, OutcomeKind, Progress, Step};
 use crate::store::{self, Claimed, Fact, Granted, Store};
 
@@ -189,8 +189,9 @@ impl<'a> Run<'a> {
             ));
         }
         // A letter that makes the builder panic must not take the others with it.
+        let signing = self.settings.signing.clone();
         let built = tokio::task::spawn_blocking(move || {
-            message::build(&letter).map(|bytes| (letter, bytes))
+            signing.message(&letter).map(|bytes| (letter, bytes))
         })
         .await;
         Ok(built.unwrap_or_else(|_| Err("the message could not be built".to_owned())))

@@ -8,15 +8,19 @@ use lettre::{Address, Message};
 use sha2::{Digest, Sha256};
 
 use crate::model::{Letter, Mailbox, hex, plain_text};
+use crate::openpgp::Signer;
 
 /// The longest display name; more is a joke or an attack.
 const NAME: usize = 120;
 
-/// Builds the message.
+const SIGNATURE: &str = "application/pgp-signature";
+const SIGNATURE_FILE: &str = "signature.asc";
+
+/// Builds the message, under a signature if somebody signs.
 ///
 /// # Errors
-/// In words, when an address or media type is none that can be sent.
-pub(super) fn build(letter: &Letter) -> Result<Vec<u8>, String> {
+/// In words, when an address or media type is none that can be sent, or it cannot be signed.
+pub(super) fn build(letter: &Letter, signer: Option<&Signer>) -> Result<Vec<u8>, String> {
     let boundary = hex(&Sha256::digest(&letter.message_id)[..12]);
     let mut whole = MultiPart::mixed()
         .boundary(format!("lapwing-{boundary}-1"))
@@ -49,6 +53,9 @@ pub(super) fn build(letter: &Letter) -> Result<Vec<u8>, String> {
             }
         };
         whole = whole.singlepart(Attachment::new(attachment.name.clone()).body(body, media_type));
+    }
+    if let Some(signer) = signer {
+        whole = signed(whole, format!("lapwing-{boundary}-0"), signer, letter)?;
     }
     let dated_at = UNIX_EPOCH + Duration::from_millis(letter.dated_at.0.max(0).unsigned_abs());
     let mut message = Message::builder()
@@ -86,6 +93,34 @@ fn is_plain(content: &[u8]) -> bool {
     })
 }
 
+/// RFC 3156 5: what is signed is the part with its headers, as it stands between the boundaries; the
+/// line break before the next boundary belongs to that.
+fn signed(
+    part: MultiPart,
+    boundary: String,
+    signer: &Signer,
+    letter: &Letter,
+) -> Result<MultiPart, String> {
+    let bytes = part.formatted();
+    let signature = signer.sign(
+        bytes.strip_suffix(b"\r\n").unwrap_or(&bytes),
+        letter.dated_at,
+    )?;
+    let signature = signature.trim_end().replace('\n', "\r\n");
+    let signature = Body::new_with_encoding(signature, ContentTransferEncoding::SevenBit)
+        .map_err(|_| "the signature cannot be encoded".to_owned())?;
+    let media_type = format!("{SIGNATURE}; name=\"{SIGNATURE_FILE}\"");
+    let media_type = media_type
+        .parse::<ContentType>()
+        .map_err(|error| error.to_string())?;
+    Ok(
+        MultiPart::signed(SIGNATURE.to_owned(), signer.micalg().to_owned())
+            .boundary(boundary)
+            .multipart(part)
+            .singlepart(Attachment::new(SIGNATURE_FILE.to_owned()).body(signature, media_type)),
+    )
+}
+
 /// Lettre's builder panics at CR, LF or NUL in a name.
 fn named(name: &str, mailbox: &Mailbox) -> Result<Named, String> {
     let address = mailbox
@@ -109,9 +144,34 @@ fn text_part(text: &str, media_type: ContentType) -> Result<SinglePart, String> 
     } else {
         ContentTransferEncoding::QuotedPrintable
     };
-    let body = Body::new_with_encoding(text, encoding)
+    let mut body = Body::new_with_encoding(text, encoding)
         .map_err(|_| "a body cannot be encoded".to_owned())?;
+    if encoding == ContentTransferEncoding::QuotedPrintable {
+        let kept = without_from(body.into_vec());
+        body = Body::dangerous_pre_encoded(kept, encoding);
+    }
     Ok(SinglePart::builder().header(media_type).body(body))
+}
+
+/// Mailboxes of old put `>` before a line that begins with `From `, and so break the signature over it
+/// (RFC 3156 3). A soft line break after the word, unlike an escape, makes no line longer.
+fn without_from(encoded: Vec<u8>) -> Vec<u8> {
+    const WORD: &[u8] = b"From";
+    if !encoded.windows(5).any(|five| five == b"From ") {
+        return encoded;
+    }
+    let mut kept = Vec::with_capacity(encoded.len() + 16);
+    for line in encoded.split_inclusive(|byte| *byte == b'\n') {
+        match line.strip_prefix(WORD) {
+            Some(rest) if rest.starts_with(b" ") => {
+                kept.extend_from_slice(WORD);
+                kept.extend_from_slice(b"=\r\n");
+                kept.extend_from_slice(rest);
+            }
+            _ => kept.extend_from_slice(line),
+        }
+    }
+    kept
 }
 
 /// RFC 3282; a letter in another language has the English below.
@@ -147,6 +207,7 @@ mod tests {
             text: "From here\n.\nBäume\n".to_owned(),
             html: "<p>x</p>".to_owned(),
             rows: 1,
+            signed_by: String::new(),
             attachments: vec![Attachment {
                 name: "lw.csv".to_owned(),
                 media_type: "text/csv; charset=utf-8; header=present".to_owned(),
@@ -157,12 +218,15 @@ mod tests {
 
     #[test]
     fn the_same_letter_is_the_same_bytes() {
-        assert_eq!(build(&letter()).unwrap(), build(&letter()).unwrap());
+        assert_eq!(
+            build(&letter(), None).unwrap(),
+            build(&letter(), None).unwrap()
+        );
     }
 
     #[test]
     fn is_seven_bit_in_short_crlf_lines_with_the_headers_promised() {
-        let bytes = build(&letter()).unwrap();
+        let bytes = build(&letter(), None).unwrap();
         assert!(bytes.is_ascii());
         let text = String::from_utf8(bytes).unwrap();
         for line in text.split("\r\n") {
@@ -190,7 +254,7 @@ mod tests {
         poisoned.sender_name = "A\r\nBcc: x@evil.example\0".to_owned();
         poisoned.subject = "S\r\nBcc: x@evil.example".to_owned();
         poisoned.attachments[0].name = "a\r\nBcc: x@evil.example.csv".to_owned();
-        let text = String::from_utf8(build(&poisoned).unwrap()).unwrap();
+        let text = String::from_utf8(build(&poisoned, None).unwrap()).unwrap();
         assert!(!text.lines().any(|line| line.starts_with("Bcc")), "{text}");
     }
 }

@@ -6,6 +6,7 @@ mod ledger;
 mod message;
 mod relay;
 mod schedule;
+mod signing;
 mod tls;
 
 use serde::Serialize;
@@ -15,10 +16,12 @@ use crate::model::{
     Campaign, CampaignState, Clock, DeliveryState, Letter, Mailbox, OutcomeKind, Progress, Span,
     digest_of_set,
 };
+use crate::openpgp;
 use crate::store::{self, Store};
 pub use courier::{Courier, file_name};
 pub use relay::Trouble;
 pub use schedule::Schedule;
+pub use signing::{Signing, check_signers};
 
 /// How deliveries are worked off.
 #[derive(Clone, Debug)]
@@ -32,11 +35,14 @@ pub struct Settings {
     /// Whether a letter cut off after the dot is sent again.
     pub resend_uncertain: bool,
     pub redirect_to: Option<Mailbox>,
+    pub signing: Signing,
 }
 
 impl Settings {
+    /// Without a key to sign with: whoever sends unlocks it.
+    ///
     /// # Errors
-    /// The key that is wrong and why.
+    /// The setting that is wrong and why.
     pub fn from_config(config: &Config, worker: &str) -> Result<Self, String> {
         Ok(Self {
             worker: worker.to_owned(),
@@ -50,6 +56,10 @@ impl Settings {
             },
             resend_uncertain: config.send.on_uncertain == OnUncertain::Resend,
             redirect_to: config.send.redirect_to()?,
+            signing: Signing {
+                signer: None,
+                required: config.sign.required,
+            },
         })
     }
 }
@@ -103,14 +113,17 @@ pub enum Error {
     /// The letters not yet begun are back in the queue.
     #[error(transparent)]
     Relay(#[from] Trouble),
+    /// The key that must sign has come to its end.
+    #[error(transparent)]
+    Key(#[from] openpgp::Error),
 }
 
 /// Sends what is due of a campaign, batch after batch, until nothing is due any more or `progress`
 /// is stopped.
 ///
 /// # Errors
-/// [`store::Error::Refused`] when the campaign is not approved, or its letters are not those that
-/// were; [`Error::Relay`]; the database's.
+/// [`store::Error::Refused`] when the campaign is not approved, its letters are not those that
+/// were, or want another key than the one at hand; [`Error::Relay`]; [`Error::Key`]; the database's.
 pub async fn drain(
     store: &Store,
     courier: &Courier,
@@ -120,6 +133,7 @@ pub async fn drain(
     progress: &Progress,
 ) -> Result<Done, Error> {
     check_approval(store, campaign).await?;
+    settings.signing.check(store, campaign, clock.now()).await?;
     let mut done = Done::default();
     while !progress.is_stopped() {
         let batch = run_once(store, courier, settings, campaign, clock, progress).await;
@@ -197,10 +211,11 @@ pub async fn check_approval(store: &Store, campaign: &Campaign) -> Result<(), st
     Ok(())
 }
 
-/// A letter as the bytes that would leave.
+/// A letter as the bytes that would leave, without its signature: that is for letters that were
+/// approved.
 ///
 /// # Errors
 /// In words, when it cannot be built.
 pub fn message(letter: &Letter) -> Result<Vec<u8>, String> {
-    message::build(letter)
+    message::build(letter, None)
 }

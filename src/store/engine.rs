@@ -17,7 +17,7 @@ pub(super) enum Engine {
 }
 
 /// The numbered texts of `migrations/`, compiled in.
-const MIGRATIONS: [(i64, &str, &str); 13] = [
+const MIGRATIONS: [(i64, &str, &str); 14] = [
     (
         1,
         "campaigns",
@@ -70,6 +70,11 @@ const MIGRATIONS: [(i64, &str, &str); 13] = [
         13,
         "samples",
         include_str!("../../migrations/0013_samples.sql"),
+    ),
+    (
+        14,
+        "signatures",
+        include_str!("../../migrations/0014_signatures.sql"),
     ),
 ];
 

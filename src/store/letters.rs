@@ -206,6 +206,20 @@ impl Store {
         )
     }
 
+    /// The keys that a campaign's letters must be signed by; an empty one stands for letters that
+    /// are not signed.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn letter_signers(&self, campaign: i64) -> Result<Vec<String>, Error> {
+        Ok(sqlx::query_scalar(
+            "SELECT DISTINCT signed_by FROM letter WHERE campaign_id = $1 ORDER BY signed_by",
+        )
+        .bind(campaign)
+        .fetch_all(&self.read)
+        .await?)
+    }
+
     /// A page of the notices to operators of a country that have letters, behind `after`.
     ///
     /// # Errors
@@ -308,8 +322,8 @@ async fn add_letter(
     let id: i64 = sqlx::query_scalar(
         "INSERT INTO letter (campaign_id, notice_id, part, parts, ticket, locale, country, sender_name, sender,
                              reply_to, recipient, envelope_from, message_id, dated_at, subject, body_text,
-                             body_html, row_count, digest)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+                             body_html, row_count, digest, signed_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
          RETURNING id",
     )
     .bind(campaign)
@@ -331,6 +345,7 @@ async fn add_letter(
     .bind(letter.html.as_str())
     .bind(letter.rows)
     .bind(letter.digest())
+    .bind(letter.signed_by.as_str())
     .fetch_one(&mut *tx)
     .await?;
     for (position, attachment) in letter.attachments.iter().enumerate() {
@@ -376,6 +391,7 @@ async fn letter(connection: &mut Connection, row: &AnyRow) -> Result<Letter, Err
         text: row.try_get("body_text")?,
         html: row.try_get("body_html")?,
         rows: row.try_get("row_count")?,
+        signed_by: row.try_get("signed_by")?,
         attachments: attachments
             .into_iter()
             .map(|(name, media_type, content)| Attachment {

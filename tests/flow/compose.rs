@@ -179,8 +179,8 @@ story!(a_letter_says_why_it_comes_to_its_mailbox, world, {
 192.0.2.64/26,SHOP,US,64500,Corner Shop,
 192.0.2.128/26,BAKER,US,64500,Corner Baker,
 198.51.100.0/25,ELM,US,64501,Elm,noc@elm.example
-198.51.100.128/25,OAK,FR,64502,Oak,cert@csirt.example
-203.0.113.0/25,ASH,DE,64503,Ash,cert@csirt.example
+198.51.100.128/25,OAK,GB,64502,Oak,cert@csirt.example
+203.0.113.0/25,ASH,IE,64503,Ash,cert@csirt.example
 203.0.113.128/25,FIR,US,64504,Fir,abuse@fir.example
 ",
         )
@@ -207,11 +207,11 @@ story!(a_letter_says_why_it_comes_to_its_mailbox, world, {
         ),
         (
             "cert@csirt.example",
-            "because no contact could be found for 198.51.100.128/25, and you are the national CSIRT of its country (FR). Please pass it on.",
+            "because no contact could be found for 198.51.100.128/25, and you are the national CSIRT of its country (GB). Please pass it on.",
         ),
         (
             "cert@csirt.example",
-            "because no contact could be found for 203.0.113.0/25, and you are the national CSIRT of its country (DE). Please pass it on.",
+            "because no contact could be found for 203.0.113.0/25, and you are the national CSIRT of its country (IE). Please pass it on.",
         ),
         (
             "named@desk.example",

@@ -21,6 +21,8 @@ mod fail_closed;
 #[allow(dead_code, reason = "not every server misbehaves in every way")]
 mod fake;
 mod golden;
+#[cfg(feature = "openpgp")]
+mod gpg;
 mod hostile;
 mod intake;
 mod overrides;

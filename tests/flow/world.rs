@@ -9,6 +9,7 @@ use lapwing::compose;
 use lapwing::config::{self, Config, RungName, SourceName, Transport};
 use lapwing::intake::{self, Reading};
 use lapwing::model::{Campaign, Clock, NewCampaign, Progress, Span, Terminal, Timestamp};
+use lapwing::openpgp;
 use lapwing::report::Report;
 use lapwing::resolve;
 use lapwing::send::{self, Courier};
@@ -224,7 +225,10 @@ impl World {
     ) -> Result<compose::Done, compose::Error> {
         let campaign = self.store.campaign(name).await.unwrap();
         let templates = Templates::load(&self.templates).unwrap();
-        let settings = compose::Settings::from_config(&self.config).unwrap();
+        let mut settings = compose::Settings::from_config(&self.config).unwrap();
+        if let Some(key) = openpgp::key(&self.config.sign, self.now).unwrap() {
+            settings.fingerprint = key.facts().fingerprint.clone();
+        }
         let work = compose::Work {
             store: &self.store,
             templates: &templates,
@@ -274,7 +278,10 @@ impl World {
 
     pub(crate) async fn try_send(&self) -> Result<send::Done, send::Error> {
         let campaign = self.campaign().await;
-        let settings = send::Settings::from_config(&self.config, "worker").unwrap();
+        let mut settings = send::Settings::from_config(&self.config, "worker").unwrap();
+        let passphrase = &self.config.sign.passphrase.0;
+        let key = openpgp::key(&self.config.sign, self.now).unwrap();
+        settings.signing.signer = key.map(|key| Arc::new(key.unlock(passphrase).unwrap()));
         let courier = Courier::new(&self.config);
         send::drain(
             &self.store,

@@ -5,6 +5,8 @@ mod decisions;
 mod identity;
 mod lanes;
 mod lease;
+#[cfg(feature = "openpgp")]
+mod sign;
 mod tls;
 mod trouble;
 mod waits;
