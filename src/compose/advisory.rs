@@ -1,7 +1,7 @@
 //! The general letter to an operator: no observations, but what of its the letter is about.
 
+use super::occasion::Occasion;
 use super::reasons::Way;
-use super::write::Occasion;
 use super::{Composition, Draft, Error, letter_error};
 use crate::model::{Letter, Mailbox, Notice};
 use crate::templates;

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::occasion::Occasion;
 use super::reasons::Way;
-use super::write::{Occasion, Writer};
+use super::write::Writer;
 use super::{Composition, Error, attach, letter_error};
 use crate::model::{Attachment, Format, Mailbox, Notice, neutral_cell, signing};
 use crate::store::NoticeLine;

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::hosts::{Line, Lines};
 use super::layout::Table;
+use crate::model::Sighting;
 use crate::model::{Terminal, Timestamp, Tlp, neutral_cell};
-use crate::store::{Sighting, SuspectRow};
+use crate::store::SuspectRow;
 
 /// The columns of the attachment, as the letters explain them. New ones come behind the last, and none
 /// changes its place.

@@ -4,8 +4,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::Sighting;
 use crate::model::{AddressRange, Timestamp};
-use crate::store::{Sighting, SuspectRow};
+use crate::store::SuspectRow;
 
 /// What one line of a table stands for when there are too many addresses.
 const BLOCK_IPV4: u8 = 24;

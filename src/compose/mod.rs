@@ -11,6 +11,7 @@ mod hidden;
 mod hosts;
 mod jurisdiction;
 mod layout;
+mod occasion;
 mod page;
 mod parts;
 mod reasons;
@@ -38,6 +39,7 @@ pub use check::{Cell, Checked, Language, check, reviewed};
 use evidence::NetworkWords;
 use jurisdiction::{ENGLISH, Translation, wished_languages};
 pub use jurisdiction::{Jurisdiction, jurisdictions};
+use occasion::Occasion;
 pub use page::page;
 use reasons::Way;
 use redact::Redactor;
@@ -45,7 +47,7 @@ use reminder::Memory;
 pub use roll::{Row as RollRow, read as read_roll};
 use rows::Rows;
 pub use settings::Settings;
-use write::{Occasion, Writer};
+use write::Writer;
 
 /// Mailboxes taken from the store at a time.
 const PAGE: i64 = 200;
@@ -330,24 +332,6 @@ impl Composition<'_> {
         }
         self.done.notices += 1;
         Ok(())
-    }
-
-    /// Which letter a mailbox gets, and what it tells besides the observations.
-    async fn occasion(&mut self, mailbox: &Mailbox) -> Result<(String, Occasion), Error> {
-        let own = self.campaign.letter.clone();
-        if self.campaign.kind == CampaignKind::Advisory {
-            return Ok((own, self.subjects(mailbox).await?));
-        }
-        let Some(memory) = &self.memory else {
-            return Ok((own, Occasion::default()));
-        };
-        match self.recall(memory, mailbox).await? {
-            Some(occasion) => Ok((own, occasion)),
-            None => {
-                self.done.first_notices += 1;
-                Ok((reminder::NOTICE.to_owned(), Occasion::default()))
-            }
-        }
     }
 
     fn jurisdiction(&mut self, country: &str) -> Result<Arc<Jurisdiction>, templates::Error> {

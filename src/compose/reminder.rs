@@ -5,10 +5,11 @@
 //! that names its predecessor's ticket. Whom nobody told anything gets the notice, as the first letter
 //! that it is; in a campaign of its own it would come a second person's approval later.
 
-use super::write::Occasion;
+use super::occasion::Occasion;
 use super::{Composition, Error};
+use crate::model::Sighting;
 use crate::model::{AddressRange, CampaignState, Mailbox};
-use crate::store::{self, FirstLetter, Sighting, Store, SuspectRow};
+use crate::store::{self, FirstLetter, Store, SuspectRow};
 
 /// Ranges compared at a time.
 const PAGE: i64 = 1_000;

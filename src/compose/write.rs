@@ -11,6 +11,7 @@ use super::evidence::{Detail, Evidence, Listed, NetworkWords};
 use super::hosts::Lines;
 use super::jurisdiction::{ENGLISH, Measure, Note, Translation};
 use super::layout::{self, Table};
+use super::occasion::Occasion;
 use super::reasons::{Reason, Way, reasons};
 use crate::model::{Attachment, Format, Letter, Notice, Signatory, Timestamp, Tlp, hex, ticket};
 use crate::store::SuspectRow;
@@ -40,32 +41,6 @@ pub(super) struct Writer<'a> {
     pub(super) tlp: Option<Tlp>,
     pub(super) occasion: &'a Occasion,
     pub(super) now: Timestamp,
-}
-
-/// What one kind of letter tells and the others do not; there for all, so that templates may share
-/// their parts.
-#[derive(Clone, Debug, Default, Serialize)]
-pub(super) struct Occasion {
-    /// In an advisory: what of the recipient's it is about, the first of them.
-    pub(super) subjects: Vec<String>,
-    pub(super) more_subjects: i64,
-    /// The names that the list gives to those whom its mailbox answers for, two at most.
-    #[serde(skip)]
-    pub(super) holders: Vec<String>,
-    /// In a reminder: the first letter, and its day.
-    pub(super) first_ticket: String,
-    pub(super) first_sent_on: String,
-    /// Addresses of the first letter that were seen again, addresses that are new, and those of the
-    /// first letter that were not seen.
-    pub(super) still: u64,
-    pub(super) fresh: u64,
-    pub(super) gone: u64,
-    /// In a copy to an agency: its name, its country, and what was written to operators there.
-    pub(super) recipient_agency: String,
-    pub(super) cover_country: String,
-    pub(super) country_name: String,
-    pub(super) operators: u64,
-    pub(super) letters: i64,
 }
 
 /// The values that a letter's templates may use.

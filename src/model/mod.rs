@@ -10,7 +10,7 @@ mod time;
 pub use time::{Clock, Span, Timestamp};
 
 mod suspect;
-pub use suspect::{Refusal, Suspect, Terminal};
+pub use suspect::{Refusal, Sighting, Suspect, Terminal};
 
 mod network;
 pub use network::{Network, Tier, parse_asn};

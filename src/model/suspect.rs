@@ -56,6 +56,23 @@ impl Terminal {
     }
 }
 
+/// Whether an address of a reminder stood in the first letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sighting {
+    Still,
+    New,
+}
+
+impl Sighting {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Still => "still",
+            Self::New => "new",
+        }
+    }
+}
+
 impl Suspect {
     /// What makes two rows the same observation, beside the first address: 64 bits of a SHA-256.
     /// Evidence and sample are left out, for two feeds tell one event in different words; the source stays in,

@@ -46,7 +46,7 @@ pub use registries::RegistryLine;
 pub use reminders::FirstLetter;
 pub use samples::SampleKey;
 pub use statistics::{CountryLine, FindingLine, QueueView, Tally, Totals};
-pub use suspects::{Piece, Sighting, SuspectRow, Waiting};
+pub use suspects::{Piece, SuspectRow, Waiting};
 pub use systems::StoredSystem;
 
 /// How long a database that is just starting is waited for.

@@ -251,6 +251,22 @@ impl Store {
             .collect())
     }
 
+    /// How many suspects that letters speak of have no time, or neither source nor evidence.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn count_unfounded(&self, campaign: i64) -> Result<u64, Error> {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM suspect JOIN finding ON finding.id = finding_id
+             WHERE suspect.campaign_id = $1 AND verdict = 'matched'
+               AND (seen_at IS NULL OR (source = '' AND evidence = ''))",
+        )
+        .bind(campaign)
+        .fetch_one(&self.read)
+        .await?;
+        Ok(count.unsigned_abs())
+    }
+
     /// What the other sides said, verbatim, most frequent first, of letters that were not accepted
     /// at once.
     ///

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::{Error, SampleKey, Store};
-use crate::model::{Address, AddressRange, Terminal, Timestamp, Verdict};
+use crate::model::{Address, AddressRange, Sighting, Terminal, Timestamp, Verdict};
 
 const ROWS: usize = 1_000;
 
@@ -42,23 +42,6 @@ pub struct SuspectRow {
     pub sighting: Option<Sighting>,
 }
 
-/// Whether an address of a reminder stood in the first letter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sighting {
-    Still,
-    New,
-}
-
-impl Sighting {
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Still => "still",
-            Self::New => "new",
-        }
-    }
-}
-
 impl Store {
     /// How many suspects, or addressees of an advisory, wait for resolve.
     ///
@@ -69,22 +52,6 @@ impl Store {
             "SELECT (SELECT COUNT(*) FROM suspect
                      WHERE campaign_id = $1 AND finding_id IS NULL AND cut_at IS NULL)
                   + (SELECT COUNT(*) FROM addressee WHERE campaign_id = $1 AND finding_id IS NULL)",
-        )
-        .bind(campaign)
-        .fetch_one(&self.read)
-        .await?;
-        Ok(count.unsigned_abs())
-    }
-
-    /// How many suspects that letters speak of have no time, or neither source nor evidence.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn count_unfounded(&self, campaign: i64) -> Result<u64, Error> {
-        let count: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM suspect JOIN finding ON finding.id = finding_id
-             WHERE suspect.campaign_id = $1 AND verdict = 'matched'
-               AND (seen_at IS NULL OR (source = '' AND evidence = ''))",
         )
         .bind(campaign)
         .fetch_one(&self.read)
