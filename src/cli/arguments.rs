@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
+use super::jurisdiction::Action as Jurisdiction;
 use super::lookup::Options as Lookup;
 use super::tables::Table;
 use crate::model::{DeliveryState, Format, Tlp, TlpError};
@@ -406,19 +407,9 @@ pub(super) enum Override {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Jurisdiction {
-    /// All countries that have a file under templates/jurisdiction
-    List,
-    /// One country, and what its file rests on
-    Show {
-        /// Two letters: JP
-        country: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
 pub(super) enum Signatory {
-    /// Add those of a CSV: agency, local_name, country, framework, from, until, position
+    /// Add those of a CSV: agency, local_name, name_ja (and so on), country, framework, mailbox,
+    /// from, until, order
     Import(TableFile),
     /// The whole roll
     List,

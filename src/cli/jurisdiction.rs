@@ -1,10 +1,22 @@
 //! Countries: what each changes in a letter, and what that rests on.
 
+use clap::Subcommand;
+
 use super::Ended;
-use super::arguments::Jurisdiction as Action;
 use super::context::Context;
 use crate::compose::{self, Jurisdiction};
 use crate::store;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Action {
+    /// All countries that have a file under templates/jurisdiction
+    List,
+    /// One country, and what its file rests on
+    Show {
+        /// Two letters: JP
+        country: String,
+    },
+}
 
 pub(super) fn run(context: &Context, action: &Action) -> anyhow::Result<Ended> {
     let templates = context.templates()?;

@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::evidence::Words;
 use super::layout::{self, Table};
-use crate::model::Attachment;
-use crate::model::{language_tag, nearest_language};
+use crate::model::{Attachment, Finding, Verdict, Via, language_tag, nearest_language};
 use crate::templates::{Error, Templates};
 
 /// The language that every other letter carries below its own.
@@ -247,6 +246,22 @@ impl Translation {
     }
 }
 
+/// The languages that a contact is to be written to in: first those that staff entered, then those
+/// that it asked for.
+pub(super) fn wished_languages(findings: &[(Finding, i64)]) -> Vec<&str> {
+    let wishes = findings
+        .iter()
+        .filter_map(|(finding, _)| match &finding.verdict {
+            Verdict::Matched { via, locale, .. } if !locale.is_empty() => {
+                Some((*via != Via::Override, locale.as_str()))
+            }
+            _ => None,
+        });
+    let mut wishes: Vec<(bool, &str)> = wishes.collect();
+    wishes.sort_by_key(|(is_theirs, _)| *is_theirs);
+    wishes.into_iter().map(|(_, locale)| locale).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -260,22 +275,114 @@ mod tests {
     #[test]
     fn every_shipped_jurisdiction_is_whole() {
         let templates = templates();
-        let names: Vec<&str> = templates.names("jurisdiction/").collect();
-        assert!(names.len() >= 10);
-        for name in names {
-            let country = name
-                .trim_start_matches("jurisdiction/")
-                .trim_end_matches(".toml");
-            let read = Jurisdiction::of(&templates, country).unwrap();
-            assert_eq!(read.country, country);
-            assert!(!read.name.is_empty() && !read.source.is_empty(), "{name}");
-            for locale in [ENGLISH, &read.locale(&templates, "notice", &[])] {
+        let all = jurisdictions(&templates).unwrap();
+        assert_eq!(all.len(), templates.names("jurisdiction/").count());
+        for read in all {
+            let named = !read.name.is_empty() && !read.source.is_empty();
+            assert!(named && !read.languages.is_empty(), "{}", read.country);
+            for locale in read.languages.iter().map(String::as_str).chain([ENGLISH]) {
                 read.note(locale).unwrap();
+            }
+            for locale in [ENGLISH, &read.locale(&templates, "notice", &[])] {
                 assert_eq!(
                     read.measures(&templates, locale).unwrap().len() + read.withheld.len(),
                     5
                 );
             }
+        }
+    }
+
+    /// Those of Operation Spam Zombies, and the economies of the Seoul-Melbourne MoU.
+    #[test]
+    fn every_country_of_2005_has_its_file() {
+        let templates = templates();
+        for country in
+            "AL AR AU BE BG CA CH CN CO CY DE DK ES GB GR HK IE JP KR LT MY NL NO NZ PA PE PH \
+                        PL TH TW US"
+                .split_whitespace()
+        {
+            let read = Jurisdiction::of(&templates, country).unwrap();
+            assert!(read.source.contains("200"), "{country}: {}", read.source);
+        }
+    }
+
+    #[test]
+    fn a_letter_to_any_country_finds_its_language() {
+        let templates = templates();
+        for (country, wished, locale) in [
+            ("CH", "", "de"),
+            ("BE", "", "nl"),
+            ("CA", "", "en"),
+            ("MX", "", "es"),
+            ("BR", "", "pt"),
+            ("EG", "", "ar"),
+            ("MA", "", "ar"),
+            ("SN", "", "fr"),
+            ("CN", "", "zh-Hans"),
+            ("TW", "", "zh-Hant"),
+            ("HK", "", "zh-Hant"),
+            ("SG", "", "en"),
+            ("NO", "", "nb"),
+            ("CY", "", "el"),
+            // Nobody has written the letter in their languages.
+            ("DK", "", "en"),
+            ("UA", "", "en"),
+            ("", "", "en"),
+            ("CH", "fr-CH", "fr"),
+            ("UA", "ru", "ru"),
+            ("JP", "tlh", "ja"),
+            ("CN", "zh-TW", "zh-Hant"),
+            ("TW", "zh", "zh-Hans"),
+            ("US", "in", "id"),
+            ("US", "no", "nb"),
+        ] {
+            let read = Jurisdiction::of(&templates, country).unwrap();
+            let found = read.locale(&templates, "notice", &[wished]);
+            assert_eq!(found, locale, "{country} {wished}");
+        }
+        let read = Jurisdiction::of(&templates, "PL").unwrap();
+        assert_eq!(read.locale(&templates, "notice", &["tlh", "de"]), "de");
+    }
+
+    #[test]
+    fn the_csirt_is_the_one_that_would_be_written_to() {
+        let name = |templates: &Templates, country| {
+            let read = Jurisdiction::of(templates, country).unwrap();
+            read.csirt
+        };
+        let shipped = templates();
+        assert_eq!(name(&shipped, "JP"), "JPCERT/CC");
+        assert_eq!(name(&shipped, "FI"), "NCSC-FI (Traficom)");
+        assert_eq!(name(&shipped, "AQ"), "");
+        let folder = tempfile::tempdir().unwrap();
+        let entry = "[JP]\nname = \"Other\"\nmailbox = \"desk@other.example\"\n";
+        std::fs::write(folder.path().join(CSIRTS), entry).unwrap();
+        let laid_over = Templates::load(folder.path()).unwrap();
+        assert_eq!(name(&laid_over, "JP"), "Other");
+        assert_eq!(name(&laid_over, "FI"), "NCSC-FI (Traficom)");
+    }
+
+    #[test]
+    fn a_file_of_staff_that_is_wrong_says_so() {
+        for (text, said) in [
+            ("country = \"KR\"", "country = \"KR\" is another one"),
+            (
+                "country = \"JP\"\nlanguages = [\"Japanese\"]",
+                "\"Japanese\" is no language",
+            ),
+            (
+                "country = \"JP\"\nwithheld = [\"op25\"]",
+                "there is no measure \"op25\"",
+            ),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::create_dir(folder.path().join("jurisdiction")).unwrap();
+            std::fs::write(folder.path().join("jurisdiction/JP.toml"), text).unwrap();
+            let templates = Templates::load(folder.path()).unwrap();
+            let error = Jurisdiction::of(&templates, "JP").unwrap_err();
+            assert_eq!(error.file, "jurisdiction/JP.toml");
+            assert!(error.problem.contains(said), "{error}");
+            assert!(jurisdictions(&templates).is_err());
         }
     }
 
@@ -294,7 +401,19 @@ mod tests {
             .collect();
         assert_eq!(reserved, [1, 2, 3]);
         assert!(japan.note("ja").unwrap().note.contains("電気通信事業法"));
-        assert!(japan.note("fr").is_err());
+    }
+
+    #[test]
+    fn a_note_is_never_lost() {
+        let mut japan = Jurisdiction::of(&templates(), "JP").unwrap();
+        let english = japan.note(ENGLISH).unwrap().note;
+        // A contact in Japan that wished for German.
+        let note = japan.note("de").unwrap().note;
+        assert_eq!(note, format!("[English] {english}"));
+        japan.note.remove("ja");
+        assert!(japan.note("ja").is_err(), "its own people are owed theirs");
+        japan.note = BTreeMap::from([("ja".to_owned(), "注".to_owned())]);
+        assert!(japan.note(ENGLISH).is_err() && japan.note("de").is_err());
     }
 
     #[test]

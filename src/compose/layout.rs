@@ -6,38 +6,36 @@
 //! no markup inside a line, and none of these signs counts within a value, so no value from outside
 //! can become markup: not even a holder called `# Pay here` at the head of a line.
 
-use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
+use std::borrow::Cow;
+
 use unicode_width::UnicodeWidthStr;
 
+use super::wrap::{WIDTH, wrap};
 use crate::templates::MARKS;
 
-/// The width of the plain text, in columns.
-pub(super) const WIDTH: usize = 78;
-
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Block {
-    Heading(String),
-    Paragraph(String),
+enum Block<'s> {
+    Heading(Cow<'s, str>),
+    Paragraph(Cow<'s, str>),
     /// `-` or `7.`, and the text.
-    Item(String, String),
-    Verbatim(String),
+    Item(Cow<'s, str>, Cow<'s, str>),
+    Verbatim(Cow<'s, str>),
     Evidence,
     Rule,
     Blank,
 }
 
 /// Reads a text whose values are [marked](MARKS).
-fn blocks(source: &str) -> impl Iterator<Item = Block> {
-    let plain = |text: &str| text.replace(MARKS, "");
-    source.lines().map(move |line| {
+fn blocks(source: &str) -> impl Iterator<Item = Block<'_>> {
+    source.lines().map(|line| {
         if let Some(text) = line.strip_prefix("    ") {
-            return Block::Verbatim(plain(text).trim_end().to_owned());
+            return Block::Verbatim(plain(text.trim_end()));
         }
         let line = line.trim();
         match line {
             "---" => return Block::Rule,
             "[[evidence]]" => return Block::Evidence,
-            _ if plain(line).is_empty() => return Block::Blank,
+            _ if line.trim_matches(MARKS).is_empty() => return Block::Blank,
             _ => {}
         }
         if let Some(text) = line.strip_prefix("# ") {
@@ -50,6 +48,15 @@ fn blocks(source: &str) -> impl Iterator<Item = Block> {
         }
         Block::Paragraph(plain(line))
     })
+}
+
+/// Without the marks; most lines have none.
+fn plain(text: &str) -> Cow<'_, str> {
+    if text.contains(MARKS) {
+        Cow::Owned(text.replace(MARKS, ""))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// `7.`, where the 7 may be a value of its own, but not the beginning of one.
@@ -130,25 +137,25 @@ pub(super) fn to_text(source: &str, table: &Table) -> String {
             Block::Blank if !was_blank => text.push('\n'),
             Block::Blank => {}
             Block::Heading(line) => {
-                text.push_str(&wrap(&line, "", ""));
+                wrap(&mut text, &line, "", "");
                 text.push('\n');
                 let width = line.width().min(WIDTH);
                 text.push_str(&"-".repeat(width));
                 text.push('\n');
             }
             Block::Paragraph(line) => {
-                text.push_str(&wrap(&line, "", ""));
+                wrap(&mut text, &line, "", "");
                 text.push('\n');
             }
             Block::Item(marker, line) => {
                 let lead = format!("{marker} ");
-                text.push_str(&wrap(&line, &lead, &" ".repeat(lead.len())));
+                wrap(&mut text, &line, &lead, &" ".repeat(lead.len()));
                 text.push('\n');
             }
             Block::Verbatim(line) => {
                 let words = line.trim_start_matches(' ');
                 let lead = " ".repeat(4 + line.len() - words.len());
-                text.push_str(wrap(words, &lead, &format!("{lead}  ")).trim_end());
+                wrap(&mut text, words, &lead, &format!("{lead}  "));
                 text.push('\n');
             }
             Block::Rule => {
@@ -260,7 +267,7 @@ impl Table {
                 .map(|(cell, heading)| format!("{heading}: {cell}"))
                 .collect();
             if !below.is_empty() {
-                text.push_str(&wrap(&below.join("; "), "    ", "      "));
+                wrap(&mut text, &below.join("; "), "    ", "      ");
                 text.push('\n');
             }
         }
@@ -292,31 +299,26 @@ impl Table {
 }
 
 /// For text and attributes in double quotes.
-pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            _ => escaped.push(c),
-        }
+pub(super) fn escape(text: &str) -> Cow<'_, str> {
+    let special = ['&', '<', '>', '"'];
+    let Some(first) = text.find(special) else {
+        return Cow::Borrowed(text);
+    };
+    let (plain, rest) = text.split_at(first);
+    let mut escaped = String::with_capacity(text.len() + 32);
+    escaped.push_str(plain);
+    for piece in rest.split_inclusive(special) {
+        let end = piece.len() - usize::from(piece.ends_with(special));
+        escaped.push_str(&piece[..end]);
+        escaped.push_str(match &piece[end..] {
+            "&" => "&amp;",
+            "<" => "&lt;",
+            ">" => "&gt;",
+            "\"" => "&quot;",
+            _ => "",
+        });
     }
-    escaped
-}
-
-/// Breaks where UAX #14 allows, so between Japanese characters too, but never inside a word: an
-/// address or name cut in two would be read wrongly.
-fn wrap(line: &str, first: &str, then: &str) -> String {
-    let options = Options::new(WIDTH)
-        .initial_indent(first)
-        .subsequent_indent(then)
-        .word_separator(WordSeparator::UnicodeBreakProperties)
-        .word_splitter(WordSplitter::NoHyphenation)
-        .wrap_algorithm(WrapAlgorithm::FirstFit)
-        .break_words(false);
-    textwrap::fill(line, options)
+    Cow::Owned(escaped)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod advisory;
 mod arf;
 mod attach;
 mod check;
+mod draft;
 mod evidence;
 mod hidden;
 mod hosts;
@@ -16,25 +17,25 @@ mod reminder;
 mod roll;
 mod rows;
 mod settings;
+mod wrap;
 mod write;
 mod xarf;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::model::{
-    Campaign, CampaignKind, Finding, Format, Letter, Mailbox, Notice, Progress, Signatory,
-    Timestamp, Verdict, Via, roll_digest, signing,
+    Campaign, CampaignKind, Format, Letter, Mailbox, Notice, Progress, Signatory, Timestamp,
+    roll_digest, signing,
 };
 use crate::store::{self, Store};
 use crate::templates::{self, Templates};
 pub use check::{Cell, Checked, Language, check, reviewed};
-use evidence::NetworkWords;
+use draft::Draft;
 use jurisdiction::{ENGLISH, Translation};
 pub use jurisdiction::{Jurisdiction, jurisdictions};
-use reasons::Way;
 use redact::Redactor;
 use reminder::Memory;
 pub use roll::{Row as RollRow, read as read_roll};
@@ -153,17 +154,6 @@ pub async fn run_once(
     Ok(composition.done)
 }
 
-/// One mailbox's notice, how it wants its letters, and by what right it is that mailbox.
-struct Draft {
-    notice: Notice,
-    format: Format,
-    /// By finding.
-    ways: HashMap<i64, Way>,
-    /// Which letter: a folder under `templates/letter/`.
-    letter: String,
-    occasion: Occasion,
-}
-
 struct Composition<'a> {
     work: &'a Work<'a>,
     campaign: &'a Campaign,
@@ -209,57 +199,6 @@ impl Composition<'_> {
             progress.add(draft.notice.suspects.unsigned_abs());
         }
         Ok(())
-    }
-
-    fn draft(
-        &mut self,
-        mailbox: &Mailbox,
-        findings: &[(Finding, i64)],
-        letter: String,
-        occasion: Occasion,
-    ) -> Result<Draft, Error> {
-        let mut by_country: BTreeMap<&str, i64> = BTreeMap::new();
-        for (finding, suspects) in findings {
-            *by_country.entry(&finding.country).or_default() += suspects;
-        }
-        let most = by_country.iter().max_by_key(|(_, suspects)| **suspects);
-        let country = most.map_or("", |(country, _)| country).to_owned();
-        let mut formats = findings
-            .iter()
-            .filter_map(|(finding, _)| match finding.verdict {
-                Verdict::Matched { format, .. } => format,
-                _ => None,
-            });
-        let locale = self
-            .jurisdiction(&country)
-            .map_err(|cause| letter_error(mailbox, &country, "any language", cause))?
-            .locale(self.work.templates, &letter, &wished_languages(findings));
-        let with_network =
-            |(finding, suspects): &&(Finding, i64)| finding.network.is_some() && *suspects > 0;
-        let notice = Notice {
-            id: 0,
-            round: 1,
-            mailbox: mailbox.clone(),
-            country,
-            locale,
-            suspects: findings.iter().map(|(_, suspects)| suspects).sum(),
-            networks: findings.iter().filter(with_network).count() as i64,
-        };
-        let format = formats.next();
-        let ways = findings
-            .iter()
-            .filter_map(|(finding, _)| Some((finding.id, Way::of(finding)?)));
-        Ok(Draft {
-            notice,
-            format: match self.campaign.kind {
-                // It has no observations to attach.
-                CampaignKind::Advisory => Format::Text,
-                _ => format.unwrap_or(self.work.settings.format),
-            },
-            ways: ways.collect(),
-            letter,
-            occasion,
-        })
     }
 
     async fn write_notice(&mut self, draft: &Draft, number: i64) -> Result<(), Error> {
@@ -366,35 +305,6 @@ impl Composition<'_> {
         Ok(translation)
     }
 
-    /// What the letter says of each finding's network, and the holder's name where it is one whom the
-    /// mailbox answers for as its own.
-    async fn network_words(
-        &self,
-        mailbox: &Mailbox,
-        ways: &HashMap<i64, Way>,
-    ) -> Result<(HashMap<i64, NetworkWords>, String), Error> {
-        let networks = self
-            .work
-            .store
-            .networks_of(self.campaign.id, mailbox.as_str());
-        let mut words = HashMap::new();
-        let mut holders = BTreeSet::new();
-        for (finding, network) in networks.await? {
-            let said = NetworkWords {
-                range: network.range.to_string(),
-                name: network.name,
-                asn: network.asn,
-            };
-            words.insert(finding, said);
-            holders.insert(match ways.get(&finding) {
-                Some(way) if way.is_holders() => network.holder,
-                _ => String::new(),
-            });
-        }
-        let holder = holders.pop_first().filter(|_| holders.is_empty());
-        Ok((words, holder.unwrap_or_default()))
-    }
-
     async fn keep(&mut self, notice: i64, letter: Letter) -> Result<(), Error> {
         let attached: usize = letter.attachments.iter().map(|one| one.content.len()).sum();
         self.bytes += letter.text.len() + letter.html.len() + attached;
@@ -414,22 +324,6 @@ impl Composition<'_> {
         self.bytes = 0;
         Ok(())
     }
-}
-
-/// The languages that a contact is to be written to in: first those that staff entered, then those
-/// that it asked for.
-fn wished_languages(findings: &[(Finding, i64)]) -> Vec<&str> {
-    let wishes = findings
-        .iter()
-        .filter_map(|(finding, _)| match &finding.verdict {
-            Verdict::Matched { via, locale, .. } if !locale.is_empty() => {
-                Some((*via != Via::Override, locale.as_str()))
-            }
-            _ => None,
-        });
-    let mut wishes: Vec<(bool, &str)> = wishes.collect();
-    wishes.sort_by_key(|(is_theirs, _)| *is_theirs);
-    wishes.into_iter().map(|(_, locale)| locale).collect()
 }
 
 fn letter_error(mailbox: &Mailbox, country: &str, locale: &str, cause: templates::Error) -> Error {

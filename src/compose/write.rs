@@ -11,7 +11,7 @@ use super::hosts::Lines;
 use super::jurisdiction::{ENGLISH, Measure, Note, Translation};
 use super::layout::{self, Table};
 use super::reasons::{Reason, Way, reasons};
-use crate::model::{Format, Letter, Notice, Signatory, Timestamp, Tlp, hex, ticket};
+use crate::model::{Attachment, Format, Letter, Notice, Signatory, Timestamp, Tlp, hex, ticket};
 use crate::store::SuspectRow;
 use crate::templates::{Error, Templates};
 
@@ -219,10 +219,10 @@ impl Writer<'_> {
         let mut page = Page {
             locale: &self.own.locale,
             direction: &self.own.words.direction,
-            title: layout::escape(&subject),
+            title: layout::escape(&subject).into_owned(),
             content: layout::to_html(&body, &table),
             bilingual,
-            second_lead: layout::escape(&self.own.words.english_below),
+            second_lead: layout::escape(&self.own.words.english_below).into_owned(),
             second_locale: ENGLISH,
             second_content: String::new(),
         };
@@ -239,9 +239,7 @@ impl Writer<'_> {
         letter.text = text;
         letter.html = html;
         letter.attachments = attached.files;
-        if !self.leaflet_name(part).is_empty() {
-            letter.attachments.extend(self.own.leaflet.clone());
-        }
+        letter.attachments.extend(self.leaflet(part).cloned());
         Ok(letter)
     }
 
@@ -345,18 +343,16 @@ impl Writer<'_> {
             own: told.reasons.iter().all(Reason::is_own),
             csirt: told.reasons.iter().all(Reason::is_csirt) && !told.reasons.is_empty(),
             occasion: self.occasion,
-            fingerprint: "",
-            leaflet: self.leaflet_name(told.part),
             tlp: self.tlp.map(|mark| mark.to_string()).unwrap_or_default(),
+            fingerprint: "",
+            leaflet: self.leaflet(told.part).map_or("", |leaflet| &leaflet.name),
         }
     }
 
     /// Once under a ticket, beside measures that speak of it, and not to who wants no attachment.
-    fn leaflet_name(&self, part: i64) -> &str {
-        let attached = self.own.leaflet.as_ref();
-        attached
-            .filter(|_| part == 1 && self.is_read_by_people() && !self.own.measures.is_empty())
-            .map_or("", |leaflet| &leaflet.name)
+    fn leaflet(&self, part: i64) -> Option<&Attachment> {
+        let leaflet = self.own.leaflet.as_ref();
+        leaflet.filter(|_| part == 1 && self.is_read_by_people() && !self.own.measures.is_empty())
     }
 
     /// Somebody opens what is attached, other than a program.

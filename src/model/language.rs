@@ -62,14 +62,12 @@ fn chinese(tag: &str) -> Option<&'static str> {
     }
     let parts: Vec<&str> = parts.collect();
     let names = |words: &[&str]| words.iter().any(|word| parts.contains(word));
-    Some(if names(&["hans", "chs"]) {
-        "zh-Hans"
-    } else if names(&["hant", "cht"]) {
-        "zh-Hant"
-    } else if names(&["tw", "hk", "mo"]) || language == "yue" && !names(&["cn"]) {
-        "zh-Hant"
-    } else {
-        "zh-Hans"
+    let is_simplified = names(&["hans", "chs"]);
+    let is_traditional = names(&["hant", "cht", "tw", "hk", "mo"]);
+    let is_cantonese = language == "yue" && !names(&["cn"]);
+    Some(match is_traditional || is_cantonese {
+        true if !is_simplified => "zh-Hant",
+        _ => "zh-Hans",
     })
 }
 

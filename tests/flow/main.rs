@@ -30,5 +30,6 @@ mod reminder;
 mod resolve;
 mod schema;
 mod send;
+mod signatories;
 mod whole;
 mod world;

@@ -76,8 +76,8 @@ fn settings() -> Result<Settings, Error> {
         ticket_prefix: "LW".to_owned(),
         table_rows: 1,
         part_rows: 1,
-        part_bytes: 0,
-        part_reports: 0,
+        part_bytes: 1,
+        part_reports: 1,
         format: Format::Csv,
     })
 }
@@ -115,8 +115,8 @@ fn observations() -> Result<Observations, Error> {
         evidence: String::new(),
         port: None,
         terminal: Terminal::Unknown,
-        sighting: None,
         sample: None,
+        sighting: None,
     };
     let network = NetworkWords {
         range: "192.0.2.0/24".to_owned(),
