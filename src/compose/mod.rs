@@ -6,6 +6,7 @@ mod attach;
 mod bidi;
 mod check;
 mod cover;
+mod draft;
 mod evidence;
 mod hidden;
 mod hosts;
@@ -24,24 +25,22 @@ mod wrap;
 mod write;
 mod xarf;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::model::{
-    Campaign, CampaignKind, Finding, Format, Letter, Mailbox, Notice, Progress, Signatory,
-    Timestamp, Verdict, roll_digest, signing,
+    Campaign, CampaignKind, Format, Letter, Mailbox, Notice, Progress, Signatory, Timestamp,
+    roll_digest, signing,
 };
 use crate::store::{self, Store};
 use crate::templates::{self, Templates};
 pub use check::{Cell, Checked, Language, check, reviewed};
-use evidence::NetworkWords;
-use jurisdiction::{ENGLISH, Translation, wished_languages};
+use draft::Draft;
+use jurisdiction::{ENGLISH, Translation};
 pub use jurisdiction::{Jurisdiction, jurisdictions};
-use occasion::Occasion;
 pub use page::page;
-use reasons::Way;
 use redact::Redactor;
 use reminder::Memory;
 pub use roll::{Row as RollRow, read as read_roll};
@@ -165,17 +164,6 @@ pub async fn run_once(
     Ok(composition.done)
 }
 
-/// One mailbox's notice, how it wants its letters, and by what right it is that mailbox.
-struct Draft {
-    notice: Notice,
-    format: Format,
-    /// By finding.
-    ways: HashMap<i64, Way>,
-    /// Which letter: a folder under `templates/letter/`.
-    letter: String,
-    occasion: Occasion,
-}
-
 struct Composition<'a> {
     work: &'a Work<'a>,
     campaign: &'a Campaign,
@@ -223,53 +211,6 @@ impl Composition<'_> {
             progress.add(draft.notice.suspects.unsigned_abs());
         }
         Ok(())
-    }
-
-    fn draft(
-        &mut self,
-        mailbox: &Mailbox,
-        findings: &[(Finding, i64)],
-        letter: String,
-        occasion: Occasion,
-    ) -> Result<Draft, Error> {
-        let mut by_country: BTreeMap<&str, i64> = BTreeMap::new();
-        for (finding, suspects) in findings {
-            *by_country.entry(&finding.country).or_default() += suspects;
-        }
-        let most = by_country.iter().max_by_key(|(_, suspects)| **suspects);
-        let country = most.map_or("", |(country, _)| country).to_owned();
-        let mut formats = findings
-            .iter()
-            .filter_map(|(finding, _)| match finding.verdict {
-                Verdict::Matched { format, .. } => format,
-                _ => None,
-            });
-        let locale = self
-            .jurisdiction(&country)
-            .map_err(|cause| letter_error(mailbox, &country, "any language", cause))?
-            .locale(self.work.templates, &letter, &wished_languages(findings));
-        let with_network =
-            |(finding, suspects): &&(Finding, i64)| finding.network.is_some() && *suspects > 0;
-        let notice = Notice {
-            id: 0,
-            round: 1,
-            mailbox: mailbox.clone(),
-            country,
-            locale,
-            suspects: findings.iter().map(|(_, suspects)| suspects).sum(),
-            networks: findings.iter().filter(with_network).count() as i64,
-        };
-        let format = formats.next();
-        let ways = findings
-            .iter()
-            .filter_map(|(finding, _)| Some((finding.id, Way::of(finding)?)));
-        Ok(Draft {
-            notice,
-            format: format.unwrap_or(self.work.settings.format),
-            ways: ways.collect(),
-            letter,
-            occasion,
-        })
     }
 
     async fn write_notice(&mut self, draft: &Draft, number: i64) -> Result<(), Error> {
@@ -357,35 +298,6 @@ impl Composition<'_> {
         let translation = Arc::new(translation);
         self.translations.insert(key, Arc::clone(&translation));
         Ok(translation)
-    }
-
-    /// What the letter says of each finding's network, and the holder's name where it is one whom the
-    /// mailbox answers for as its own.
-    async fn network_words(
-        &self,
-        mailbox: &Mailbox,
-        ways: &HashMap<i64, Way>,
-    ) -> Result<(HashMap<i64, NetworkWords>, String), Error> {
-        let networks = self
-            .work
-            .store
-            .networks_of(self.campaign.id, mailbox.as_str());
-        let mut words = HashMap::new();
-        let mut holders = BTreeSet::new();
-        for (finding, network) in networks.await? {
-            let said = NetworkWords {
-                range: network.range.to_string(),
-                name: network.name,
-                asn: network.asn,
-            };
-            words.insert(finding, said);
-            holders.insert(match ways.get(&finding) {
-                Some(way) if way.is_holders() => network.holder,
-                _ => String::new(),
-            });
-        }
-        let holder = holders.pop_first().filter(|_| holders.is_empty());
-        Ok((words, holder.unwrap_or_default()))
     }
 
     async fn keep(&mut self, notice: i64, letter: Letter) -> Result<(), Error> {
