@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::model::{
-    Campaign, CampaignState, Decision, DecisionKind, Progress, Timestamp, digest_of_set,
+    Campaign, CampaignKind, CampaignState, Decision, DecisionKind, Progress, Timestamp,
+    digest_of_set, roll_digest, signing,
 };
 use crate::store::{Error, Store};
 
@@ -15,6 +16,7 @@ const PAGE: i64 = 50;
 /// What the second person has to know, and what has to be so before anything can be submitted.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Preflight {
+    pub kind: CampaignKind,
     pub notices: i64,
     pub letters: i64,
     pub suspects: i64,
@@ -72,6 +74,7 @@ pub async fn preflight(
     let totals = store.totals(campaign.id).await?;
     progress.expect(totals.letters.unsigned_abs());
     let mut preflight = Preflight {
+        kind: campaign.kind,
         notices: totals.notices,
         letters: totals.letters,
         suspects: totals.letter_rows,
@@ -111,9 +114,10 @@ pub async fn preflight(
             campaign.name
         ));
     } else if totals.letters == 0 {
-        preflight
-            .problems
-            .push("there is no letter: no suspect has a contact".to_owned());
+        preflight.problems.push(format!(
+            "there is no letter: no {} has a contact",
+            campaign.kind.rows()
+        ));
     }
     let changed = store.contacts_changed_at(now).await?;
     if campaign.resolved_at < changed && campaign.composed_at.is_some() {
@@ -124,26 +128,29 @@ pub async fn preflight(
     }
     if totals.letter_rows != totals.of("matched") {
         preflight.problems.push(format!(
-            "the letters list {} suspects, but {} have a contact; compose again",
+            "the letters list {} {}s, but {} have a contact; compose again",
             totals.letter_rows,
+            campaign.kind.rows(),
             totals.of("matched")
         ));
     }
     for (verdict, said) in [
-        (
-            "unresolved",
-            "suspects have no contact and are in no letter",
-        ),
-        ("withheld", "suspects are withheld by an override"),
-        (
-            "deferred",
-            "suspects wait for a registry and are in no letter",
-        ),
+        ("unresolved", "have no contact and are in no letter"),
+        ("withheld", "are withheld by an override"),
+        ("deferred", "wait for a registry and are in no letter"),
     ] {
         match totals.of(verdict) {
             0 => {}
-            n => preflight.warnings.push(format!("{n} {said}")),
+            n => preflight
+                .warnings
+                .push(format!("{n} {}s {said}", campaign.kind.rows())),
         }
+    }
+    match store.count_unfounded(campaign.id).await? {
+        0 => {}
+        n => preflight.warnings.push(format!(
+            "{n} listed suspects have no time, or neither source nor evidence; --require-evidence refuses such"
+        )),
     }
     if totals.import.refused > 0 {
         preflight.warnings.push(format!(
@@ -151,10 +158,18 @@ pub async fn preflight(
             totals.import.refused
         ));
     }
-    if store.signatories().await?.is_empty() {
+    let roll = store.signatories().await?;
+    if signing(&roll, now, "").is_empty() {
         preflight
             .warnings
             .push("no agency signs; see `lapwing signatory import`".to_owned());
+    }
+    let signed = store.composed_roll(campaign.id).await?;
+    if campaign.composed_at.is_some() && signed != Some(roll_digest(&roll, now)) {
+        preflight.problems.push(format!(
+            "those who sign today, or their names, are others than when the letters were written; run `lapwing compose {}`",
+            campaign.name
+        ));
     }
     preflight.unreviewed = locales.difference(&review.reviewed).cloned().collect();
     if !preflight.unreviewed.is_empty() {

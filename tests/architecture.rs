@@ -26,16 +26,19 @@ const LEVELS: [&[&str]; 8] = [
 ];
 
 /// One home per dependency, as the crate's name stands in code. What is not named may live anywhere.
-const HOMES: [(&str, &[&str]); 19] = [
+const HOMES: [(&str, &[&str]); 22] = [
     ("anyhow", &["cli", "service", "main"]),
     ("backoff", &["retry"]),
+    ("base64", &["compose"]),
     ("chardetng", &["resolve"]),
     ("clap", &["cli"]),
     ("csv", &["sheet", "intake", "compose", "report"]),
     ("encoding_rs", &["sheet", "resolve"]),
     ("flate2", &["sheet"]),
+    ("getrandom", &["store"]),
     ("handlebars", &["templates"]),
     ("hickory_resolver", &["resolve"]),
+    ("hmac", &["compose"]),
     ("indicatif", &["cli"]),
     ("ipnetwork", &["model"]),
     ("lettre", &["send"]),

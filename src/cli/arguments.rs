@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::jurisdiction::Action as Jurisdiction;
 use super::letters::Letter;
 use super::lookup::Options as Lookup;
 use super::tables::Table;
@@ -110,6 +111,9 @@ pub(super) enum Command {
     /// Keep the dated roll of agencies that sign
     #[command(subcommand)]
     Signatory(Signatory),
+    /// Show what a country changes in its letters: languages, agencies, note, reserved measures
+    #[command(subcommand)]
+    Jurisdiction(Jurisdiction),
     /// Catch all mail on this machine, and answer badly where told to
     Sink(Sink),
 }
@@ -194,9 +198,23 @@ pub(super) enum Campaign {
         /// without it letter.tlp, and CLEAR for an advisory
         #[arg(long, value_name = "MARK", value_parser = mark)]
         tlp: Option<Mark>,
+        /// The campaign that a reminder reminds of; its letters' tickets and addresses are named
+        #[arg(long, value_name = "FIRST")]
+        after: Option<String>,
         /// Refuse rows without a time, or without source and evidence
         #[arg(long)]
         require_evidence: bool,
+    },
+    /// Add the holders that the table knows in some countries to an advisory's list, one of each
+    Draw {
+        /// Its name
+        name: String,
+        /// ISO 3166: DE,JP
+        #[arg(long, value_name = "CODES", value_delimiter = ',', required = true)]
+        country: Vec<String>,
+        /// Only holders of an AS: operators, and not their customers
+        #[arg(long)]
+        systems: bool,
     },
     /// All campaigns, the newest first
     List,
@@ -320,7 +338,8 @@ pub(super) enum Override {
         /// The language to write in
         #[arg(long, default_value = "")]
         language: String,
-        /// How it wants its letters: with all observations attached, or in the text
+        /// How it wants its letters: all observations attached as CSV, or in the text, or a letter with an
+        /// XARF report for each address, or both CSV and XARF in one
         #[arg(long, value_parser = Format::ALL.map(Format::as_str))]
         format: Option<String>,
         /// The day it ends: YYYY-MM-DD
@@ -340,7 +359,8 @@ pub(super) enum Override {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Signatory {
-    /// Add those of a CSV: agency, local_name, country, framework, from, until, position
+    /// Add those of a CSV: agency, local_name, name_ja (and so on), country, framework, mailbox,
+    /// from, until, order
     Import(TableFile),
     /// The whole roll
     List,

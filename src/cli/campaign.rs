@@ -9,6 +9,7 @@ use super::output::count;
 use crate::approve::{self, Preflight, Review};
 use crate::compose;
 use crate::config::Mode;
+use crate::intake::{self, Drawing};
 use crate::model::{Campaign, CampaignKind, DecisionKind, NewCampaign, Tlp};
 use crate::report::Report;
 use crate::store::{Error, Store};
@@ -21,7 +22,9 @@ pub(super) async fn run(context: &Context, action: &Action) -> anyhow::Result<En
             letter,
             tlp,
             require_evidence,
+            after,
         } => {
+            let after = after_of(&store, letter, after.as_deref()).await?;
             let settings = context.config();
             let kind = CampaignKind::of_letter(letter);
             let campaign = NewCampaign {
@@ -31,10 +34,16 @@ pub(super) async fn run(context: &Context, action: &Action) -> anyhow::Result<En
                     (None, _) => settings.letter.tlp().map_err(Usage)?,
                 },
                 require_evidence: *require_evidence || settings.intake.require_evidence,
+                after,
                 ..NewCampaign::new(name, letter)
             };
             new(context, &store, &campaign).await
         }
+        Action::Draw {
+            name,
+            country,
+            systems,
+        } => draw(context, &store, name, country, *systems).await,
         Action::List => {
             let campaigns = store.campaigns().await?;
             context.out.none(
@@ -75,6 +84,29 @@ pub(super) async fn run(context: &Context, action: &Action) -> anyhow::Result<En
             confirm(context, name, *yes)?;
             decide(context, &store, name, DecisionKind::Cancelled, reason).await
         }
+    }
+}
+
+/// The campaign that a reminder follows, and only a reminder does.
+async fn after_of(store: &Store, letter: &str, first: Option<&str>) -> anyhow::Result<Option<i64>> {
+    match (CampaignKind::of_letter(letter), first) {
+        (CampaignKind::Reminder, None) => anyhow::bail!(Usage(
+            "a reminder follows a campaign: name it with --after FIRST".to_owned()
+        )),
+        (CampaignKind::Reminder, Some(first)) => {
+            let first = store.campaign(first).await?;
+            if first.kind == CampaignKind::Advisory {
+                anyhow::bail!(Usage(format!(
+                    "\"{}\" is an advisory: it told of no address that could be seen again",
+                    first.name
+                )));
+            }
+            Ok(Some(first.id))
+        }
+        (_, None) => Ok(None),
+        (_, Some(_)) => anyhow::bail!(Usage(format!(
+            "the letter \"{letter}\" follows no campaign: say --letter reminder, or leave --after out"
+        ))),
     }
 }
 
@@ -121,10 +153,79 @@ async fn new(context: &Context, store: &Store, new: &NewCampaign) -> anyhow::Res
     let mark = new
         .tlp
         .map_or_else(String::new, |tlp| format!("; its letters are {tlp}"));
+    let next = match campaign.kind {
+        CampaignKind::Advisory => format!(
+            "Next: lapwing import {name} FILE, with the operators' AS, prefixes or mailboxes,\n      \
+             or lapwing campaign draw {name} --country CODES"
+        ),
+        CampaignKind::Notice | CampaignKind::Reminder => {
+            format!("Next: lapwing import {name} FILE")
+        }
+    };
     context.out.say(
         &campaign,
-        format!("Campaign {name} is begun{mark}.\n\nNext: lapwing import {name} FILE"),
+        format!("Campaign {name} is begun{mark}.\n\n{next}"),
     )?;
+    Ok(Ended::Well)
+}
+
+async fn draw(
+    context: &Context,
+    store: &Store,
+    name: &str,
+    countries: &[String],
+    systems_only: bool,
+) -> anyhow::Result<Ended> {
+    let campaign = store.campaign(name).await?;
+    if campaign.kind != CampaignKind::Advisory {
+        anyhow::bail!(Usage(format!(
+            "\"{name}\" writes a {}, which takes suspects: lapwing import {name} FILE; operators are drawn for an \
+             advisory (campaign new NAME --letter advisory)",
+            campaign.letter
+        )));
+    }
+    let mut drawing = Drawing {
+        countries: Vec::new(),
+        systems_only,
+    };
+    for code in countries {
+        let code = code.trim().to_ascii_uppercase();
+        if code.len() != 2 || !code.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            anyhow::bail!(Usage(format!(
+                "--country: \"{code}\" is no country; write two letters of ISO 3166: DE,JP"
+            )));
+        }
+        if !drawing.countries.contains(&code) {
+            drawing.countries.push(code);
+        }
+    }
+    let watch = context.watch("operators");
+    let (now, progress) = (context.clock.now(), &watch.progress);
+    let done = match context.dry_run {
+        true => intake::foresee_drawing(store, &drawing, progress).await?,
+        false => intake::draw(store, &campaign, &drawing, &context.by, now, progress).await?,
+    };
+    let stopped = watch.stopped_by();
+    drop(watch);
+    let counts = done.counts;
+    let mut text = format!(
+        "{} in {}: {}, {} listed already\n",
+        count(counts.rows, "holder"),
+        drawing.countries.join(", "),
+        count(counts.fresh, "new addressee"),
+        counts.repeated
+    );
+    if let Some(code) = stopped {
+        text.push_str("Stopped before the end; draw again to go on.\n");
+        context.out.say(&done, text)?;
+        return Ok(Ended::Stopped(code));
+    }
+    if counts.rows == 0 {
+        text.push_str("The table knows nobody there; load one: lapwing table load FILE\n");
+    } else if !context.dry_run {
+        text.push_str(&format!("\nNext: lapwing resolve {name}\n"));
+    }
+    context.out.say(&done, text)?;
     Ok(Ended::Well)
 }
 
@@ -203,10 +304,11 @@ fn may_go_on(preflight: &Preflight, name: &str, wanted: &str) -> anyhow::Result<
 
 fn describe(preflight: &Preflight) -> String {
     let mut text = format!(
-        "{} in {}, listing {}\ndigest of the set: {}\n",
+        "{} in {}, {} {}\ndigest of the set: {}\n",
         count(preflight.letters, "letter"),
         count(preflight.notices, "notice"),
-        count(preflight.suspects, "suspect"),
+        preflight.kind.covers(),
+        count(preflight.suspects, preflight.kind.rows()),
         preflight.digest
     );
     for problem in &preflight.problems {

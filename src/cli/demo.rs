@@ -291,6 +291,7 @@ fn reading(now: Timestamp) -> Reading {
         widest_ipv4: 16,
         widest_ipv6: 32,
         tlp: None,
+        kind: crate::model::CampaignKind::Notice,
         require_evidence: false,
     }
 }

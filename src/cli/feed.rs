@@ -12,7 +12,7 @@ use super::arguments::{Export, Import};
 use super::context::{BYTES, Context, Usage};
 use super::output::count;
 use crate::intake::{self, Reading};
-use crate::model::{Campaign, CampaignState, Progress, Refusal, Terminal, Timestamp};
+use crate::model::{Campaign, CampaignKind, CampaignState, Progress, Refusal, Terminal, Timestamp};
 use crate::report::export;
 use crate::sheet::{self as sheets, Charset};
 
@@ -29,8 +29,10 @@ pub(super) async fn import(context: &Context, options: &Import) -> anyhow::Resul
         CampaignState::Draft | CampaignState::Submitted
     ) {
         anyhow::bail!(crate::store::Error::Refused(format!(
-            "\"{}\" is {}: it takes no more suspects; make a new campaign",
-            campaign.name, campaign.state
+            "\"{}\" is {}: it takes no more {}s; make a new campaign",
+            campaign.name,
+            campaign.state,
+            campaign.kind.rows()
         )));
     }
     let opened = open(&options.file, options.encoding)?;
@@ -65,7 +67,7 @@ pub(super) async fn import(context: &Context, options: &Import) -> anyhow::Resul
         "{}: {}, {}, {} repeated, {} refused\n",
         name,
         count(counts.rows, "row"),
-        count(counts.fresh, "new suspect"),
+        count(counts.fresh, &format!("new {}", campaign.kind.rows())),
         counts.repeated,
         counts.refused
     );
@@ -136,6 +138,7 @@ fn reading(context: &Context, options: &Import, campaign: &Campaign) -> anyhow::
         widest_ipv4: options.widest_ipv4.unwrap_or(settings.widest_ipv4),
         widest_ipv6: options.widest_ipv6.unwrap_or(settings.widest_ipv6),
         tlp: campaign.tlp,
+        kind: campaign.kind,
         require_evidence: campaign.require_evidence,
     })
 }
@@ -232,8 +235,14 @@ pub(super) async fn refused(context: &Context, options: &Export) -> anyhow::Resu
 pub(super) async fn unplaced(context: &Context, options: &Export) -> anyhow::Result<Ended> {
     let store = context.store().await?;
     let campaign = store.campaign(&options.campaign).await?;
-    let rows = export::unplaced(&store, campaign.id, sheet(context, &options.to)?).await?;
-    say_exported(context, options, rows, "suspect")
+    let sheet = sheet(context, &options.to)?;
+    let rows = match campaign.kind {
+        CampaignKind::Advisory => export::unplaced_operators(&store, campaign.id, sheet).await?,
+        CampaignKind::Notice | CampaignKind::Reminder => {
+            export::unplaced(&store, campaign.id, sheet).await?
+        }
+    };
+    say_exported(context, options, rows, campaign.kind.rows())
 }
 
 fn sheet(context: &Context, to: &Path) -> anyhow::Result<export::Sheet<Box<dyn Write>>> {

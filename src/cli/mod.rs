@@ -6,6 +6,7 @@ mod contacts;
 mod context;
 mod demo;
 mod feed;
+mod jurisdiction;
 mod letters;
 mod lookup;
 mod output;
@@ -91,6 +92,7 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Table(action) => tables::run(&context, &action).await,
         Command::Override(action) => contacts::overrides(&context, &action).await,
         Command::Signatory(action) => contacts::signatories(&context, &action).await,
+        Command::Jurisdiction(action) => jurisdiction::run(&context, &action),
         Command::Lookup(options) => lookup::lookup(&context, &options).await,
         Command::Registries => registries::registries(&context).await,
         Command::Campaign(action) => campaign::run(&context, &action).await,
@@ -136,6 +138,12 @@ fn next_step(error: &anyhow::Error) -> Option<&'static str> {
         store::Error::NotFound {
             what: "override", ..
         } => "those that hold: lapwing override list",
+        store::Error::NotFound {
+            what: "jurisdiction",
+            ..
+        } => {
+            "letters there are in English, without a note; those there are: lapwing jurisdiction list"
+        }
         store::Error::NotFound { .. } => "those there are: lapwing campaign list",
         _ => return None,
     })

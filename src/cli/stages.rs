@@ -46,7 +46,7 @@ pub(super) async fn resolve(context: &Context, options: &OfCampaign) -> anyhow::
     let totals = &report.totals;
     let mut text = format!(
         "{} resolved{}; now {} with a contact, {} without, {} withheld, {} deferred\n",
-        count(done.suspects as i64, "suspect"),
+        count(done.suspects as i64, campaign.kind.rows()),
         if done.anew {
             ", all of them anew, for contacts have changed"
         } else {
@@ -67,7 +67,7 @@ pub(super) async fn resolve(context: &Context, options: &OfCampaign) -> anyhow::
     if totals.of("form") > 0 {
         text.push_str(&format!(
             "{} in networks that want a web form filled in instead of mail\n",
-            count(totals.of("form"), "suspect")
+            count(totals.of("form"), campaign.kind.rows())
         ));
     }
     if done.questions > 0 {
@@ -117,11 +117,18 @@ pub(super) async fn compose(context: &Context, options: &OfCampaign) -> anyhow::
     }
     drop(watch);
     let mut text = format!(
-        "{} to {}, listing {}\n",
+        "{} to {}, {} {}\n",
         count(done.letters as i64, "letter"),
         count(done.notices as i64, "contact"),
-        count(done.suspects as i64, "suspect")
+        campaign.kind.covers(),
+        count(done.suspects as i64, campaign.kind.rows())
     );
+    if done.first_notices > 0 {
+        text.push_str(&format!(
+            "{} of the contacts had no letter in the first campaign and get a notice instead of a reminder\n",
+            done.first_notices
+        ));
+    }
     if done.letters == 0 {
         text.push_str(&format!(
             "There is nobody to write to.\n\nSee why: lapwing status {}\n",

@@ -5,7 +5,9 @@
 //! Plain text has no base direction: each of its lines gets one from its first strong character, so a
 //! line that would get the wrong one begins with a mark that nobody sees.
 
-use super::layout::escape;
+use std::borrow::Cow;
+
+use super::layout::{escape, plain};
 use crate::templates::MARKS;
 
 /// First strong isolate, and its end.
@@ -29,6 +31,11 @@ impl Direction {
         }
     }
 
+    /// Whether there may be anything to do for a text at all.
+    fn is_mixed(self, text: &str) -> bool {
+        self == Self::RightToLeft || has_right_to_left(text)
+    }
+
     /// Whether a value would disturb what stands around it, or be disturbed. Numbers take the place
     /// that the text gives them, and `AS` belongs to the number behind it.
     fn isolates(self, value: &str) -> bool {
@@ -47,27 +54,46 @@ impl Direction {
 }
 
 /// [Marked](MARKS) text with the values isolated where they need it.
-pub(super) fn in_text(marked: &str, direction: Direction) -> String {
+pub(super) fn in_text(marked: &str, direction: Direction) -> Cow<'_, str> {
+    if !direction.is_mixed(marked) {
+        return plain(marked);
+    }
     set(marked, direction, str::to_owned, |value| {
         let [begin, end] = ISOLATE;
         format!("{begin}{value}{end}")
     })
+    .into()
 }
 
 /// The same, escaped.
-pub(super) fn in_html(marked: &str, direction: Direction) -> String {
-    set(marked, direction, escape, |value| {
+pub(super) fn in_html(marked: &str, direction: Direction) -> Cow<'_, str> {
+    if !direction.is_mixed(marked) {
+        return match plain(marked) {
+            Cow::Borrowed(text) => escape(text),
+            Cow::Owned(text) => escape(&text).into_owned().into(),
+        };
+    }
+    let escaped = |text: &str| escape(text).into_owned();
+    set(marked, direction, escaped, |value| {
         format!("<bdi>{}</bdi>", escape(value))
     })
+    .into()
 }
 
 /// A table's cell is a value of its own.
-pub(super) fn cell_in_text(cell: &str, direction: Direction) -> String {
-    in_text(&mark(cell), direction)
+pub(super) fn cell_in_text(cell: &str, direction: Direction) -> Cow<'_, str> {
+    if !direction.isolates(cell) {
+        return cell.into();
+    }
+    let [begin, end] = ISOLATE;
+    format!("{begin}{cell}{end}").into()
 }
 
-pub(super) fn cell_in_html(cell: &str, direction: Direction) -> String {
-    in_html(&mark(cell), direction)
+pub(super) fn cell_in_html(cell: &str, direction: Direction) -> Cow<'_, str> {
+    if !direction.isolates(cell) {
+        return escape(cell);
+    }
+    format!("<bdi>{}</bdi>", escape(cell)).into()
 }
 
 /// A paragraph of right-to-left text that is not in a right-to-left script says so in HTML.
@@ -77,12 +103,17 @@ pub(super) fn attribute(marked: &str, direction: Direction) -> &'static str {
     if is_foreign { " dir=\"ltr\"" } else { "" }
 }
 
-/// Lines as a reader's program will show them: each a paragraph with its own base direction, and no
-/// isolate open beyond its end.
-pub(super) fn lines(text: &str, direction: Direction) -> String {
-    if direction == Direction::LeftToRight && !text.contains(ISOLATE) {
-        return text.to_owned();
+/// The lines behind `from` as a reader's program will show them: each a paragraph with its own base
+/// direction, and no isolate open beyond its end.
+pub(super) fn set_lines(text: &mut String, from: usize, direction: Direction) {
+    if direction.is_mixed(&text[from..]) {
+        let set = lines(&text[from..], direction);
+        text.truncate(from);
+        text.push_str(&set);
     }
+}
+
+fn lines(text: &str, direction: Direction) -> String {
     let mut open = false;
     let line = |line: &str| {
         let mut whole = String::with_capacity(line.len() + 8);
@@ -117,20 +148,12 @@ pub(super) fn columns(line: String) -> String {
     }
 }
 
-fn mark(value: &str) -> String {
-    let [begin, end] = MARKS;
-    format!("{begin}{value}{end}")
-}
-
 fn set(
     marked: &str,
     direction: Direction,
     text: impl Fn(&str) -> String,
     isolated: impl Fn(&str) -> String,
 ) -> String {
-    if direction == Direction::LeftToRight && !has_right_to_left(marked) {
-        return text(&marked.replace(MARKS, ""));
-    }
     let [begin, end] = MARKS;
     let mut pieces = marked.split(begin);
     let mut whole = text(&pieces.next().unwrap_or_default().replace(end, ""));
@@ -182,6 +205,11 @@ mod tests {
     use super::Direction::{LeftToRight, RightToLeft};
     use super::*;
 
+    fn mark(value: &str) -> String {
+        let [begin, end] = MARKS;
+        format!("{begin}{value}{end}")
+    }
+
     #[test]
     fn values_keep_to_themselves_where_they_would_be_turned() {
         for (value, direction, isolated) in [
@@ -196,13 +224,15 @@ mod tests {
             ("さくら", LeftToRight, false),
             ("שירות", LeftToRight, true),
         ] {
-            let text = in_text(&format!("a {} b", mark(value)), direction);
+            let marked = format!("a {} b", mark(value));
+            let text = in_text(&marked, direction);
             assert_eq!(text.contains(ISOLATE), isolated, "{value}");
-            let html = in_html(&mark(value), direction);
+            let html = in_html(&marked, direction);
             assert_eq!(html.contains("<bdi>"), isolated, "{value}");
             assert!(!text.contains(MARKS) && !html.contains(MARKS));
         }
-        let html = in_html(&mark("<b>שלום</b>"), LeftToRight);
+        let marked = mark("<b>שלום</b>");
+        let html = in_html(&marked, LeftToRight);
         assert_eq!(html, "<bdi>&lt;b&gt;שלום&lt;/b&gt;</bdi>");
     }
 

@@ -4,14 +4,19 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::hosts::{Line, Lines};
 use super::layout::Table;
-use crate::model::{Terminal, Timestamp, neutral_cell};
-use crate::store::SuspectRow;
+use crate::model::{Terminal, Timestamp, Tlp, neutral_cell};
+use crate::store::{Sighting, SuspectRow};
 
-/// The columns of the attachment, as the letters explain them.
-const COLUMNS: [&str; 8] = [
-    "address", "network", "seen", "class", "source", "evidence", "port", "terminal",
+/// The columns of the attachment, as the letters explain them. New ones come behind the last, and none
+/// changes its place.
+const COLUMNS: [&str; 10] = [
+    "address", "network", "seen", "class", "source", "evidence", "port", "terminal", "state", "tlp",
 ];
+
+/// Observations that a letter without attachment lists for one address.
+const LISTED: usize = 500;
 
 /// A language's headings for the table, and what stands around it.
 #[derive(Clone, Debug, Deserialize)]
@@ -20,7 +25,9 @@ pub(super) struct Words {
     pub(super) english_follows: String,
     pub(super) english_below: String,
     address: String,
+    first_seen: String,
     last_seen: String,
+    times: String,
     class: String,
     source: String,
     evidence: String,
@@ -29,6 +36,9 @@ pub(super) struct Words {
     terminal_pc: String,
     terminal_mobile: String,
     not_given: String,
+    state: String,
+    state_still: String,
+    state_new: String,
 }
 
 /// A network in the letter's list.
@@ -49,10 +59,21 @@ pub(super) struct NetworkWords {
 }
 
 /// One letter's observations.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Evidence<'a> {
+    /// In the order of [`super::hosts::order`].
     pub(super) rows: &'a [SuspectRow],
     pub(super) networks: &'a HashMap<i64, NetworkWords>,
+    pub(super) tlp: Option<Tlp>,
+}
+
+/// How much a table tells of each line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// How the latest observation is known: the attachment has the others.
+    Latest,
+    /// Every observation: there is no attachment that has them.
+    Every,
 }
 
 impl Evidence<'_> {
@@ -94,50 +115,67 @@ impl Evidence<'_> {
         listed
     }
 
-    /// The first `shown` rows, under the headings of a language; columns in which nothing stands
-    /// are left out.
-    pub(super) fn table(&self, words: &Words, shown: usize) -> Table {
-        let rows = &self.rows[..shown.min(self.rows.len())];
-        type Cell<'c> = Box<dyn Fn(&SuspectRow) -> String + 'c>;
-        let columns: [(&String, Cell<'_>); 6] = [
-            (&words.address, Box::new(|row| row.range.to_string())),
+    /// Lines under the headings of a language; columns in which nothing stands are left out.
+    pub(super) fn table(&self, words: &Words, lines: &Lines<'_>, detail: Detail) -> Table {
+        type Cell<'c> = Box<dyn Fn(&Line<'_>) -> String + 'c>;
+        let moment = |at: Option<Timestamp>| {
+            at.map_or_else(|| words.not_given.clone(), |moment| moment.to_string())
+        };
+        let columns: [(&String, Cell<'_>); 9] = [
+            (&words.address, Box::new(|line| line.place.to_string())),
             (
-                &words.last_seen,
-                Box::new(|row| {
-                    row.seen_at
-                        .map_or_else(|| words.not_given.clone(), |at| at.to_string())
+                &words.state,
+                Box::new(|line| match line.sighting() {
+                    Some(Sighting::Still) => words.state_still.clone(),
+                    Some(Sighting::New) => words.state_new.clone(),
+                    None => String::new(),
                 }),
+            ),
+            (&words.first_seen, Box::new(|line| moment(line.first_seen))),
+            (&words.last_seen, Box::new(|line| moment(line.last_seen))),
+            (&words.times, Box::new(|line| line.times.to_string())),
+            (&words.class, Box::new(|line| line.values(|row| &row.class))),
+            (
+                &words.source,
+                Box::new(|line| line.values(|row| &row.source)),
             ),
             (
                 &words.port,
-                Box::new(|row| row.port.map(|port| port.to_string()).unwrap_or_default()),
+                Box::new(|line| line.port().map(|port| port.to_string()).unwrap_or_default()),
             ),
-            (&words.class, Box::new(|row| row.class.clone())),
-            (&words.source, Box::new(|row| row.source.clone())),
             (
                 &words.terminal,
-                Box::new(|row| match row.terminal {
-                    Terminal::Pc => words.terminal_pc.clone(),
-                    Terminal::Mobile => words.terminal_mobile.clone(),
-                    Terminal::Unknown => String::new(),
+                Box::new(|line| {
+                    line.values(|row| match row.terminal {
+                        Terminal::Pc => &words.terminal_pc,
+                        Terminal::Mobile => &words.terminal_mobile,
+                        Terminal::Unknown => "",
+                    })
                 }),
             ),
         ];
-        let filled = columns
-            .into_iter()
-            .filter(|(_, cell)| rows.iter().any(|row| !cell(row).is_empty()));
-        let filled: Vec<_> = filled.collect();
+        let lines = &lines.lines;
+        let mut headings = Vec::new();
+        let mut rows: Vec<Vec<String>> = lines.iter().map(|_| Vec::new()).collect();
+        for (heading, cell) in columns {
+            let cells: Vec<String> = lines.iter().map(cell).collect();
+            if cells.iter().all(String::is_empty) {
+                continue;
+            }
+            headings.push(heading.clone());
+            for (row, cell) in rows.iter_mut().zip(cells) {
+                row.push(cell);
+            }
+        }
+        let note = |line: &Line<'_>| match detail {
+            Detail::Every if line.times > 1 => every(words, line),
+            _ => latest(line),
+        };
         Table {
-            headings: filled
-                .iter()
-                .map(|(heading, _)| (*heading).clone())
-                .collect(),
-            rows: rows
-                .iter()
-                .map(|row| filled.iter().map(|(_, cell)| cell(row)).collect())
-                .collect(),
+            headings,
+            rows,
             note: words.evidence.clone(),
-            notes: rows.iter().map(|row| row.evidence.clone()).collect(),
+            notes: lines.iter().map(note).collect(),
         }
     }
 
@@ -148,6 +186,7 @@ impl Evidence<'_> {
             .terminator(csv::Terminator::CRLF)
             .from_writer(Vec::with_capacity(self.rows.len() * 128 + 128));
         writer.write_record(COLUMNS)?;
+        let tlp = self.tlp.map(|mark| mark.to_string()).unwrap_or_default();
         for row in self.rows {
             let network = self
                 .networks
@@ -162,10 +201,54 @@ impl Evidence<'_> {
                 &neutral_cell(&row.evidence),
                 &row.port.map(|port| port.to_string()).unwrap_or_default(),
                 row.terminal.as_str(),
+                row.sighting.map_or("", Sighting::as_str),
+                &tlp,
             ])?;
         }
         writer
             .into_inner()
             .map_err(|error| error.into_error().into())
     }
+}
+
+/// How the latest observation of a line is known; of which address, where there are several.
+fn latest(line: &Line<'_>) -> String {
+    match line.latest_told() {
+        Some(row) if line.hosts.len() > 1 => format!("{}: {}", row.range, row.evidence),
+        Some(row) => row.evidence.clone(),
+        None => String::new(),
+    }
+}
+
+/// The observations of a line, the latest first: `2026-11-01T04:05:06Z, Port 49152, HELO mail`.
+fn every(words: &Words, line: &Line<'_>) -> String {
+    let mut rows: Vec<&SuspectRow> = line.rows().collect();
+    rows.reverse();
+    let more = rows.len().saturating_sub(LISTED);
+    let port = line.port();
+    let told = rows.iter().take(LISTED).map(|row| {
+        let seen = row
+            .seen_at
+            .map_or_else(|| words.not_given.clone(), |at| at.to_string());
+        let mut told = vec![seen];
+        told.extend(
+            row.port
+                .filter(|_| port.is_none())
+                .map(|port| format!("{} {port}", words.port)),
+        );
+        told.extend(Some(row.evidence.clone()).filter(|text| !text.is_empty()));
+        told.join(", ")
+    });
+    let mut text = told.collect::<Vec<_>>().join("; ");
+    if more > 0 {
+        text.push_str(&format!("; +{more}"));
+    }
+    text
+}
+
+/// The most bytes that a row can take in [`Evidence::csv`], with the name of its network.
+pub(super) fn csv_bytes(row: &SuspectRow) -> usize {
+    // Quotes are doubled, an apostrophe may lead, and two quotes stand around.
+    let text = |text: &str| 2 * text.len() + 3;
+    320 + text(&row.class) + text(&row.source) + text(&row.evidence)
 }

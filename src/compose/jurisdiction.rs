@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::bidi::Direction;
 use super::evidence::Words;
 use super::layout::{self, Table};
-use crate::model::Attachment;
+use crate::model::{Attachment, Finding, Verdict, Via, language_tag, nearest_language};
 use crate::templates::{Error, Templates};
 
 /// The language that every other letter carries below its own.
@@ -22,22 +22,29 @@ const MEASURES: [&str; 5] = [
     "removal-tools",
 ];
 
+/// Whose names stand in for those that a country's file leaves out.
+const CSIRTS: &str = "csirt.toml";
+
 /// One country's file. A country without one gets English, no note and all measures.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Jurisdiction {
-    country: String,
-    name: String,
+pub struct Jurisdiction {
+    /// ISO 3166-1 alpha-2 in capitals, as in the name of the file; empty where there is none.
+    pub country: String,
+    pub name: String,
     /// In the order in which its people are written to.
-    languages: Vec<String>,
-    agency: String,
-    csirt: String,
+    pub languages: Vec<String>,
+    pub agency: String,
+    /// Where the file is silent, as `templates/csirt.toml` names it.
+    pub csirt: String,
     /// Measures that are proposed subject to the note.
-    reserved: Vec<String>,
+    pub reserved: Vec<String>,
     /// Measures that are not proposed there.
-    withheld: Vec<String>,
-    note: BTreeMap<String, String>,
-    source: String,
+    pub withheld: Vec<String>,
+    /// By language.
+    pub note: BTreeMap<String, String>,
+    /// What all this rests on.
+    pub source: String,
 }
 
 /// A measure as a letter prints it.
@@ -57,37 +64,79 @@ pub(super) struct Note {
     note: String,
 }
 
+/// All countries that have a file, by their codes.
+///
+/// # Errors
+/// As [`Jurisdiction::of`].
+pub fn jurisdictions(templates: &Templates) -> Result<Vec<Jurisdiction>, Error> {
+    let csirts = csirts(templates)?;
+    templates
+        .names("jurisdiction/")
+        .filter_map(|name| name.strip_prefix("jurisdiction/")?.strip_suffix(".toml"))
+        .map(|country| Jurisdiction::read(templates, country, &csirts))
+        .collect()
+}
+
 impl Jurisdiction {
-    pub(super) fn of(templates: &Templates, country: &str) -> Result<Self, Error> {
+    /// A country's file; of a country that has none, all that is known is its CSIRT.
+    ///
+    /// # Errors
+    /// What is wrong in the file.
+    pub fn of(templates: &Templates, country: &str) -> Result<Self, Error> {
+        Self::read(templates, country, &csirts(templates)?)
+    }
+
+    fn read(
+        templates: &Templates,
+        country: &str,
+        csirts: &BTreeMap<String, Csirt>,
+    ) -> Result<Self, Error> {
         let name = format!("jurisdiction/{country}.toml");
-        if country.is_empty() || !templates.has(&name) {
-            return Ok(Self::default());
-        }
-        let read: Self = templates.data(&name)?;
-        let known = |key: &String| MEASURES.contains(&key.as_str());
-        if let Some(unknown) = read
-            .reserved
-            .iter()
-            .chain(&read.withheld)
-            .find(|key| !known(key))
-        {
-            return Err(Error {
+        let mut read = Self::default();
+        if !country.is_empty() && templates.has(&name) {
+            read = templates.data(&name)?;
+            read.check(country).map_err(|problem| Error {
                 file: name,
                 line: None,
-                problem: format!(
-                    "there is no measure \"{unknown}\"; there are {}",
-                    MEASURES.join(", ")
-                ),
-            });
+                problem,
+            })?;
+            read.note.retain(|_, note| !note.trim().is_empty());
+        }
+        if let Some(csirt) = csirts.get(country).filter(|_| read.csirt.is_empty()) {
+            read.csirt.clone_from(&csirt.name);
         }
         Ok(read)
     }
 
-    /// The language to write in: the one the contact wished for, else the country's first, among
-    /// those that the letter has been written in; else English.
-    pub(super) fn locale(&self, templates: &Templates, letter: &str, wished: &str) -> String {
-        let mut wanted = std::iter::once(wished).chain(self.languages.iter().map(String::as_str));
-        let found = wanted.find_map(|tag| written_for(templates, letter, tag));
+    fn check(&self, country: &str) -> Result<(), String> {
+        if self.country != country {
+            return Err(format!("country = \"{}\" is another one", self.country));
+        }
+        let is_tag = |tag: &&String| language_tag(tag).as_ref() == Some(*tag);
+        if let Some(tag) = self.languages.iter().find(|tag| !is_tag(tag)) {
+            return Err(format!("\"{tag}\" is no language; write en, ja or pt-BR"));
+        }
+        let known = |key: &&String| MEASURES.contains(&key.as_str());
+        let mut named = self.reserved.iter().chain(&self.withheld);
+        named.find(|key| !known(key)).map_or(Ok(()), |unknown| {
+            let all = MEASURES.join(", ");
+            Err(format!(
+                "there is no measure \"{unknown}\"; there are {all}"
+            ))
+        })
+    }
+
+    /// The language to write in: the first that was wished for, else the country's first, among those
+    /// that the letter has been written in; else English.
+    pub(super) fn locale(&self, templates: &Templates, letter: &str, wished: &[&str]) -> String {
+        let languages = self.languages.iter().map(String::as_str);
+        let mut wanted = wished.iter().copied().chain(languages);
+        let folder = format!("letter/{letter}/");
+        let names = templates.names(&folder);
+        let written: Vec<&str> = names
+            .filter_map(|name| name.strip_prefix(&folder)?.strip_suffix("/body.hbs"))
+            .collect();
+        let found = wanted.find_map(|tag| nearest_language(tag, &written));
         found.unwrap_or(ENGLISH).to_owned()
     }
 
@@ -117,13 +166,19 @@ impl Jurisdiction {
         Ok(measures)
     }
 
+    /// The note in this language. Where it is another than the country's, because the contact wished
+    /// for it, the English note serves, marked as such.
+    ///
     /// # Errors
-    /// When there is a note, but none in this language: a reservation must not get lost.
+    /// When there is a note, but none in a language of the country, or none in English: a reservation
+    /// must not get lost.
     fn note(&self, locale: &str) -> Result<Note, Error> {
-        let note = match self.note.get(locale) {
-            Some(note) => note.clone(),
-            None if self.note.is_empty() => String::new(),
-            None => {
+        let is_own = self.languages.iter().any(|tag| tag == locale);
+        let note = match (self.note.get(locale), self.note.get(ENGLISH)) {
+            (Some(note), _) => note.clone(),
+            (None, _) if self.note.is_empty() => String::new(),
+            (None, Some(english)) if !is_own => format!("[English] {english}"),
+            (None, _) => {
                 return Err(Error {
                     file: format!("jurisdiction/{}.toml", self.country),
                     line: None,
@@ -137,6 +192,18 @@ impl Jurisdiction {
             note,
         })
     }
+}
+
+/// What is read here of an entry of `templates/csirt.toml`; its mailbox is not this room's.
+#[derive(Debug, Deserialize)]
+struct Csirt {
+    #[serde(default)]
+    name: String,
+}
+
+fn csirts(templates: &Templates) -> Result<BTreeMap<String, Csirt>, Error> {
+    let layers: Vec<BTreeMap<String, Csirt>> = templates.layers(CSIRTS)?;
+    Ok(layers.into_iter().flatten().collect())
 }
 
 /// What all letters to one country in one language share, made once.
@@ -184,16 +251,20 @@ impl Translation {
     }
 }
 
-/// The language, among those that the letter has been written in, that a tag asks for: itself, else
-/// what is left when it is cut from the end (lookup, RFC 4647 3.4), so `en-GB` finds `en`.
-fn written_for<'t>(templates: &'t Templates, letter: &str, tag: &str) -> Option<&'t str> {
-    let folder = format!("letter/{letter}/");
-    let written = || {
-        let names = templates.names(&folder);
-        names.filter_map(|name| name.strip_prefix(&folder)?.strip_suffix("/body.hbs"))
-    };
-    std::iter::successors(Some(tag), |tag| Some(tag.rsplit_once('-')?.0))
-        .find_map(|tag| written().find(|locale| locale.eq_ignore_ascii_case(tag)))
+/// The languages that a contact is to be written to in: first those that staff entered, then those
+/// that it asked for.
+pub(super) fn wished_languages(findings: &[(Finding, i64)]) -> Vec<&str> {
+    let wishes = findings
+        .iter()
+        .filter_map(|(finding, _)| match &finding.verdict {
+            Verdict::Matched { via, locale, .. } if !locale.is_empty() => {
+                Some((*via != Via::Override, locale.as_str()))
+            }
+            _ => None,
+        });
+    let mut wishes: Vec<(bool, &str)> = wishes.collect();
+    wishes.sort_by_key(|(is_theirs, _)| *is_theirs);
+    wishes.into_iter().map(|(_, locale)| locale).collect()
 }
 
 #[cfg(test)]
@@ -209,17 +280,15 @@ mod tests {
     #[test]
     fn every_shipped_jurisdiction_is_whole() {
         let templates = templates();
-        let names: Vec<&str> = templates.names("jurisdiction/").collect();
-        assert!(names.len() >= 10);
-        for name in names {
-            let country = name
-                .trim_start_matches("jurisdiction/")
-                .trim_end_matches(".toml");
-            let read = Jurisdiction::of(&templates, country).unwrap();
-            assert_eq!(read.country, country);
-            assert!(!read.name.is_empty() && !read.source.is_empty(), "{name}");
-            for locale in [ENGLISH, &read.locale(&templates, "notice", "")] {
+        let all = jurisdictions(&templates).unwrap();
+        assert_eq!(all.len(), templates.names("jurisdiction/").count());
+        for read in all {
+            let named = !read.name.is_empty() && !read.source.is_empty();
+            assert!(named && !read.languages.is_empty(), "{}", read.country);
+            for locale in read.languages.iter().map(String::as_str).chain([ENGLISH]) {
                 read.note(locale).unwrap();
+            }
+            for locale in [ENGLISH, &read.locale(&templates, "notice", &[])] {
                 assert_eq!(
                     read.measures(&templates, locale).unwrap().len() + read.withheld.len(),
                     5
@@ -228,12 +297,106 @@ mod tests {
         }
     }
 
+    /// Those of Operation Spam Zombies, and the economies of the Seoul-Melbourne MoU.
+    #[test]
+    fn every_country_of_2005_has_its_file() {
+        let templates = templates();
+        for country in
+            "AL AR AU BE BG CA CH CN CO CY DE DK ES GB GR HK IE JP KR LT MY NL NO NZ PA PE PH \
+                        PL TH TW US"
+                .split_whitespace()
+        {
+            let read = Jurisdiction::of(&templates, country).unwrap();
+            assert!(read.source.contains("200"), "{country}: {}", read.source);
+        }
+    }
+
+    #[test]
+    fn a_letter_to_any_country_finds_its_language() {
+        let templates = templates();
+        for (country, wished, locale) in [
+            ("CH", "", "de"),
+            ("BE", "", "nl"),
+            ("CA", "", "en"),
+            ("MX", "", "es"),
+            ("BR", "", "pt"),
+            ("EG", "", "ar"),
+            ("MA", "", "ar"),
+            ("SN", "", "fr"),
+            ("CN", "", "zh-Hans"),
+            ("TW", "", "zh-Hant"),
+            ("HK", "", "zh-Hant"),
+            ("SG", "", "en"),
+            ("NO", "", "nb"),
+            ("CY", "", "el"),
+            // Nobody has written the letter in their languages.
+            ("DK", "", "en"),
+            ("UA", "", "en"),
+            ("", "", "en"),
+            ("CH", "fr-CH", "fr"),
+            ("UA", "ru", "ru"),
+            ("JP", "tlh", "ja"),
+            ("CN", "zh-TW", "zh-Hant"),
+            ("TW", "zh", "zh-Hans"),
+            ("US", "in", "id"),
+            ("US", "no", "nb"),
+        ] {
+            let read = Jurisdiction::of(&templates, country).unwrap();
+            let found = read.locale(&templates, "notice", &[wished]);
+            assert_eq!(found, locale, "{country} {wished}");
+        }
+        let read = Jurisdiction::of(&templates, "PL").unwrap();
+        assert_eq!(read.locale(&templates, "notice", &["tlh", "de"]), "de");
+    }
+
+    #[test]
+    fn the_csirt_is_the_one_that_would_be_written_to() {
+        let name = |templates: &Templates, country| {
+            let read = Jurisdiction::of(templates, country).unwrap();
+            read.csirt
+        };
+        let shipped = templates();
+        assert_eq!(name(&shipped, "JP"), "JPCERT/CC");
+        assert_eq!(name(&shipped, "FI"), "NCSC-FI (Traficom)");
+        assert_eq!(name(&shipped, "AQ"), "");
+        let folder = tempfile::tempdir().unwrap();
+        let entry = "[JP]\nname = \"Other\"\nmailbox = \"desk@other.example\"\n";
+        std::fs::write(folder.path().join(CSIRTS), entry).unwrap();
+        let laid_over = Templates::load(folder.path()).unwrap();
+        assert_eq!(name(&laid_over, "JP"), "Other");
+        assert_eq!(name(&laid_over, "FI"), "NCSC-FI (Traficom)");
+    }
+
+    #[test]
+    fn a_file_of_staff_that_is_wrong_says_so() {
+        for (text, said) in [
+            ("country = \"KR\"", "country = \"KR\" is another one"),
+            (
+                "country = \"JP\"\nlanguages = [\"Japanese\"]",
+                "\"Japanese\" is no language",
+            ),
+            (
+                "country = \"JP\"\nwithheld = [\"op25\"]",
+                "there is no measure \"op25\"",
+            ),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::create_dir(folder.path().join("jurisdiction")).unwrap();
+            std::fs::write(folder.path().join("jurisdiction/JP.toml"), text).unwrap();
+            let templates = Templates::load(folder.path()).unwrap();
+            let error = Jurisdiction::of(&templates, "JP").unwrap_err();
+            assert_eq!(error.file, "jurisdiction/JP.toml");
+            assert!(error.problem.contains(said), "{error}");
+            assert!(jurisdictions(&templates).is_err());
+        }
+    }
+
     #[test]
     fn japan_reserves_and_is_written_to_in_japanese() {
         let templates = templates();
         let japan = Jurisdiction::of(&templates, "JP").unwrap();
-        assert_eq!(japan.locale(&templates, "notice", ""), "ja");
-        assert_eq!(japan.locale(&templates, "notice", "en"), "en");
+        assert_eq!(japan.locale(&templates, "notice", &[]), "ja");
+        assert_eq!(japan.locale(&templates, "notice", &["en"]), "en");
         let reserved: Vec<usize> = japan
             .measures(&templates, "ja")
             .unwrap()
@@ -243,7 +406,19 @@ mod tests {
             .collect();
         assert_eq!(reserved, [1, 2, 3]);
         assert!(japan.note("ja").unwrap().note.contains("電気通信事業法"));
-        assert!(japan.note("fr").is_err());
+    }
+
+    #[test]
+    fn a_note_is_never_lost() {
+        let mut japan = Jurisdiction::of(&templates(), "JP").unwrap();
+        let english = japan.note(ENGLISH).unwrap().note;
+        // A contact in Japan that wished for German.
+        let note = japan.note("de").unwrap().note;
+        assert_eq!(note, format!("[English] {english}"));
+        japan.note.remove("ja");
+        assert!(japan.note("ja").is_err(), "its own people are owed theirs");
+        japan.note = BTreeMap::from([("ja".to_owned(), "注".to_owned())]);
+        assert!(japan.note(ENGLISH).is_err() && japan.note("de").is_err());
     }
 
     #[test]
@@ -251,7 +426,7 @@ mod tests {
         let templates = templates();
         for country in ["", "XX", "../x"] {
             let read = Jurisdiction::of(&templates, country).unwrap();
-            assert_eq!(read.locale(&templates, "notice", "tlh"), ENGLISH);
+            assert_eq!(read.locale(&templates, "notice", &["tlh"]), ENGLISH);
             assert_eq!(read.note(ENGLISH).unwrap().note, "");
         }
     }

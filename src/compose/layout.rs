@@ -6,51 +6,58 @@
 //! no markup inside a line, and none of these signs counts within a value, so no value from outside
 //! can become markup: not even a holder called `# Pay here` at the head of a line.
 
-use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
+use std::borrow::Cow;
+
 use unicode_width::UnicodeWidthStr;
 
 use super::bidi::{self, Direction};
+use super::wrap::{WIDTH, wrap};
 use crate::templates::MARKS;
 
-/// The width of the plain text, in columns.
-pub(super) const WIDTH: usize = 78;
-
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Block {
-    Heading(String),
-    Paragraph(String),
+enum Block<'s> {
+    Heading(&'s str),
+    Paragraph(&'s str),
     /// `-` or `7.`, and the text.
-    Item(String, String),
-    Verbatim(String),
+    Item(Cow<'s, str>, &'s str),
+    Verbatim(&'s str),
     Evidence,
     Rule,
     Blank,
 }
 
 /// Reads a text whose values are [marked](MARKS), and stay so.
-fn blocks(source: &str) -> impl Iterator<Item = Block> {
-    let plain = |text: &str| text.replace(MARKS, "");
-    source.lines().map(move |line| {
+fn blocks(source: &str) -> impl Iterator<Item = Block<'_>> {
+    source.lines().map(|line| {
         if let Some(text) = line.strip_prefix("    ") {
-            return Block::Verbatim(text.trim_end().to_owned());
+            return Block::Verbatim(text.trim_end());
         }
         let line = line.trim();
         match line {
             "---" => return Block::Rule,
             "[[evidence]]" => return Block::Evidence,
-            _ if plain(line).is_empty() => return Block::Blank,
+            _ if line.trim_matches(MARKS).is_empty() => return Block::Blank,
             _ => {}
         }
         if let Some(text) = line.strip_prefix("# ") {
-            return Block::Heading(text.to_owned());
+            return Block::Heading(text);
         }
         if let Some((marker, text)) = line.split_once(' ')
             && (marker == "-" || is_number(marker))
         {
-            return Block::Item(plain(marker), text.to_owned());
+            return Block::Item(plain(marker), text);
         }
-        Block::Paragraph(line.to_owned())
+        Block::Paragraph(line)
     })
+}
+
+/// Without the marks; most lines have none.
+pub(super) fn plain(text: &str) -> Cow<'_, str> {
+    if text.contains(MARKS) {
+        Cow::Owned(text.replace(MARKS, ""))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// `7.`, where the 7 may be a value of its own, but not the beginning of one.
@@ -124,8 +131,9 @@ pub(super) struct Table {
 /// Plain text in 78 columns.
 pub(super) fn to_text(source: &str, table: &Table, direction: Direction) -> String {
     let put = |text: &mut String, line: &str, first: &str, then: &str| {
-        let wrapped = wrap(line, first, then);
-        text.push_str(bidi::lines(&wrapped, direction).trim_end());
+        let from = text.len();
+        wrap(text, line, first, then);
+        bidi::set_lines(text, from, direction);
         text.push('\n');
     };
     let mut text = String::new();
@@ -136,17 +144,17 @@ pub(super) fn to_text(source: &str, table: &Table, direction: Direction) -> Stri
             Block::Blank if !was_blank => text.push('\n'),
             Block::Blank => {}
             Block::Heading(line) => {
-                let line = bidi::in_text(&line, direction);
+                let line = bidi::in_text(line, direction);
                 put(&mut text, &line, "", "");
                 let width = line.width().min(WIDTH);
                 put(&mut text, &"-".repeat(width), "", "");
             }
             Block::Paragraph(line) => {
-                put(&mut text, &bidi::in_text(&line, direction), "", "");
+                put(&mut text, &bidi::in_text(line, direction), "", "");
             }
             Block::Item(marker, line) => {
                 let lead = format!("{marker} ");
-                let line = bidi::in_text(&line, direction);
+                let line = bidi::in_text(line, direction);
                 put(&mut text, &line, &lead, &" ".repeat(lead.len()));
             }
             Block::Verbatim(line) => {
@@ -169,7 +177,6 @@ pub(super) fn to_text(source: &str, table: &Table, direction: Direction) -> Stri
 
 /// The inside of an HTML page, every character of the source escaped.
 pub(super) fn to_html(source: &str, table: &Table, direction: Direction) -> String {
-    let set = |text: &str| bidi::in_html(text, direction);
     let mut html = String::new();
     let mut open = "";
     for block in blocks(source) {
@@ -192,21 +199,26 @@ pub(super) fn to_html(source: &str, table: &Table, direction: Direction) -> Stri
             open = wanted;
         }
         match block {
-            Block::Heading(text) => html.push_str(&format!("<h2>{}</h2>\n", set(&text))),
+            Block::Heading(text) => {
+                html.push_str(&format!("<h2>{}</h2>\n", bidi::in_html(text, direction)))
+            }
             Block::Paragraph(text) => {
-                let dir = bidi::attribute(&text, direction);
-                html.push_str(&format!("<p{dir}>{}</p>\n", set(&text)));
+                let dir = bidi::attribute(text, direction);
+                html.push_str(&format!("<p{dir}>{}</p>\n", bidi::in_html(text, direction)));
             }
             Block::Item(marker, text) => {
                 let value = match marker.strip_suffix('.') {
                     Some(number) => format!(" value=\"{number}\""),
                     None => String::new(),
                 };
-                let dir = bidi::attribute(&text, direction);
-                html.push_str(&format!("<li{value}{dir}>{}</li>\n", set(&text)));
+                let dir = bidi::attribute(text, direction);
+                html.push_str(&format!(
+                    "<li{value}{dir}>{}</li>\n",
+                    bidi::in_html(text, direction)
+                ));
             }
             Block::Verbatim(text) => {
-                html.push_str(&set(&text));
+                html.push_str(&bidi::in_html(text, direction));
                 html.push('\n');
             }
             Block::Evidence => html.push_str(&table.to_html(direction)),
@@ -272,8 +284,9 @@ impl Table {
                 })
                 .collect();
             if !below.is_empty() {
-                let below = wrap(&below.join("; "), "    ", "      ");
-                text.push_str(&bidi::lines(&below, direction));
+                let from = text.len();
+                wrap(&mut text, &below.join("; "), "    ", "      ");
+                bidi::set_lines(&mut text, from, direction);
                 text.push('\n');
             }
         }
@@ -305,31 +318,26 @@ impl Table {
 }
 
 /// For text and attributes in double quotes.
-pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            _ => escaped.push(c),
-        }
+pub(super) fn escape(text: &str) -> Cow<'_, str> {
+    let special = ['&', '<', '>', '"'];
+    let Some(first) = text.find(special) else {
+        return Cow::Borrowed(text);
+    };
+    let (plain, rest) = text.split_at(first);
+    let mut escaped = String::with_capacity(text.len() + 32);
+    escaped.push_str(plain);
+    for piece in rest.split_inclusive(special) {
+        let end = piece.len() - usize::from(piece.ends_with(special));
+        escaped.push_str(&piece[..end]);
+        escaped.push_str(match &piece[end..] {
+            "&" => "&amp;",
+            "<" => "&lt;",
+            ">" => "&gt;",
+            "\"" => "&quot;",
+            _ => "",
+        });
     }
-    escaped
-}
-
-/// Breaks where UAX #14 allows, so between Japanese characters too, but never inside a word: an
-/// address or name cut in two would be read wrongly.
-fn wrap(line: &str, first: &str, then: &str) -> String {
-    let options = Options::new(WIDTH)
-        .initial_indent(first)
-        .subsequent_indent(then)
-        .word_separator(WordSeparator::UnicodeBreakProperties)
-        .word_splitter(WordSplitter::NoHyphenation)
-        .wrap_algorithm(WrapAlgorithm::FirstFit)
-        .break_words(false);
-    textwrap::fill(line, options)
+    Cow::Owned(escaped)
 }
 
 #[cfg(test)]

@@ -1,14 +1,25 @@
 //! Stage 3. Contacts in, letters out.
 
+mod advisory;
+mod arf;
+mod attach;
 mod bidi;
 mod check;
 mod evidence;
+mod hidden;
+mod hosts;
 mod jurisdiction;
 mod layout;
 mod page;
+mod parts;
 mod reasons;
+mod redact;
+mod reminder;
 mod roll;
+mod rows;
+mod wrap;
 mod write;
+mod xarf;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -17,18 +28,23 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::model::{
-    Campaign, Finding, Format, Letter, Mailbox, Notice, Progress, Signatory, Timestamp, Verdict,
-    signing,
+    Campaign, CampaignKind, Finding, Format, Letter, Mailbox, Notice, Progress, Signatory,
+    Timestamp, Verdict, roll_digest, signing,
 };
 use crate::store::{self, Store};
 use crate::templates::{self, Templates};
 pub use check::{Cell, Checked, Language, check, reviewed};
 use evidence::NetworkWords;
-use jurisdiction::{ENGLISH, Jurisdiction, Translation};
+use jurisdiction::{ENGLISH, Translation, wished_languages};
+pub use jurisdiction::{Jurisdiction, jurisdictions};
 pub use page::page;
+use parts::Limits;
 use reasons::Way;
+use redact::Redactor;
+use reminder::Memory;
 pub use roll::{Row as RollRow, read as read_roll};
-use write::Writer;
+use rows::Rows;
+use write::{Occasion, Writer};
 
 /// Mailboxes taken from the store at a time.
 const PAGE: i64 = 200;
@@ -49,6 +65,10 @@ pub struct Settings {
     pub ticket_prefix: String,
     pub table_rows: usize,
     pub part_rows: usize,
+    pub part_bytes: usize,
+    pub part_reports: usize,
+    /// Of recipients that wished nothing.
+    pub format: Format,
 }
 
 impl Settings {
@@ -64,7 +84,27 @@ impl Settings {
             ticket_prefix: config.sender.ticket_prefix.clone(),
             table_rows: config.letter.table_rows,
             part_rows: config.letter.part_rows,
+            part_bytes: config.letter.part_bytes,
+            part_reports: config.letter.part_reports,
+            format: config.letter.format()?,
         })
+    }
+
+    /// What one letter of this format may hold.
+    fn limits(&self, format: Format) -> Limits {
+        Limits {
+            rows: match format {
+                Format::Text => self.part_rows.min(ROWS_IN_TEXT),
+                _ => self.part_rows,
+            },
+            bytes: self.part_bytes,
+            reports: self.part_reports,
+            hosts: match format {
+                // A letter for each.
+                Format::Xarf => 1,
+                _ => usize::MAX,
+            },
+        }
     }
 }
 
@@ -73,6 +113,8 @@ pub struct Done {
     pub notices: u64,
     pub letters: u64,
     pub suspects: u64,
+    /// In a reminder's campaign: first notices, to contacts that the first campaign did not reach.
+    pub first_notices: u64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -141,10 +183,15 @@ pub async fn run_once(
         campaign,
         roll: store.signatories().await?,
         now,
+        memory: match campaign.after {
+            Some(first) => Some(Memory::read(store, campaign.id, first).await?),
+            None => None,
+        },
         jurisdictions: HashMap::new(),
         translations: HashMap::new(),
         checked: BTreeSet::new(),
         written: Vec::new(),
+        redactor: None,
         bytes: 0,
         done: Done::default(),
     };
@@ -163,7 +210,8 @@ pub async fn run_once(
     }
     composition.flush().await?;
     if !work.dry_run {
-        store.mark_composed(campaign.id, now).await?;
+        let roll = roll_digest(&composition.roll, now);
+        store.mark_composed(campaign.id, &roll, now).await?;
     }
     Ok(composition.done)
 }
@@ -174,6 +222,9 @@ struct Draft {
     format: Format,
     /// By finding.
     ways: HashMap<i64, Way>,
+    /// Which letter: a folder under `templates/letter/`.
+    letter: String,
+    occasion: Occasion,
 }
 
 struct Composition<'a> {
@@ -181,14 +232,18 @@ struct Composition<'a> {
     campaign: &'a Campaign,
     roll: Vec<Signatory>,
     now: Timestamp,
+    /// For a reminder: what the first campaign told.
+    memory: Option<Memory>,
     /// By country.
     jurisdictions: HashMap<String, Arc<Jurisdiction>>,
     /// By country and language.
     translations: HashMap<(String, String), Arc<Translation>>,
-    /// Languages in which the letter is known to be whole.
-    checked: BTreeSet<String>,
+    /// Letters, and languages in which each is known to be whole.
+    checked: BTreeSet<(String, String)>,
     /// Letters not frozen yet.
     written: Vec<(i64, Letter)>,
+    /// Made when the first message is shown.
+    redactor: Option<Redactor>,
     bytes: usize,
     done: Done,
 }
@@ -203,7 +258,8 @@ impl Composition<'_> {
         let mut drafts = Vec::with_capacity(mailboxes.len());
         for mailbox in mailboxes {
             let findings = store.findings_of(self.campaign.id, mailbox).await?;
-            let draft = self.draft(mailbox, &findings)?;
+            let (letter, occasion) = self.occasion(mailbox).await?;
+            let draft = self.draft(mailbox, &findings, letter, occasion)?;
             // An override may have left a finding without suspects: nothing to tell.
             drafts.extend(Some(draft).filter(|draft| draft.notice.suspects > 0));
         }
@@ -220,28 +276,29 @@ impl Composition<'_> {
         Ok(())
     }
 
-    fn draft(&mut self, mailbox: &Mailbox, findings: &[(Finding, i64)]) -> Result<Draft, Error> {
+    fn draft(
+        &mut self,
+        mailbox: &Mailbox,
+        findings: &[(Finding, i64)],
+        letter: String,
+        occasion: Occasion,
+    ) -> Result<Draft, Error> {
         let mut by_country: BTreeMap<&str, i64> = BTreeMap::new();
         for (finding, suspects) in findings {
             *by_country.entry(&finding.country).or_default() += suspects;
         }
         let most = by_country.iter().max_by_key(|(_, suspects)| **suspects);
         let country = most.map_or("", |(country, _)| country).to_owned();
-        let contacts = findings
+        let mut formats = findings
             .iter()
-            .filter_map(|(finding, _)| match &finding.verdict {
-                Verdict::Matched { locale, format, .. } => Some((locale.as_str(), *format)),
+            .filter_map(|(finding, _)| match finding.verdict {
+                Verdict::Matched { format, .. } => format,
                 _ => None,
             });
-        let wished = contacts.clone().find(|(locale, _)| !locale.is_empty());
         let locale = self
             .jurisdiction(&country)
             .map_err(|cause| letter_error(mailbox, &country, "any language", cause))?
-            .locale(
-                self.work.templates,
-                &self.campaign.letter,
-                wished.map_or("", |(locale, _)| locale),
-            );
+            .locale(self.work.templates, &letter, &wished_languages(findings));
         let with_network =
             |(finding, suspects): &&(Finding, i64)| finding.network.is_some() && *suspects > 0;
         let notice = Notice {
@@ -253,27 +310,38 @@ impl Composition<'_> {
             suspects: findings.iter().map(|(_, suspects)| suspects).sum(),
             networks: findings.iter().filter(with_network).count() as i64,
         };
-        let format = contacts.into_iter().find_map(|(_, format)| format);
+        let format = formats.next();
         let ways = findings
             .iter()
             .filter_map(|(finding, _)| Some((finding.id, Way::of(finding)?)));
         Ok(Draft {
             notice,
-            format: format.unwrap_or(Format::Csv),
+            format: match self.campaign.kind {
+                // It has no observations to attach.
+                CampaignKind::Advisory => Format::Text,
+                _ => format.unwrap_or(self.work.settings.format),
+            },
             ways: ways.collect(),
+            letter,
+            occasion,
         })
     }
 
     async fn write_notice(&mut self, draft: &Draft, number: i64) -> Result<(), Error> {
         let notice = &draft.notice;
         let (networks, holder) = self.network_words(&notice.mailbox, &draft.ways).await?;
+        let holder = match self.campaign.kind {
+            CampaignKind::Advisory => draft.listed_holder(holder),
+            CampaignKind::Notice | CampaignKind::Reminder => holder,
+        };
+        self.check_letter(&draft.letter, notice)?;
         let own = self.translation(notice, &notice.locale)?;
         let english = self.translation(notice, ENGLISH)?;
         let signatories = signing(&self.roll, self.now, &notice.country);
         let writer = Writer {
             templates: self.work.templates,
             settings: self.work.settings,
-            letter: &self.campaign.letter,
+            letter: &draft.letter,
             notice,
             number,
             own: &own,
@@ -284,32 +352,60 @@ impl Composition<'_> {
             ways: &draft.ways,
             format: draft.format,
             tlp: self.campaign.tlp,
+            occasion: &draft.occasion,
             now: self.now,
         };
-        let most = match draft.format {
-            Format::Csv => self.work.settings.part_rows,
-            Format::Text => self.work.settings.part_rows.min(ROWS_IN_TEXT),
-        };
-        let parts = (notice.suspects as usize).div_ceil(most) as i64;
-        let mut after = None;
-        for part in 1..=parts {
-            let (id, mailbox) = (self.campaign.id, notice.mailbox.as_str());
-            let page = self
-                .work
-                .store
-                .evidence(id, mailbox, after.as_ref(), most as i64);
-            let mut rows = page.await?;
-            after = rows.last().cloned();
-            rows.sort_by_key(|row| (row.finding, row.range, row.seen_at, row.id));
-            let letter = writer.write(part, parts, &rows).map_err(|cause| {
-                letter_error(&notice.mailbox, &notice.country, &notice.locale, cause)
-            })?;
+        if self.campaign.kind == CampaignKind::Advisory {
+            let letter = writer.write(1, 1, &[], &attach::Messages::new());
+            return self.keep_advisory(notice, number, letter).await;
+        }
+        let limits = self.work.settings.limits(draft.format);
+        let store = self.work.store;
+        let mut all = Rows::of(store, self.campaign.id, &notice.mailbox, limits);
+        let parts = all.parts(draft.format, limits).await?;
+        for (part, count) in (1..).zip(&parts) {
+            let mut rows = all.take(*count).await?;
+            // A first notice has nothing to compare with.
+            if !draft.occasion.first_ticket.is_empty() {
+                self.mark(&mut rows).await?;
+            }
+            let messages = match draft.format {
+                Format::Text => attach::Messages::new(),
+                _ => {
+                    let redactor = &mut self.redactor;
+                    rows::messages(store, &rows, redactor, self.work.dry_run).await?
+                }
+            };
+            let parts = parts.len() as i64;
+            let letter = writer
+                .write(part, parts, &rows, &messages)
+                .map_err(|cause| {
+                    letter_error(&notice.mailbox, &notice.country, &notice.locale, cause)
+                })?;
             self.done.letters += 1;
             self.done.suspects += rows.len() as u64;
             self.keep(number, letter).await?;
         }
         self.done.notices += 1;
         Ok(())
+    }
+
+    /// Which letter a mailbox gets, and what it tells besides the observations.
+    async fn occasion(&mut self, mailbox: &Mailbox) -> Result<(String, Occasion), Error> {
+        let own = self.campaign.letter.clone();
+        if self.campaign.kind == CampaignKind::Advisory {
+            return Ok((own, self.subjects(mailbox).await?));
+        }
+        let Some(memory) = &self.memory else {
+            return Ok((own, Occasion::default()));
+        };
+        match self.recall(memory, mailbox).await? {
+            Some(occasion) => Ok((own, occasion)),
+            None => {
+                self.done.first_notices += 1;
+                Ok((reminder::NOTICE.to_owned(), Occasion::default()))
+            }
+        }
     }
 
     fn jurisdiction(&mut self, country: &str) -> Result<Arc<Jurisdiction>, templates::Error> {
@@ -328,8 +424,7 @@ impl Composition<'_> {
             return Ok(Arc::clone(known));
         }
         let translation = self
-            .check_language(locale)
-            .and_then(|()| self.jurisdiction(&notice.country))
+            .jurisdiction(&notice.country)
             .and_then(|jurisdiction| Translation::of(self.work.templates, &jurisdiction, locale))
             .map_err(|cause| letter_error(&notice.mailbox, &notice.country, locale, cause))?;
         let translation = Arc::new(translation);

@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::evidence::NetworkWords;
 use crate::model::{Finding, Verdict, Via};
-use crate::store::SuspectRow;
 
 /// Networks that a reason names.
 const NAMED: usize = 4;
@@ -78,23 +77,17 @@ impl Reason {
 
 /// The reasons of one letter, in the order of the ladder.
 pub(super) fn reasons(
-    rows: &[SuspectRow],
+    findings: &[i64],
     ways: &HashMap<i64, Way>,
     networks: &HashMap<i64, NetworkWords>,
 ) -> Vec<Reason> {
     // Those of which no network is known are a reason of their own.
     let mut by_way: Groups<'_> = BTreeMap::new();
-    let mut last = None;
-    for row in rows {
-        // Rows come in the order of their findings.
-        if last == Some(row.finding) {
-            continue;
-        }
-        last = Some(row.finding);
-        let Some(way) = ways.get(&row.finding).cloned() else {
+    for finding in findings {
+        let Some(way) = ways.get(finding).cloned() else {
             continue;
         };
-        let network = networks.get(&row.finding);
+        let network = networks.get(finding);
         let range = network.map_or("", |network| network.range.as_str());
         let ranges = by_way.entry((way, range.is_empty())).or_default();
         if !range.is_empty() && !ranges.contains(&range) {
@@ -141,10 +134,10 @@ fn melt(groups: &mut Groups<'_>, via: Via) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Terminal;
 
     fn told(ways: &[(Via, &str)]) -> Vec<String> {
-        let (mut by_finding, mut networks, mut rows) = (HashMap::new(), HashMap::new(), Vec::new());
+        let (mut by_finding, mut networks, mut findings) =
+            (HashMap::new(), HashMap::new(), Vec::new());
         for (id, (via, answers_for)) in (1..).zip(ways) {
             let way = Way {
                 via: *via,
@@ -157,21 +150,9 @@ mod tests {
                 ..NetworkWords::default()
             };
             networks.insert(id, network);
-            rows.push(SuspectRow {
-                id,
-                finding: id,
-                feed: String::new(),
-                line: id,
-                range: format!("192.0.2.{id}").parse().unwrap(),
-                seen_at: None,
-                class: String::new(),
-                source: String::new(),
-                evidence: String::new(),
-                port: None,
-                terminal: Terminal::Unknown,
-            });
+            findings.push(id);
         }
-        reasons(&rows, &by_finding, &networks)
+        reasons(&findings, &by_finding, &networks)
             .iter()
             .map(|one| {
                 let kinds = [one.own, one.parent, one.origin_as, one.csirt, one.named];

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::Settings;
+use super::attach::{self, Attached, Messages};
 use super::bidi::Direction;
-use super::evidence::{Evidence, Listed, NetworkWords};
+use super::evidence::{Detail, Evidence, Listed, NetworkWords};
+use super::hosts::Lines;
 use super::jurisdiction::{ENGLISH, Measure, Note, Translation};
 use super::layout::{self, Table};
 use super::reasons::{Reason, Way, reasons};
@@ -36,7 +38,28 @@ pub(super) struct Writer<'a> {
     pub(super) ways: &'a HashMap<i64, Way>,
     pub(super) format: Format,
     pub(super) tlp: Option<Tlp>,
+    pub(super) occasion: &'a Occasion,
     pub(super) now: Timestamp,
+}
+
+/// What one kind of letter tells and the others do not; there for all, so that templates may share
+/// their parts.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Occasion {
+    /// In an advisory: what of the recipient's it is about, the first of them.
+    pub(super) subjects: Vec<String>,
+    pub(super) more_subjects: i64,
+    /// The names that the list gives to those whom its mailbox answers for, two at most.
+    #[serde(skip)]
+    pub(super) holders: Vec<String>,
+    /// In a reminder: the first letter, and its day.
+    pub(super) first_ticket: String,
+    pub(super) first_sent_on: String,
+    /// Addresses of the first letter that were seen again, addresses that are new, and those of the
+    /// first letter that were not seen.
+    pub(super) still: u64,
+    pub(super) fresh: u64,
+    pub(super) gone: u64,
 }
 
 /// The values that a letter's templates may use.
@@ -64,39 +87,41 @@ pub(super) struct Values<'a> {
     verify: &'a str,
     sent_on: String,
     country: &'a str,
-    signatories: &'a [Signatory],
+    signatories: Vec<SignatoryWords<'a>>,
     jurisdiction: &'a Note,
     measures: &'a [Measure],
     reserved: bool,
     second: bool,
-    /// Whether all rows come as an attachment; else they stand in the text.
+    /// Whether all rows come as a CSV attachment; else they stand in the text.
     attached: bool,
+    /// Whether XARF reports are attached.
+    xarf: bool,
+    /// Whether messages are attached as feedback reports.
+    samples: bool,
+    /// `/24`, or empty where each line of the table is one address.
+    aggregated: &'a str,
     reasons: &'a [Reason],
     /// It is the registered contact of all of the networks.
     own: bool,
     /// It is a national CSIRT, and no network of its own is among them.
     csirt: bool,
+    #[serde(flatten)]
+    occasion: &'a Occasion,
     /// With whom the letter may be shared, as `TLP:AMBER`; empty where it carries no mark.
     tlp: String,
-    /// Whether XARF reports are attached.
-    xarf: bool,
-    /// Sample messages that are attached.
-    samples: usize,
-    /// Blocks that the table's lines stand for, as `/24`; empty where they are addresses.
-    aggregated: &'a str,
-    /// Of a reminder: the first letter's, and how many addresses are seen again, new, or gone.
-    first_ticket: &'a str,
-    first_sent_on: &'a str,
-    still: usize,
-    fresh: usize,
-    gone: usize,
-    /// Of an advisory: what of the operator's it is about.
-    subjects: &'a [String],
-    more_subjects: usize,
     /// Of the key that signs, in groups of four; empty where none does.
     fingerprint: &'a str,
     /// The file name of the leaflet for customers, or empty.
     leaflet: &'a str,
+}
+
+#[derive(Serialize)]
+struct SignatoryWords<'a> {
+    agency: &'a str,
+    /// Its name in the letter's language, else in its own.
+    local_name: &'a str,
+    country: &'a str,
+    framework: &'a str,
 }
 
 #[derive(Serialize)]
@@ -113,7 +138,8 @@ pub(super) struct Told<'a> {
     pub(super) csv_name: &'a str,
     pub(super) evidence: &'a Evidence<'a>,
     pub(super) listed: &'a [Listed],
-    pub(super) shown: usize,
+    pub(super) lines: &'a Lines<'a>,
+    pub(super) attached: &'a Attached,
     pub(super) reasons: &'a [Reason],
 }
 
@@ -140,6 +166,7 @@ impl Writer<'_> {
         part: i64,
         parts: i64,
         rows: &[SuspectRow],
+        messages: &Messages,
     ) -> Result<Letter, Error> {
         let ticket = ticket(&self.settings.ticket_prefix, self.number);
         let stem = ticket.to_ascii_lowercase();
@@ -151,21 +178,39 @@ impl Writer<'_> {
         let evidence = Evidence {
             rows,
             networks: self.networks,
+            tlp: self.tlp,
         };
+        let (most, detail) = match self.format {
+            Format::Csv | Format::Both => (self.settings.table_rows, Detail::Latest),
+            Format::Text | Format::Xarf => (usize::MAX, Detail::Every),
+        };
+        let lines = Lines::of(rows, most);
+        let mut letter = self.frame(part, parts, ticket, rows.len())?;
+        let attached = attach::attach(
+            self.settings,
+            self.format,
+            &letter,
+            &csv_name,
+            &evidence,
+            messages,
+        )
+        .map_err(|(file, problem)| Error {
+            file,
+            line: None,
+            problem,
+        })?;
         let told = Told {
-            ticket: &ticket,
+            ticket: &letter.ticket,
             part,
             parts,
             csv_name: &csv_name,
             listed: &evidence.listed(),
-            shown: match self.format {
-                Format::Csv => rows.len().min(self.settings.table_rows),
-                Format::Text => rows.len(),
-            },
-            reasons: &reasons(rows, self.ways, self.networks),
+            lines: &lines,
+            attached: &attached,
+            reasons: &reasons(&self.findings(rows), self.ways, self.networks),
             evidence: &evidence,
         };
-        let table = evidence.table(&self.own.words, told.shown);
+        let table = evidence.table(&self.own.words, &lines, detail);
         let values = self.values(&told, self.own, false);
         let subject = self
             .templates
@@ -181,10 +226,10 @@ impl Writer<'_> {
         let mut page = Page {
             locale: &self.own.locale,
             direction: &self.own.words.direction,
-            title: layout::escape(&subject),
+            title: layout::escape(&subject).into_owned(),
             content: layout::to_html(&body, &table, direction),
             bilingual,
-            second_lead: layout::escape(&self.own.words.english_below),
+            second_lead: layout::escape(&self.own.words.english_below).into_owned(),
             second_locale: ENGLISH,
             second_content: String::new(),
         };
@@ -199,13 +244,17 @@ impl Writer<'_> {
             page.second_content = layout::to_html(&english, &nothing, Direction::LeftToRight);
         }
         let html = self.templates.render("part/letter.html.hbs", &page)?;
-        let mut attachments = match self.format {
-            Format::Csv => vec![csv(&evidence, &csv_name)?],
-            Format::Text => Vec::new(),
-        };
-        if !self.leaflet_name(part).is_empty() {
-            attachments.extend(self.own.leaflet.clone());
-        }
+        letter.subject = subject;
+        letter.text = text;
+        letter.html = html;
+        letter.attachments = attached.files;
+        letter.attachments.extend(self.leaflet(part).cloned());
+        Ok(letter)
+    }
+
+    /// The letter but for what it says.
+    fn frame(&self, part: i64, parts: i64, ticket: String, rows: usize) -> Result<Letter, Error> {
+        let stem = ticket.to_ascii_lowercase();
         Ok(Letter {
             id: 0,
             part,
@@ -223,13 +272,24 @@ impl Writer<'_> {
                 self.settings.sender.domain()
             ),
             dated_at: self.now,
-            subject,
-            text,
-            html,
-            rows: rows.len() as i64,
-            attachments,
+            subject: String::new(),
+            text: String::new(),
+            html: String::new(),
+            rows: rows as i64,
+            attachments: Vec::new(),
             ticket,
         })
+    }
+
+    /// The findings of the rows, in their order; of a letter without rows all that it is about.
+    fn findings(&self, rows: &[SuspectRow]) -> Vec<i64> {
+        let mut findings: Vec<i64> = rows.iter().map(|row| row.finding).collect();
+        if rows.is_empty() {
+            findings.extend(self.ways.keys());
+            findings.sort_unstable();
+        }
+        findings.dedup();
+        findings
     }
 
     fn body(&self, language: &Translation, values: &Values<'_>) -> Result<String, Error> {
@@ -248,10 +308,10 @@ impl Writer<'_> {
         second: bool,
     ) -> Values<'v> {
         let date = |at: Option<Timestamp>| at.map(Timestamp::date).unwrap_or_default();
-        let rows = told.evidence.rows.len();
+        let (rows, shown) = (told.evidence.rows.len(), told.lines.shown());
         let listed = match self.format {
-            Format::Csv => told.listed.len().min(LISTED),
-            Format::Text => told.listed.len(),
+            Format::Csv | Format::Both => told.listed.len().min(LISTED),
+            Format::Text | Format::Xarf => told.listed.len(),
         };
         Values {
             ticket: told.ticket,
@@ -265,8 +325,8 @@ impl Writer<'_> {
             network_count: self.notice.networks,
             suspects: self.notice.suspects,
             rows,
-            shown: told.shown,
-            abridged: told.shown < rows,
+            shown,
+            abridged: shown < rows,
             first_seen: date(told.evidence.first_seen()),
             last_seen: date(told.evidence.last_seen()),
             undated: told.evidence.undated(),
@@ -279,37 +339,42 @@ impl Writer<'_> {
             verify: &self.settings.verify,
             sent_on: self.now.date(),
             country: &self.notice.country,
-            signatories: self.signatories,
+            signatories: self.signatories_in(&language.locale),
             jurisdiction: &language.note,
             measures: &language.measures,
             reserved: language.reserved,
             second,
-            attached: self.format == Format::Csv,
+            attached: told.attached.csv,
+            xarf: told.attached.xarf,
+            samples: told.attached.samples,
+            aggregated: &told.lines.aggregated,
             reasons: told.reasons,
             own: told.reasons.iter().all(Reason::is_own),
             csirt: told.reasons.iter().all(Reason::is_csirt) && !told.reasons.is_empty(),
-            xarf: false,
-            samples: 0,
-            aggregated: "",
-            first_ticket: "",
-            first_sent_on: "",
-            still: 0,
-            fresh: 0,
-            gone: 0,
-            subjects: &[],
-            more_subjects: 0,
-            fingerprint: "",
-            leaflet: self.leaflet_name(told.part),
+            occasion: self.occasion,
             tlp: self.tlp.map(|mark| mark.to_string()).unwrap_or_default(),
+            fingerprint: "",
+            leaflet: self.leaflet(told.part).map_or("", |leaflet| &leaflet.name),
         }
     }
 
     /// Once under a ticket, beside measures that speak of it, and not to who wants no attachment.
-    fn leaflet_name(&self, part: i64) -> &str {
-        let attached = self.own.leaflet.as_ref();
-        attached
+    fn leaflet(&self, part: i64) -> Option<&Attachment> {
+        let leaflet = self.own.leaflet.as_ref();
+        leaflet
             .filter(|_| part == 1 && self.format != Format::Text && !self.own.measures.is_empty())
-            .map_or("", |leaflet| &leaflet.name)
+    }
+
+    fn signatories_in(&self, locale: &str) -> Vec<SignatoryWords<'_>> {
+        self.signatories
+            .iter()
+            .map(|one| SignatoryWords {
+                agency: &one.agency,
+                local_name: one.name_beside(locale),
+                country: &one.country,
+                framework: &one.framework,
+            })
+            .collect()
     }
 
     /// A mailbox of its own for each letter, so that a bounce names the letter it is about.
@@ -330,17 +395,4 @@ impl Writer<'_> {
         let digest = Sha256::digest(format!("{}\n{}", self.now.0, self.notice.mailbox));
         hex(&digest[..6])
     }
-}
-
-fn csv(evidence: &Evidence<'_>, name: &str) -> Result<Attachment, Error> {
-    let content = evidence.csv().map_err(|error| Error {
-        file: name.to_owned(),
-        line: None,
-        problem: error.to_string(),
-    })?;
-    Ok(Attachment {
-        name: name.to_owned(),
-        media_type: "text/csv; charset=utf-8; header=present".to_owned(),
-        content,
-    })
 }

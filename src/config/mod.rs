@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::model::{AddressRange, Mailbox, Span, Tlp, TlpError};
+use crate::model::{AddressRange, Format, Mailbox, Span, Tlp, TlpError};
 
 /// Every setting with its default and its comment; what `lapwing init` writes down.
 pub const DEFAULT: &str = include_str!("default.toml");
@@ -56,6 +56,9 @@ pub struct Sender {
 pub struct Letter {
     pub table_rows: usize,
     pub part_rows: usize,
+    pub part_bytes: usize,
+    pub part_reports: usize,
+    pub format: String,
     pub tlp: String,
     pub templates: PathBuf,
 }
@@ -238,6 +241,17 @@ impl Sender {
 }
 
 impl Letter {
+    /// What a recipient gets who wished nothing.
+    ///
+    /// # Errors
+    /// When it is none that there is.
+    pub fn format(&self) -> Result<Format, String> {
+        Format::from_text(&self.format).ok_or_else(|| {
+            let known = Format::ALL.map(Format::as_str).join(", ");
+            format!("letter.format: \"{}\" is none of {known}", self.format)
+        })
+    }
+
     /// The mark of campaigns that name none; `None` for no mark.
     ///
     /// # Errors
@@ -287,6 +301,7 @@ impl Config {
             self.sender.mailbox().err(),
             self.sender.reply_to().err(),
             self.letter.tlp().err(),
+            self.letter.format().err(),
             self.send.redirect_to().err(),
         ] {
             expect(checked.is_none(), checked.unwrap_or_default());
@@ -307,6 +322,14 @@ impl Config {
         expect(
             self.letter.part_rows > 0,
             "letter.part_rows: must be 1 or more".to_owned(),
+        );
+        expect(
+            self.letter.part_bytes >= 64 << 10,
+            "letter.part_bytes: must be 65536 or more".to_owned(),
+        );
+        expect(
+            self.letter.part_reports > 0,
+            "letter.part_reports: must be 1 or more".to_owned(),
         );
         for (key, len, width) in [
             ("intake.widest_ipv4", self.intake.widest_ipv4, 32),

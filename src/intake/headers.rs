@@ -60,6 +60,10 @@ pub(super) static PLAN: Plan = Plan {
             "comentário", "comentários", "observação", "observações", "evidência",
             "备注", "注释", "证据", "日志", "備註", "證據", "비고", "메모", "근거", "증거",
             "로그"] },
+        // The message itself, headers and body: never taken from a column of another name.
+        Meaning { key: "sample", looks: None, names: &[
+            "sample", "spam_sample", "sample_message", "raw_message", "raw_email", "raw_mail",
+            "message_source", "full_message", "rfc822", "eml"] },
         Meaning { key: "port", looks: None, names: &[
             "source.port", "src_port", "source_port", "sport", "client_port", "port",
             "ポート", "ポート番号", "送信元ポート", "Quellport", "Portnummer", "port source",

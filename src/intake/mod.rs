@@ -10,7 +10,14 @@ mod signs;
 
 mod place;
 
+mod sample;
+
 mod screen;
+
+mod operators;
+
+mod draw;
+pub use draw::{Drawing, draw, foresee_drawing};
 
 mod load;
 pub use load::{Done, foresee, run_once};

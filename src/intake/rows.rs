@@ -7,9 +7,10 @@ use jiff::tz::TimeZone;
 use super::headers::PLAN;
 use super::moment::Moment;
 use super::screen::{Limits, screen};
-use super::{Wrong, evidence, moment, place};
+use super::{Wrong, evidence, moment, operators, place, sample};
 use crate::model::{
-    AddressRange, Refusal, Span, Suspect, Terminal, Timestamp, Tlp, TlpError, plain_text,
+    AddressRange, Addressee, CampaignKind, Refusal, Span, Suspect, Terminal, Timestamp, Tlp,
+    TlpError, plain_text,
 };
 use crate::sheet::{Columns, Format, Mapping, Record, Sheet, SheetError, Text};
 
@@ -39,6 +40,8 @@ pub struct Reading {
     pub widest_ipv6: u8,
     /// The mark of the letters that the rows are for: a row that is marked otherwise is refused.
     pub tlp: Option<Tlp>,
+    /// Suspects, or for an advisory the operators to write to.
+    pub kind: CampaignKind,
     /// Whether a row must say when it was seen, and how that is known.
     pub require_evidence: bool,
 }
@@ -51,15 +54,24 @@ pub enum Row {
         line: u64,
         suspect: Suspect,
     },
+    Addressee {
+        line: u64,
+        addressee: Addressee,
+    },
     Refused(Refusal),
 }
 
 /// Begins to read a feed; `name` is what messages call it.
 ///
 /// # Errors
-/// When it cannot be read at all, or no column holds addresses.
+/// When it cannot be read at all, or no column holds addresses (for an advisory: AS, prefixes or
+/// mailboxes).
 pub fn read(input: Text, name: &str, reading: &Reading) -> Result<Rows, SheetError> {
-    let sheet = Sheet::read(input, name, reading.format, &PLAN, &reading.map)?;
+    let plan = match reading.kind {
+        CampaignKind::Advisory => &operators::PLAN,
+        CampaignKind::Notice | CampaignKind::Reminder => &PLAN,
+    };
+    let sheet = Sheet::read(input, name, reading.format, plan, &reading.map)?;
     Ok(Rows {
         sheet,
         reading: reading.clone(),
@@ -102,6 +114,17 @@ impl Iterator for Rows {
     fn next(&mut self) -> Option<Row> {
         Some(match self.sheet.next_row()? {
             Err(refusal) => Row::Refused(refusal),
+            Ok(record) if self.reading.kind == CampaignKind::Advisory => {
+                match operators::addressee(&record, self.reading.allow_documentation) {
+                    Ok(addressee) => Row::Addressee {
+                        line: record.line(),
+                        addressee,
+                    },
+                    Err((key, wrong)) => {
+                        Row::Refused(record.refuse(key, &wrong.reason, wrong.remedy))
+                    }
+                }
+            }
             Ok(record) => match suspect(&record, &self.reading) {
                 Ok((suspect, is_zoneless)) => {
                     self.zoneless += u64::from(is_zoneless);
@@ -156,6 +179,7 @@ fn suspect(record: &Record<'_>, reading: &Reading) -> Result<(Suspect, bool), Fa
             "" => reading.terminal,
             text => terminal(text),
         },
+        sample: sample::of(record),
     };
     if reading.require_evidence {
         has_evidence(&suspect)?;
@@ -168,7 +192,7 @@ fn has(record: &Record<'_>, key: &str) -> bool {
     !is_nothing(record.get(key))
 }
 
-fn is_nothing(text: &str) -> bool {
+pub(super) fn is_nothing(text: &str) -> bool {
     matches!(text, "" | "-" | "null" | "NULL" | "None" | "\\N")
 }
 
@@ -369,6 +393,7 @@ mod tests {
             widest_ipv4: 16,
             widest_ipv6: 32,
             tlp: None,
+            kind: CampaignKind::Notice,
             require_evidence: false,
         };
         for option in options.trim_start_matches('#').split_whitespace() {
@@ -378,6 +403,7 @@ mod tests {
                 ("map", mapping) => reading.map.push(mapping.parse().unwrap()),
                 ("format", name) => reading.format = Some(name.parse().unwrap()),
                 ("tlp", mark) => reading.tlp = Some(mark.parse().unwrap()),
+                ("kind", kind) => reading.kind = CampaignKind::from_text(kind).unwrap(),
                 ("evidence", "required") => {
                     (reading.require_evidence, reading.source) = (true, String::new());
                 }
@@ -413,11 +439,26 @@ mod tests {
                     let evidence: String = s.evidence.chars().take(60).collect();
                     writeln!(
                         told,
-                        "{line}\t{} {seen} {port} {} class={} source={} evidence={evidence}",
+                        "{line}\t{} {seen} {port} {} class={} source={} evidence={evidence}{}",
                         s.range,
                         s.terminal.as_str(),
                         s.class,
                         s.source,
+                        s.sample.map_or_else(String::new, |sample| {
+                            format!(
+                                " sample={} bytes: {:?}",
+                                sample.len(),
+                                sample.lines().next()
+                            )
+                        }),
+                    )
+                }
+                Row::Addressee { line, addressee: a } => {
+                    let mailbox = a.mailbox.as_ref().map_or("-", |mailbox| mailbox.as_str());
+                    writeln!(
+                        told,
+                        "{line}\t{} {mailbox} {} {} {}",
+                        a.known_by, a.country, a.locale, a.holder
                     )
                 }
                 Row::Refused(r) => {

@@ -64,9 +64,10 @@ impl NewCampaign {
 }
 
 /// What a campaign is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CampaignKind {
+    #[default]
     /// To those in whose networks there are suspects.
     Notice,
     /// To every operator of a list; it knows no suspects.
@@ -90,6 +91,24 @@ impl CampaignKind {
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// What its lists hold: one of them, in a word.
+    #[must_use]
+    pub fn rows(self) -> &'static str {
+        match self {
+            Self::Advisory => "addressee",
+            Self::Notice | Self::Reminder => "suspect",
+        }
+    }
+
+    /// What its letters do with them.
+    #[must_use]
+    pub fn covers(self) -> &'static str {
+        match self {
+            Self::Advisory => "for",
+            Self::Notice | Self::Reminder => "listing",
+        }
     }
 
     /// What a letter is for, by its name: `advisory` and `advisory-short` are advisories, and what is

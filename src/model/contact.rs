@@ -93,20 +93,26 @@ fn is_domain(text: &str) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// A letter with all observations attached as CSV: what everybody gets who wished nothing else.
+    /// A letter with all observations attached as CSV.
     Csv,
     /// A letter without attachment, all observations in its text.
     Text,
+    /// A letter for each address, with its XARF report.
+    Xarf,
+    /// As CSV, and besides an XARF report for each address.
+    Both,
 }
 
 impl Format {
-    pub const ALL: [Self; 2] = [Self::Csv, Self::Text];
+    pub const ALL: [Self; 4] = [Self::Csv, Self::Text, Self::Xarf, Self::Both];
 
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Csv => "csv",
             Self::Text => "text",
+            Self::Xarf => "xarf",
+            Self::Both => "both",
         }
     }
 

@@ -18,6 +18,9 @@ pub use network::{Network, Tier, parse_asn};
 mod subject;
 pub use subject::Subject;
 
+mod addressee;
+pub use addressee::{Addressee, KnownBy, KnownByError};
+
 mod registry;
 pub use registry::{Answer, AnswerOutcome, Limits, Permit, Question, block_of};
 
@@ -39,8 +42,11 @@ pub use finding::{Finding, Rung, Verdict, Via};
 mod letter;
 pub use letter::{Attachment, Letter, Notice, digest_of_set, hex, is_ticket, ticket};
 
+mod language;
+pub use language::{language_tag, nearest_language};
+
 mod signatory;
-pub use signatory::{Signatory, signing};
+pub use signatory::{Signatory, roll_digest, signing};
 
 mod delivery;
 pub use delivery::{Attempt, Delivery, DeliveryState, Outcome, OutcomeKind, Step};

@@ -154,6 +154,43 @@ impl AddressRange {
         is_block.then(|| (self.first, self.prefix_len()))
     }
 
+    /// The fewest CIDR blocks that make up the range, in order; at most 254.
+    #[must_use]
+    pub fn blocks(self) -> Vec<Self> {
+        let mut blocks = Vec::new();
+        let mut first = self.first.0;
+        loop {
+            let left = self.last.0 - first;
+            // The widest block that begins here and does not end behind the range.
+            let fitting = left.checked_add(1).map_or(128, u128::ilog2);
+            let span = match first.trailing_zeros().min(fitting) {
+                128 => u128::MAX,
+                bits => (1 << bits) - 1,
+            };
+            blocks.push(Self {
+                first: Address(first),
+                last: Address(first + span),
+            });
+            if span == left {
+                return blocks;
+            }
+            first += span + 1;
+        }
+    }
+
+    /// The block of this prefix length around the range; the range itself where it is wider.
+    #[must_use]
+    pub fn within(self, prefix_len: u8) -> Self {
+        let width = if self.first.is_ipv4() { 32 } else { 128 };
+        let host_bits = u32::from(width - prefix_len.min(width));
+        let span = 1_u128.checked_shl(host_bits).map_or(u128::MAX, |n| n - 1);
+        let block = Self {
+            first: Address(self.first.0 & !span),
+            last: Address(self.first.0 | span),
+        };
+        if block.contains(self) { block } else { self }
+    }
+
     /// Big-endian bytes of both ends: memcmp order is address order on every engine.
     #[must_use]
     pub fn to_bytes(self) -> ([u8; 16], [u8; 16]) {
@@ -261,6 +298,44 @@ mod tests {
         ] {
             let range: AddressRange = text.parse().unwrap_or_else(|e| panic!("{text}: {e}"));
             assert_eq!(range.to_string(), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn any_range_is_made_of_few_blocks() {
+        for (text, blocks) in [
+            ("192.0.2.7", "192.0.2.7"),
+            ("192.0.2.0/24", "192.0.2.0/24"),
+            (
+                "192.0.2.1-192.0.2.6",
+                "192.0.2.1 192.0.2.2/31 192.0.2.4/31 192.0.2.6",
+            ),
+            ("192.0.2.127-192.0.2.128", "192.0.2.127 192.0.2.128"),
+            ("2001:db8::1-2001:db8::2", "2001:db8::1 2001:db8::2"),
+            ("::/0", "::/0"),
+            ("0.0.0.0/0", "0.0.0.0/0"),
+        ] {
+            let range: AddressRange = text.parse().unwrap();
+            let found: Vec<String> = range.blocks().iter().map(ToString::to_string).collect();
+            assert_eq!(found.join(" "), blocks);
+        }
+        let widest: AddressRange = "::1-ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe"
+            .parse()
+            .unwrap();
+        assert_eq!(widest.blocks().len(), 254);
+    }
+
+    #[test]
+    fn the_block_around_an_address_is_of_its_family() {
+        for (text, len, block) in [
+            ("192.0.2.7", 24, "192.0.2.0/24"),
+            ("192.0.2.0-192.0.2.9", 29, "192.0.2.0-192.0.2.9"),
+            ("192.0.2.0/24", 28, "192.0.2.0/24"),
+            ("2001:db8::7", 64, "2001:db8::/64"),
+            ("2001:db8::7", 0, "::/0"),
+        ] {
+            let range: AddressRange = text.parse().unwrap();
+            assert_eq!(range.within(len).to_string(), block);
         }
     }
 

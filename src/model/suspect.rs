@@ -20,6 +20,9 @@ pub struct Suspect {
     /// The source port, which tells subscribers behind one shared address apart (RFC 6302).
     pub port: Option<u16>,
     pub terminal: Terminal,
+    /// The message that it sent, in the form of RFC 5322 with CRLF, as far as it is kept.
+    #[serde(skip)]
+    pub sample: Option<String>,
 }
 
 /// What kind of machine it was; the published rankings keep the two apart.
@@ -55,7 +58,7 @@ impl Terminal {
 
 impl Suspect {
     /// What makes two rows the same observation, beside the first address: 64 bits of a SHA-256.
-    /// Evidence is left out, for two feeds tell one event in different words; the source stays in,
+    /// Evidence and sample are left out, for two feeds tell one event in different words; the source stays in,
     /// for two witnesses are worth more than one.
     #[must_use]
     pub fn fingerprint(&self) -> i64 {

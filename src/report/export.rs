@@ -167,6 +167,48 @@ pub async fn unplaced<W: Write>(
     Ok(rows)
 }
 
+const UNPLACED_OPERATORS: [&str; 8] = [
+    "feed", "line", "operator", "mailbox", "holder", "country", "verdict", "reason",
+];
+
+/// An advisory's addressees that no letter goes to, each with verdict and reason. Returns how many.
+///
+/// # Errors
+/// The database's, or the writer's.
+pub async fn unplaced_operators<W: Write>(
+    store: &Store,
+    campaign: i64,
+    mut out: Sheet<W>,
+) -> Result<i64, Error> {
+    out.header(&UNPLACED_OPERATORS)?;
+    let (mut after, mut rows) = (0, 0);
+    loop {
+        let page = store.unplaced_addressees(campaign, after, PAGE).await?;
+        let Some((last, ..)) = page.last() else {
+            break;
+        };
+        after = last.id;
+        rows += page.len() as i64;
+        for (row, verdict, reason) in &page {
+            let one = &row.addressee;
+            let (line, known_by) = (row.line.to_string(), one.known_by.to_string());
+            let cells = [
+                row.feed.as_str(),
+                &line,
+                &known_by,
+                one.mailbox.as_ref().map_or("", |mailbox| mailbox.as_str()),
+                &one.holder,
+                &one.country,
+                verdict,
+                reason,
+            ];
+            out.row(&UNPLACED_OPERATORS, &cells)?;
+        }
+    }
+    out.end()?;
+    Ok(rows)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@ mod text;
 
 use serde::Serialize;
 
-use crate::model::{Campaign, CampaignState, Decision, Timestamp};
+use crate::model::{Campaign, CampaignKind, CampaignState, Decision, Timestamp};
 use crate::store::{CountryLine, Error, FindingLine, QueueView, Store, Totals};
 
 /// Replies listed at most.
@@ -87,9 +87,12 @@ impl Report {
     pub fn next_step(&self) -> String {
         let name = &self.campaign.name;
         match self.campaign.state {
-            CampaignState::Draft if self.totals.import.fresh == 0 => {
-                format!("lapwing import {name} FILE")
-            }
+            CampaignState::Draft if self.totals.import.fresh == 0 => match self.campaign.kind {
+                CampaignKind::Advisory => format!(
+                    "lapwing import {name} FILE, or lapwing campaign draw {name} --country CODES"
+                ),
+                _ => format!("lapwing import {name} FILE"),
+            },
             CampaignState::Draft if self.totals.of("waiting") > 0 => {
                 format!("lapwing resolve {name}")
             }

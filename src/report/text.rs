@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::Report;
+use crate::model::CampaignKind;
 use crate::store::Tally;
 
 /// Columns of the longest bar.
@@ -44,7 +45,10 @@ impl Report {
             text.push_str(&self.by_country());
         }
         if !self.not_written.is_empty() {
-            text.push_str("\nSuspects in no letter\n");
+            text.push_str(match self.campaign.kind {
+                CampaignKind::Advisory => "\nAddressees in no letter\n",
+                CampaignKind::Notice | CampaignKind::Reminder => "\nSuspects in no letter\n",
+            });
             for line in &self.not_written {
                 let _ = writeln!(
                     text,
@@ -92,10 +96,21 @@ impl Report {
             let _ = writeln!(text, "{n:>9}  {what}");
         };
         line(import.rows, "read");
-        line(import.fresh, "suspects");
-        line(import.repeated, "repeated: the same observation once more");
-        line(import.refused, "refused: no suspect");
-        text.push_str("\nSuspects\n");
+        let kind = self.campaign.kind;
+        match kind {
+            CampaignKind::Advisory => {
+                line(import.fresh, "addressees");
+                line(import.repeated, "repeated: the same operator once more");
+                line(import.refused, "refused: no operator");
+                text.push_str("\nAddressees\n");
+            }
+            CampaignKind::Notice | CampaignKind::Reminder => {
+                line(import.fresh, "suspects");
+                line(import.repeated, "repeated: the same observation once more");
+                line(import.refused, "refused: no suspect");
+                text.push_str("\nSuspects\n");
+            }
+        }
         if totals.cut > 0 {
             let _ = writeln!(
                 text,
@@ -128,8 +143,12 @@ impl Report {
     fn letters(&self) -> String {
         let totals = &self.totals;
         let mut text = format!(
-            "\nLetters\n{:>9}  in {} notices, listing {} suspects\n",
-            totals.letters, totals.notices, totals.letter_rows
+            "\nLetters\n{:>9}  in {} notices, {} {} {}s\n",
+            totals.letters,
+            totals.notices,
+            self.campaign.kind.covers(),
+            totals.letter_rows,
+            self.campaign.kind.rows()
         );
         for Tally { name, count } in &self.queue.states {
             let said = match name.as_str() {
@@ -181,7 +200,11 @@ impl Report {
             .max()
             .unwrap_or(0)
             .max(1);
-        let mut text = String::from("\nBy country\n           suspects  letters\n");
+        let rows = match self.campaign.kind {
+            CampaignKind::Advisory => "addressees",
+            CampaignKind::Notice | CampaignKind::Reminder => "suspects",
+        };
+        let mut text = format!("\nBy country\n{rows:>19}  letters\n");
         for line in &self.countries {
             let country = if line.country.is_empty() {
                 "??"

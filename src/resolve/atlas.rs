@@ -147,7 +147,15 @@ impl Table {
         self.networks.iter().filter_map(|one| Some(one.asn?.get()))
     }
 
-    fn entry(&self, place: usize) -> Entry<'_> {
+    pub(super) fn len(&self) -> usize {
+        self.networks.len()
+    }
+
+    pub(super) fn segments(&self) -> &Segments {
+        &self.segments
+    }
+
+    pub(super) fn entry(&self, place: usize) -> Entry<'_> {
         let one = &self.networks[place];
         let before = place.checked_sub(1).map(|before| &self.networks[before]);
         let contacts_start = before.map_or(0, |before| before.contacts_end);

@@ -18,6 +18,7 @@ mod learnt;
 mod lease;
 mod load;
 mod lookup;
+mod operators;
 mod overrides;
 mod pass;
 mod rdap;
@@ -41,7 +42,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::config::{self, SourceName};
-use crate::model::{Campaign, CampaignState, Clock, Progress, Timestamp, Verdict};
+use crate::model::{Campaign, CampaignKind, CampaignState, Clock, Progress, Timestamp, Verdict};
 use crate::store::{self, Store};
 use crate::templates::{self, Templates};
 pub use answer::{Form, Tried, try_answer};
@@ -134,7 +135,7 @@ impl Work<'_> {
     }
 }
 
-/// Finds for each suspect that waits who answers for it, and tries again what was not found. When
+/// Finds for each suspect (or operator of an advisory's list) that waits who answers for it, and tries again what was not found. When
 /// table or overrides have changed since the last time, all is resolved anew; when there is nothing
 /// to do, nothing changes, and a submission stands. Registries are asked until all is known, or
 /// they are closed for longer than the settings' patience.
@@ -205,7 +206,10 @@ async fn resolve(
             asks: asks.is_some(),
             unheard: &unheard,
         };
-        let pending = pass.run(&mut done, progress).await?;
+        let pending = match campaign.kind {
+            CampaignKind::Advisory => pass.run_over_operators(&mut done, progress).await?,
+            CampaignKind::Notice | CampaignKind::Reminder => pass.run(&mut done, progress).await?,
+        };
         if progress.is_stopped() {
             return Ok(done);
         }
@@ -261,6 +265,11 @@ pub async fn foresee(
     let sources = work.sources().await?;
     let mut counts: BTreeMap<&'static str, u64> =
         Verdict::WORDS.into_iter().map(|word| (word, 0)).collect();
+    if campaign.kind == CampaignKind::Advisory {
+        let count = |word| *counts.entry(word).or_default() += 1;
+        operators::foresee(work, campaign, &sources, progress, count).await?;
+        return Ok(counts);
+    }
     let mut known: HashMap<Spot, &'static str> = HashMap::new();
     let mut after = None;
     loop {

@@ -4,8 +4,9 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::table::language_tag;
-use crate::model::{self, Mailbox, Override, OverrideSubject, Refusal, Timestamp, plain_text};
+use crate::model::{
+    self, Mailbox, Override, OverrideSubject, Refusal, Timestamp, language_tag, plain_text,
+};
 use crate::sheet::{Format, Mapping, Meaning, Plan, Record, Sheet, SheetError, Text};
 
 const TEXT_LEN: usize = 256;
@@ -145,7 +146,7 @@ fn entry(record: &Record<'_>) -> Result<NewOverride, Box<Refusal>> {
         text => Some(model::Format::from_text(text).ok_or_else(|| {
             refuse(
                 "format",
-                "write csv, or text for a letter without attachment",
+                "write csv, text (no attachment), xarf (a letter for each address) or both",
             )
         })?),
     };

@@ -103,7 +103,7 @@ impl Pass<'_> {
     }
 
     /// What is missing before a spot can be judged.
-    fn wants(&self, spot: Spot) -> Wants {
+    pub(super) fn wants(&self, spot: Spot) -> Wants {
         if self.desk.is_none() {
             return Wants::Nothing;
         }
@@ -125,7 +125,12 @@ impl Pass<'_> {
     }
 
     /// Where a piece belongs, or what has to be asked about it first.
-    fn place(&self, range: AddressRange, spot: Spot, wants: Wants) -> (Place, Option<Subject>) {
+    pub(super) fn place(
+        &self,
+        range: AddressRange,
+        spot: Spot,
+        wants: Wants,
+    ) -> (Place, Option<Subject>) {
         let subject = match wants {
             Wants::Nothing => return ((spot, None), None),
             Wants::Answers => Subject::Range(range),
@@ -142,7 +147,7 @@ impl Pass<'_> {
         ((spot, Some(lane)), None)
     }
 
-    fn lane(&self, subject: Subject) -> String {
+    pub(super) fn lane(&self, subject: Subject) -> String {
         self.desk.map(|desk| desk.lane(subject)).unwrap_or_default()
     }
 
@@ -183,7 +188,7 @@ impl Pass<'_> {
         Ok(())
     }
 
-    fn finding(&self, spot: Spot, lane: Option<&str>) -> Finding {
+    pub(super) fn finding(&self, spot: Spot, lane: Option<&str>) -> Finding {
         let says = self.heard(spot, lane);
         let judged = judge(&says, self.sources.last_resorts(spot));
         let network = self.sources.chain(spot).first().map(|one| one.id);
@@ -213,7 +218,7 @@ impl Pass<'_> {
         says
     }
 
-    fn not_yet(&self, lane: &str) -> Says {
+    pub(super) fn not_yet(&self, lane: &str) -> Says {
         let now = self.work.clock.now();
         let (until, why) = self.unheard.in_lane(lane).unwrap_or_else(|| {
             let until = now.plus(self.work.settings.fault_for);
@@ -225,7 +230,7 @@ impl Pass<'_> {
 
 /// What a spot lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wants {
+pub(super) enum Wants {
     Nothing,
     Answers,
     As(u32),

@@ -310,6 +310,22 @@ impl Sources {
         rungs
     }
 
+    /// The same for what is known by its country alone.
+    pub(super) fn last_resorts_in(&self, country: &str) -> Vec<Rung> {
+        let csirt = self.ladder.contains(&RungName::Csirt);
+        let rungs: Vec<Rung> = (csirt.then(|| self.csirts.rung(country)).into_iter())
+            .flatten()
+            .collect();
+        match self.order.contains(&SourceName::Overrides) {
+            true => self.overrides.redirected(rungs),
+            false => rungs,
+        }
+    }
+
+    pub(super) fn table(&self) -> &Table {
+        &self.table
+    }
+
     pub(super) fn climbs_to_as(&self) -> bool {
         self.ladder.contains(&RungName::As)
     }

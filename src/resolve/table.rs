@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use crate::model::{Address, AddressRange, Mailbox, Network, Refusal, parse_asn, plain_text};
+use crate::model::{
+    Address, AddressRange, Mailbox, Network, Refusal, language_tag, parse_asn, plain_text,
+};
 use crate::sheet::{Format, Mapping, Meaning, Plan, Record, Sheet, SheetError, Text};
 
 pub(super) const NAME_LEN: usize = 128;
@@ -274,19 +276,6 @@ fn locale(record: &Record<'_>, refusals: &mut Vec<Refusal>) -> String {
     let remedy = "write en, ja or pt-BR; the row counts without it";
     refusals.push(record.refuse("language", &reason, remedy));
     String::new()
-}
-
-/// `pt_BR` as `pt-BR`; `None` where the shape is not that of a tag.
-pub(super) fn language_tag(text: &str) -> Option<String> {
-    let tag = text.replace('_', "-");
-    let mut parts = tag.split('-');
-    let language = parts.next().unwrap_or_default();
-    let is_language =
-        (2..=3).contains(&language.len()) && language.bytes().all(|b| b.is_ascii_alphabetic());
-    let is_part = |part: &str| {
-        (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
-    };
-    (is_language && tag.len() <= 35 && parts.all(is_part)).then_some(tag)
 }
 
 #[cfg(test)]

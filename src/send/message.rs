@@ -31,9 +31,23 @@ pub(super) fn build(letter: &Letter) -> Result<Vec<u8>, String> {
             .media_type
             .parse()
             .map_err(|error| format!("{}: {error}", attachment.media_type))?;
-        let body =
-            Body::new_with_encoding(attachment.content.clone(), ContentTransferEncoding::Base64)
-                .map_err(|_| format!("{} cannot be encoded", attachment.name))?;
+        let body = match attachment.media_type.as_str() {
+            // RFC 2046 5.2.1: a message inside a message is never encoded.
+            "message/rfc822" if is_plain(&attachment.content) => Body::dangerous_pre_encoded(
+                attachment.content.clone(),
+                ContentTransferEncoding::SevenBit,
+            ),
+            "message/rfc822" => {
+                return Err(format!(
+                    "{} is not plain ASCII in short lines",
+                    attachment.name
+                ));
+            }
+            _ => {
+                Body::new_with_encoding(attachment.content.clone(), ContentTransferEncoding::Base64)
+                    .map_err(|_| format!("{} cannot be encoded", attachment.name))?
+            }
+        };
         whole = whole.singlepart(Attachment::new(attachment.name.clone()).body(body, media_type));
     }
     let dated_at = UNIX_EPOCH + Duration::from_millis(letter.dated_at.0.max(0).unsigned_abs());
@@ -61,6 +75,15 @@ pub(super) fn build(letter: &Letter) -> Result<Vec<u8>, String> {
         .multipart(whole)
         .map_err(|error| error.to_string())?;
     Ok(message.formatted())
+}
+
+/// Whether this can stand in a message as it is: ASCII without NUL, in lines of at most 998 bytes
+/// (RFC 5322 2.1.1), each with its CRLF.
+fn is_plain(content: &[u8]) -> bool {
+    content.split_inclusive(|byte| *byte == b'\n').all(|line| {
+        let bare = line.strip_suffix(b"\r\n").unwrap_or(b"\0");
+        bare.len() <= 998 && bare.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~'))
+    })
 }
 
 /// Lettre's builder panics at CR, LF or NUL in a name.

@@ -163,10 +163,12 @@ impl Columns {
     /// The columns that mean nothing here. With JSON it grows as objects come.
     #[must_use]
     pub fn ignored(&self) -> Vec<&str> {
-        (0..self.names.len())
-            .filter(|n| !self.taken.iter().any(|places| places.contains(n)))
-            .map(|n| self.names[n].as_str())
-            .collect()
+        self.others().map(|n| self.names[n].as_str()).collect()
+    }
+
+    pub(super) fn others(&self) -> impl Iterator<Item = usize> {
+        let is_taken = |n: &usize| self.taken.iter().any(|places| places.contains(n));
+        (0..self.names.len()).filter(move |n| !is_taken(n))
     }
 
     /// Whether a text may be what a bare list holds.

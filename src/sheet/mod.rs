@@ -37,8 +37,11 @@ use rows::{Piece, Source};
 mod sample;
 use sample::Sample;
 
-/// Bytes of the longest row that is read.
-pub const LONGEST_ROW: usize = 64 * 1024;
+/// Bytes of the longest row that is read: a whole message of 64 KiB may stand in it, escaped.
+pub const LONGEST_ROW: usize = 192 * 1024;
+
+/// Bytes of the longest line of a text that is no table.
+pub const LONGEST_LINE: usize = 64 * 1024;
 
 /// Bytes of a row that a refusal keeps.
 pub const LONGEST_RAW: usize = 4 * 1024;

@@ -80,7 +80,10 @@ impl<R: BufRead> Objects<R> {
                 }
                 if self.place.follow(*byte) {
                     found = Some(if too_long {
-                        Piece::bad("the object is longer than 64 KiB", "shorten it")
+                        Piece::bad(
+                            format!("the object is longer than {} KiB", LONGEST_ROW / 1024),
+                            "shorten it",
+                        )
                     } else {
                         Piece::Row
                     });

@@ -38,6 +38,13 @@ impl Record<'_> {
         cells.find(|(_, cell)| !cell.is_empty() && says(cell))
     }
 
+    /// What the row says in columns that mean nothing to the plan: their names, and its values.
+    pub fn others(&self) -> impl Iterator<Item = (&str, &str)> {
+        let columns = &self.sheet.columns;
+        let places = columns.others();
+        places.map(|place| (columns.name(place), self.sheet.cell(place)))
+    }
+
     /// The row as a refusal, for what it says about `key`.
     #[must_use]
     pub fn refuse(&self, key: &str, reason: &str, remedy: &str) -> Refusal {

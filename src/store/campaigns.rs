@@ -60,6 +60,19 @@ impl Store {
         )
     }
 
+    /// The campaign that another one points to.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn campaign_of(&self, id: i64) -> Result<Campaign, Error> {
+        let name: Option<String> = sqlx::query_scalar("SELECT name FROM campaign WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&self.read)
+            .await?;
+        let name = name.ok_or_else(|| Error::not_found("campaign", id.to_string()))?;
+        self.campaign(&name).await
+    }
+
     /// All campaigns, the newest first.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ pub(super) enum Engine {
 }
 
 /// The numbered texts of `migrations/`, compiled in.
-const MIGRATIONS: [(i64, &str, &str); 11] = [
+const MIGRATIONS: [(i64, &str, &str); 14] = [
     (
         1,
         "campaigns",
@@ -60,6 +60,17 @@ const MIGRATIONS: [(i64, &str, &str); 11] = [
         include_str!("../../migrations/0009_under_way.sql"),
     ),
     (10, "kinds", include_str!("../../migrations/0010_kinds.sql")),
+    (
+        11,
+        "addressees",
+        include_str!("../../migrations/0011_addressees.sql"),
+    ),
+    (12, "roll", include_str!("../../migrations/0012_roll.sql")),
+    (
+        13,
+        "samples",
+        include_str!("../../migrations/0013_samples.sql"),
+    ),
     (
         14,
         "unreviewed",

@@ -197,7 +197,7 @@ impl Store {
         rows.into_iter().map(|text| parse_mailbox(&text)).collect()
     }
 
-    /// What concerns one mailbox: its findings, each with the number of suspects under it.
+    /// What concerns one mailbox: its findings, each with the number of suspects, or addressees, under it.
     ///
     /// # Errors
     /// The database's.
@@ -208,7 +208,8 @@ impl Store {
     ) -> Result<Vec<(Finding, i64)>, Error> {
         let rows = sqlx::query(
             "SELECT finding.id, network_id, country, via, locale, format, answers_for, reason,
-                    (SELECT COUNT(*) FROM suspect WHERE finding_id = finding.id) AS suspects
+                    (SELECT COUNT(*) FROM suspect WHERE finding_id = finding.id)
+                    + (SELECT COUNT(*) FROM addressee WHERE finding_id = finding.id) AS suspects
              FROM finding
              WHERE campaign_id = $1 AND mailbox = $2 AND verdict = 'matched'
              ORDER BY finding.id",

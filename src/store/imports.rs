@@ -2,7 +2,7 @@
 
 use sqlx::AssertSqlSafe;
 
-use super::{Error, Store};
+use super::{Connection, Error, Store};
 use crate::model::{Refusal, Suspect, Timestamp};
 
 /// Rows of one INSERT; with ten values a row well below SQLite's 32,766 parameters.
@@ -82,6 +82,39 @@ impl Store {
             }
             fresh += insert.execute(&mut *tx).await?.rows_affected();
         }
+        for (_, suspect) in suspects {
+            let Some(sample) = &suspect.sample else {
+                continue;
+            };
+            // The first one told stays, also when the observation was known before without one.
+            sqlx::query(
+                "INSERT INTO sample (suspect_id, size, content)
+                 SELECT id, $4, $5 FROM suspect WHERE campaign_id = $1 AND first = $2 AND fingerprint = $3
+                 ON CONFLICT (suspect_id) DO NOTHING",
+            )
+            .bind(campaign)
+            .bind(suspect.range.to_bytes().0.to_vec())
+            .bind(suspect.fingerprint())
+            .bind(sample.len() as i64)
+            .bind(sample.as_str())
+            .execute(&mut *tx)
+            .await?;
+        }
+        self.note_rows(&mut tx, import, refusals, row_count, fresh)
+            .await?;
+        tx.commit().await?;
+        Ok(fresh)
+    }
+
+    /// Keeps a chunk's refusals, and counts its rows, `fresh` of them new.
+    pub(super) async fn note_rows(
+        &self,
+        tx: &mut Connection,
+        import: i64,
+        refusals: &[Refusal],
+        row_count: u64,
+        fresh: u64,
+    ) -> Result<(), Error> {
         for chunk in refusals.chunks(ROWS) {
             let sql = format!(
                 "INSERT INTO refusal (import_id, line, field, value, reason, remedy, raw) VALUES {}",
@@ -110,10 +143,9 @@ impl Store {
         .bind(fresh as i64)
         .bind((row_count - refused - fresh) as i64)
         .bind(refused as i64)
-        .execute(&mut *tx)
+        .execute(tx)
         .await?;
-        tx.commit().await?;
-        Ok(fresh)
+        Ok(())
     }
 
     /// What a reading has brought; `None` for one that was stopped before its feed's end.

@@ -141,14 +141,21 @@ impl Store {
         Ok(())
     }
 
-    /// Notes that every letter of the campaign is rendered.
+    /// Notes that every letter of the campaign is rendered, and under which roll of signatories
+    /// ([`roll_digest`](crate::model::roll_digest)).
     ///
     /// # Errors
     /// The database's.
-    pub async fn mark_composed(&self, campaign: i64, now: Timestamp) -> Result<(), Error> {
-        sqlx::query("UPDATE campaign SET composed_at = $2 WHERE id = $1")
+    pub async fn mark_composed(
+        &self,
+        campaign: i64,
+        roll_digest: &str,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        sqlx::query("UPDATE campaign SET composed_at = $2, roll_digest = $3 WHERE id = $1")
             .bind(campaign)
             .bind(now.0)
+            .bind(roll_digest)
             .execute(&self.write)
             .await?;
         Ok(())

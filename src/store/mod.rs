@@ -4,6 +4,7 @@
 //! knows neither its callers nor SMTP, HTTP or the command line. Where SQLite and PostgreSQL must
 //! be spoken to differently, `engine` does it.
 
+mod addressees;
 mod answers;
 mod attempts;
 mod campaigns;
@@ -16,7 +17,9 @@ mod overrides;
 mod queue;
 mod registered;
 mod registries;
+mod reminders;
 mod resolving;
+mod secrets;
 mod signatories;
 mod statistics;
 mod suspects;
@@ -31,6 +34,7 @@ use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Transaction};
 use crate::retry;
 use engine::Engine;
 
+pub use addressees::StoredAddressee;
 pub use answers::StoredAnswer;
 pub use attempts::{Fact, Granted};
 pub use imports::ImportCounts;
@@ -38,8 +42,9 @@ pub use letters::{LetterFilter, LetterLine, TicketPart};
 pub use networks::{Outline, StoredNetwork, TableLoad};
 pub use queue::Claimed;
 pub use registries::RegistryLine;
+pub use reminders::FirstLetter;
 pub use statistics::{CountryLine, FindingLine, QueueView, Tally, Totals};
-pub use suspects::{Piece, SuspectRow, Waiting};
+pub use suspects::{Piece, SampleKey, Sighting, SuspectRow, Waiting};
 pub use systems::StoredSystem;
 
 /// How long a database that is just starting is waited for.

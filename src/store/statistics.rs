@@ -14,7 +14,7 @@ pub struct Totals {
     /// Ranges over several networks, for which their pieces stand.
     pub cut: i64,
     pub pieces: i64,
-    /// Suspects, pieces counted and cut ranges not, by verdict: `waiting`, `matched`,
+    /// Suspects, pieces counted and cut ranges not, or addressees of an advisory, by verdict: `waiting`, `matched`,
     /// `unresolved`, `withheld`, `deferred`; and `form`, those whose network wants a web form filled in.
     pub suspects: Vec<Tally>,
     pub notices: i64,
@@ -101,7 +101,7 @@ impl Store {
             .bind(campaign)
             .fetch_one(&self.read)
             .await?;
-        let suspects = sqlx::query_as(
+        let mut suspects = sqlx::query_as(
             "SELECT CASE WHEN form <> '' THEN 'form' ELSE COALESCE(verdict, 'waiting') END AS place, COUNT(*)
              FROM suspect LEFT JOIN finding ON finding.id = finding_id
              WHERE suspect.campaign_id = $1 AND cut_at IS NULL
@@ -110,6 +110,18 @@ impl Store {
         .bind(campaign)
         .fetch_all(&self.read)
         .await?;
+        // A campaign has the one or the other.
+        if suspects.is_empty() {
+            suspects = sqlx::query_as(
+                "SELECT CASE WHEN form <> '' THEN 'form' ELSE COALESCE(verdict, 'waiting') END AS place, COUNT(*)
+                 FROM addressee LEFT JOIN finding ON finding.id = finding_id
+                 WHERE addressee.campaign_id = $1
+                 GROUP BY CASE WHEN form <> '' THEN 'form' ELSE COALESCE(verdict, 'waiting') END ORDER BY 1",
+            )
+            .bind(campaign)
+            .fetch_all(&self.read)
+            .await?;
+        }
         Ok(Totals {
             import: ImportCounts {
                 rows,
@@ -210,20 +222,25 @@ impl Store {
         Ok(lines)
     }
 
-    /// Why suspects are in no letter, the most frequent reason first.
+    /// Why suspects, or addressees of an advisory, are in no letter, the most frequent reason first.
     ///
     /// # Errors
     /// The database's.
     pub async fn open_findings(&self, campaign: i64) -> Result<Vec<FindingLine>, Error> {
-        let rows: Vec<(String, String, i64)> = sqlx::query_as(
+        let mut rows: Vec<(String, String, i64)> = Vec::new();
+        for sql in [
             "SELECT verdict, reason, COUNT(suspect.id)
              FROM finding JOIN suspect ON finding_id = finding.id
              WHERE finding.campaign_id = $1 AND verdict <> 'matched'
              GROUP BY verdict, reason ORDER BY 3 DESC, 2",
-        )
-        .bind(campaign)
-        .fetch_all(&self.read)
-        .await?;
+            "SELECT verdict, reason, COUNT(addressee.id)
+             FROM finding JOIN addressee ON finding_id = finding.id
+             WHERE finding.campaign_id = $1 AND verdict <> 'matched'
+             GROUP BY verdict, reason ORDER BY 3 DESC, 2",
+        ] {
+            let more = sqlx::query_as(sql).bind(campaign);
+            rows.extend(more.fetch_all(&self.read).await?);
+        }
         Ok(rows
             .into_iter()
             .map(|(verdict, reason, suspects)| FindingLine {

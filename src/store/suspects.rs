@@ -37,16 +37,63 @@ pub struct SuspectRow {
     pub evidence: String,
     pub port: Option<u16>,
     pub terminal: Terminal,
+    pub sample: Option<SampleKey>,
+    /// In a reminder; the store does not know it.
+    pub sighting: Option<Sighting>,
+}
+
+/// Whether an address of a reminder stood in the first letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sighting {
+    Still,
+    New,
+}
+
+impl Sighting {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Still => "still",
+            Self::New => "new",
+        }
+    }
+}
+
+/// Where a row's message is kept, and how long it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SampleKey {
+    /// The suspect's; that of the whole where the row is a piece.
+    pub suspect: i64,
+    /// In bytes.
+    pub size: usize,
 }
 
 impl Store {
-    /// How many suspects wait for resolve.
+    /// How many suspects, or addressees of an advisory, wait for resolve.
     ///
     /// # Errors
     /// The database's.
     pub async fn count_waiting(&self, campaign: i64) -> Result<u64, Error> {
         let count: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM suspect WHERE campaign_id = $1 AND finding_id IS NULL AND cut_at IS NULL",
+            "SELECT (SELECT COUNT(*) FROM suspect
+                     WHERE campaign_id = $1 AND finding_id IS NULL AND cut_at IS NULL)
+                  + (SELECT COUNT(*) FROM addressee WHERE campaign_id = $1 AND finding_id IS NULL)",
+        )
+        .bind(campaign)
+        .fetch_one(&self.read)
+        .await?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// How many suspects that letters speak of have no time, or neither source nor evidence.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn count_unfounded(&self, campaign: i64) -> Result<u64, Error> {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM suspect JOIN finding ON finding.id = finding_id
+             WHERE suspect.campaign_id = $1 AND verdict = 'matched'
+               AND (seen_at IS NULL OR (source = '' AND evidence = ''))",
         )
         .bind(campaign)
         .fetch_one(&self.read)
@@ -197,6 +244,8 @@ impl Store {
                  WHERE whole.id = suspect.cut_from AND whole.campaign_id = $1 AND whole.cut_at IS NULL)",
             "UPDATE suspect SET finding_id = NULL
              WHERE finding_id IN (SELECT id FROM finding WHERE campaign_id = $1 AND verdict <> $2)",
+            "UPDATE addressee SET finding_id = NULL
+             WHERE finding_id IN (SELECT id FROM finding WHERE campaign_id = $1 AND verdict <> $2)",
             "DELETE FROM finding WHERE campaign_id = $1 AND verdict <> $2",
         ] {
             sqlx::query(sql)
@@ -244,8 +293,10 @@ impl Store {
             (row.finding, row.range.to_bytes().0.to_vec(), row.id)
         });
         let rows = sqlx::query(
-            "SELECT suspect.id, finding_id, feed, line, first, last, seen_at, class, source, evidence, port, terminal
+            "SELECT suspect.id, finding_id, feed, line, first, last, seen_at, class, source, evidence, port, terminal,
+                    suspect_id, size
              FROM suspect JOIN import ON import.id = import_id
+                  LEFT JOIN sample ON suspect_id = COALESCE(cut_from, suspect.id)
              WHERE finding_id IN (SELECT id FROM finding
                                   WHERE campaign_id = $1 AND mailbox = $2 AND verdict = 'matched')
                AND (finding_id, first, suspect.id) > ($3, $4, $5)
@@ -262,6 +313,18 @@ impl Store {
         rows.iter().map(suspect_row).collect()
     }
 
+    /// The message kept under a row's [`SampleKey`].
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn sample(&self, key: SampleKey) -> Result<String, Error> {
+        let content = sqlx::query_scalar("SELECT content FROM sample WHERE suspect_id = $1")
+            .bind(key.suspect)
+            .fetch_one(&self.read)
+            .await?;
+        Ok(content)
+    }
+
     /// A page of the suspects that no letter speaks of, each with its verdict and reason.
     ///
     /// # Errors
@@ -274,11 +337,12 @@ impl Store {
     ) -> Result<Vec<(SuspectRow, String, String)>, Error> {
         let rows = sqlx::query(
             "SELECT suspect.id, COALESCE(finding_id, 0) AS finding_id, feed, line, first, last, seen_at, class,
-                    source, evidence, port, terminal,
+                    source, evidence, port, terminal, suspect_id, size,
                     COALESCE(verdict, 'waiting') AS verdict,
                     COALESCE(reason, 'not resolved yet') AS reason
              FROM suspect JOIN import ON import.id = import_id
                   LEFT JOIN finding ON finding.id = finding_id
+                  LEFT JOIN sample ON suspect_id = COALESCE(cut_from, suspect.id)
              WHERE suspect.campaign_id = $1 AND cut_at IS NULL AND suspect.id > $2
                AND (finding_id IS NULL OR verdict <> $3)
              ORDER BY suspect.id LIMIT $4",
@@ -305,6 +369,8 @@ fn suspect_row(row: &sqlx::any::AnyRow) -> Result<SuspectRow, Error> {
     let first: Vec<u8> = row.try_get("first")?;
     let last: Vec<u8> = row.try_get("last")?;
     let terminal: String = row.try_get("terminal")?;
+    let suspect: Option<i64> = row.try_get("suspect_id")?;
+    let size: Option<i64> = row.try_get("size")?;
     Ok(SuspectRow {
         id: row.try_get("id")?,
         finding: row.try_get("finding_id")?,
@@ -319,6 +385,11 @@ fn suspect_row(row: &sqlx::any::AnyRow) -> Result<SuspectRow, Error> {
             .try_get::<Option<i64>, _>("port")?
             .and_then(|port| u16::try_from(port).ok()),
         terminal: Terminal::from_text(&terminal).unwrap_or_default(),
+        sample: suspect.map(|suspect| SampleKey {
+            suspect,
+            size: usize::try_from(size.unwrap_or(0)).unwrap_or(0),
+        }),
+        sighting: None,
     })
 }
 

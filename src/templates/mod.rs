@@ -67,7 +67,11 @@ impl Templates {
         handlebars.set_strict_mode(true);
         handlebars.register_escape_fn(|value| {
             let [begin, end] = MARKS;
-            format!("{begin}{}{end}", value.replace(MARKS, ""))
+            let mut marked = String::with_capacity(value.len() + 2);
+            marked.push(begin);
+            marked.extend(value.split(MARKS));
+            marked.push(end);
+            marked
         });
         for (name, text) in files.iter().filter(|(name, _)| name.ends_with(".hbs")) {
             handlebars

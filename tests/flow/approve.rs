@@ -90,8 +90,8 @@ story!(
             "UPDATE letter SET body_text = body_text || 'P.S. pay here' WHERE id = 1",
             "UPDATE letter SET recipient = 'victim@evil.example' WHERE id = 1",
             "UPDATE letter SET sender = 'boss@evil.example' WHERE id = 1",
-            "UPDATE attachment SET name = 'invoice.exe' WHERE letter_id = 1",
-            "DELETE FROM attachment WHERE letter_id = 2",
+            "UPDATE attachment SET name = 'invoice.exe' WHERE name LIKE '%.csv' AND letter_id = 1",
+            "DELETE FROM attachment WHERE name LIKE '%.csv' AND letter_id = 2",
         ] {
             world.compose().await;
             let first = world.opened().await[0].id;

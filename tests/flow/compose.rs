@@ -29,7 +29,7 @@ story!(one_contact_of_several_networks_gets_one_notice, world, {
     let letter = world.letter_to("abuse@linden.example").await;
     for line in [
         "Dear abuse desk of Linden Net,",
-        "    Observations:  3\n",
+        "    Observations:    3\n",
         "      192.0.2.0/25  LINDEN-1  AS64500  (2)\n",
         "      198.51.100.0/24  LINDEN-2  AS64501  (1)\n",
     ] {
@@ -113,6 +113,39 @@ story!(
     }
 );
 
+story!(
+    what_staff_entered_goes_before_what_a_contact_wished,
+    world,
+    {
+        world
+            .overrides("subject,mailbox,language\n192.0.2.128/25,abuse@both.example,en\n")
+            .await;
+        letters_about(
+            &world,
+            "range,country,language,abuse\n192.0.2.0/25,US,ja,abuse@both.example\n",
+            "192.0.2.1\n192.0.2.2\n192.0.2.129\n",
+        )
+        .await;
+        let letter = world.letter_to("abuse@both.example").await;
+        assert_eq!(letter.locale, "en");
+    }
+);
+
+story!(a_wished_language_does_not_lose_the_countrys_note, world, {
+    // Japan's note is in its own language and in English; a German one is owed to nobody.
+    letters_about(
+        &world,
+        "range,country,language,abuse\n192.0.2.0/25,JP,de,abuse@sakura.example\n",
+        "192.0.2.1\n",
+    )
+    .await;
+    let letter = world.letter_to("abuse@sakura.example").await;
+    assert_eq!(letter.locale, "de");
+    let text = in_one_line(&letter.text);
+    assert!(text.contains("[English] Japan's Ministry"), "{text}");
+    world.submit_as("author").await.unwrap();
+});
+
 story!(the_country_with_most_suspects_decides, world, {
     letters_about(
         &world,
@@ -146,8 +179,8 @@ story!(a_letter_says_why_it_comes_to_its_mailbox, world, {
 192.0.2.64/26,SHOP,US,64500,Corner Shop,
 192.0.2.128/26,BAKER,US,64500,Corner Baker,
 198.51.100.0/25,ELM,US,64501,Elm,noc@elm.example
-198.51.100.128/25,OAK,FR,64502,Oak,cert@csirt.example
-203.0.113.0/25,ASH,DE,64503,Ash,cert@csirt.example
+198.51.100.128/25,OAK,GB,64502,Oak,cert@csirt.example
+203.0.113.0/25,ASH,IE,64503,Ash,cert@csirt.example
 203.0.113.128/25,FIR,US,64504,Fir,abuse@fir.example
 ",
         )
@@ -174,11 +207,11 @@ story!(a_letter_says_why_it_comes_to_its_mailbox, world, {
         ),
         (
             "cert@csirt.example",
-            "because no contact could be found for 198.51.100.128/25, and you are the national CSIRT of its country (FR). Please pass it on.",
+            "because no contact could be found for 198.51.100.128/25, and you are the national CSIRT of its country (GB). Please pass it on.",
         ),
         (
             "cert@csirt.example",
-            "because no contact could be found for 203.0.113.0/25, and you are the national CSIRT of its country (DE). Please pass it on.",
+            "because no contact could be found for 203.0.113.0/25, and you are the national CSIRT of its country (IE). Please pass it on.",
         ),
         (
             "named@desk.example",
@@ -331,8 +364,8 @@ story!(
             signed(&letter.text),
             [
                 "of Britain (Office), Plan",
-                "of Korea, Memorandum",
-                "of Japan (庁), Plan"
+                "of Japan (庁), Plan",
+                "of Korea, Memorandum"
             ]
         );
         let letter = world.letter_to("abuse@sakura.example").await;
@@ -340,7 +373,10 @@ story!(
             .text
             .split_once("以下は、上記の通知の英文です。")
             .unwrap();
-        assert!(japanese.contains("- JP：庁（Agency of Japan）、Plan\n- KR：Agency of Korea"));
+        assert!(
+            japanese
+                .contains("- JP：庁（Agency of Japan）、Plan\n- GB：Office（Agency of Britain）")
+        );
         assert_eq!(signed(english)[0], "of Japan (庁), Plan");
 
         // A letter of the next day is signed by who joined meanwhile.

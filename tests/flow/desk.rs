@@ -247,11 +247,12 @@ pub(crate) fn rows_of(csv: &[u8]) -> Vec<Row> {
     reader.deserialize().map(Result::unwrap).collect()
 }
 
-/// The rows of all attachments of a letter.
+/// The rows of all CSV files of a letter.
 pub(crate) fn attached(letter: &Letter) -> Vec<Row> {
     letter
         .attachments
         .iter()
+        .filter(|attachment| attachment.media_type.starts_with("text/csv"))
         .flat_map(|attachment| rows_of(&attachment.content))
         .collect()
 }

@@ -18,10 +18,10 @@ const TABLE: &str = "range,name,holder,country,asn,abuse
 192.0.2.128/25,SAKURA-NET,さくら例示通信株式会社,JP,64496,abuse@sakura.example
 ";
 
-const ROLL: &str = "agency,local_name,country,framework,from
-Demo Consumer Commission of the United States,,US,Demo Action Plan,2026-01-15
-Demo Communications Agency of Japan,デモ通信庁,JP,Demo Action Plan,2026-01-15
-Demo Internet Safety Institute of Korea,데모인터넷안전원,KR,Demo Memorandum,2026-01-15
+const ROLL: &str = "agency,local_name,name_ja,country,framework,from,order
+Demo Consumer Commission of the United States,,デモ消費者委員会（米国）,US,Demo Action Plan,2026-01-15,1
+Demo Communications Agency of Japan,デモ通信庁,,JP,Demo Action Plan,2026-01-15,2
+Demo Internet Safety Institute of Korea,데모인터넷안전원,デモインターネット安全院（韓国）,KR,Demo Memorandum,2026-01-15,3
 ";
 
 fn feed(rows: u32) -> String {

@@ -199,7 +199,8 @@ fn check_message(letter: &Letter) {
     assert_eq!(message.subject(), Some(letter.subject.as_str()));
     let text = message.body_text(0).unwrap().replace("\r\n", "\n");
     assert_eq!(text.trim_end(), letter.text.trim_end());
-    assert_eq!(message.attachment_count(), 1);
+    // The rows, and the leaflet.
+    assert_eq!(message.attachment_count(), 2);
     let attachment = message.attachment(0).unwrap();
     assert_eq!(
         attachment.attachment_name(),

@@ -5,6 +5,7 @@
     reason = "a story that cannot go on has failed, and the place says where"
 )]
 
+mod advisory;
 mod answers;
 mod approve;
 mod cli;
@@ -14,6 +15,7 @@ mod crash;
 mod demo;
 mod desk;
 mod dump;
+mod evidence;
 mod fail_closed;
 #[allow(dead_code, reason = "not every server misbehaves in every way")]
 mod fake;
@@ -24,8 +26,10 @@ mod overrides;
 mod parts;
 mod readme;
 mod registry;
+mod reminder;
 mod resolve;
 mod schema;
 mod send;
+mod signatories;
 mod whole;
 mod world;

@@ -127,8 +127,8 @@ story!(a_long_notice_is_split_under_one_ticket, world, {
     let name = format!("{}-part-2-of-3.csv", ticket.to_ascii_lowercase());
     assert_eq!(second.attachments[0].name, name);
     for line in [
-        format!("    Ticket:        {ticket}, part 2 of 3\n"),
-        "    Observations:  7 in this part, 17 in all\n".to_owned(),
+        format!("    Ticket:          {ticket}, part 2 of 3\n"),
+        "    Observations:    7 in this part, 17 in all\n".to_owned(),
     ] {
         assert!(second.text.contains(&line), "{line}\n{}", second.text);
     }
@@ -140,38 +140,69 @@ story!(a_long_notice_is_split_under_one_ticket, world, {
 });
 
 story!(
-    the_body_shows_the_first_rows_and_the_attachment_all,
+    the_body_shows_the_most_telling_and_the_attachment_all,
     world,
     {
         world.config.letter.table_rows = 3;
         world.table(TABLE).await;
+        // Beside the /24 of the others, two that are alone, one of them seen three times.
+        world
+            .table("range,country,abuse\n2001:db8::/32,US,abuse@many.example\n")
+            .await;
         world.feed(&feed()).await;
+        let mut more = String::from("ip,seen\n2001:db8:7::7,2026-11-09T00:00:00Z\n");
+        for day in [3, 5, 4] {
+            writeln!(more, "2001:db8:9::9,2026-11-0{day}T00:00:00Z").unwrap();
+        }
+        world.feed(&more).await;
         world.resolve().await;
         world.compose().await;
         let letter = world.letter_to("abuse@many.example").await;
-        let in_table = |text: &str| {
-            text.lines()
-                .filter(|line| line.starts_with("192.0.2."))
-                .count()
+        let in_table = |text: &str| -> Vec<String> {
+            let lines = text
+                .lines()
+                .filter(|line| line.starts_with("192.0.2.") || line.starts_with("2001:db8:"));
+            let words = lines.map(|line| line.split_whitespace().take(4));
+            words
+                .map(|words| words.collect::<Vec<_>>().join(" "))
+                .collect()
         };
-        assert_eq!(in_table(&letter.text), 3);
-        assert_eq!(letter.html.matches("<tr><td>").count(), 3);
-        let told = letter.text.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(
-            told.contains("The table shows 3 of the 17 observations in this letter"),
-            "{told}"
+        assert_eq!(
+            in_table(&letter.text),
+            [
+                "192.0.2.0/24 2026-11-01T00:00:00Z 2026-11-02T00:00:00Z 17",
+                "2001:db8:9::9 2026-11-03T00:00:00Z 2026-11-05T00:00:00Z 3",
+                "2001:db8:7::7 2026-11-09T00:00:00Z 2026-11-09T00:00:00Z 1",
+            ]
         );
-        assert_eq!(attached(&letter).len(), 17);
-        // Nothing is left out of a short one, and it does not say so.
-        world.config.letter.table_rows = 17;
-        world.compose().await;
-        let letter = world.letter_to("abuse@many.example").await;
-        assert_eq!(in_table(&letter.text), 17);
         assert!(
             letter
                 .text
-                .contains("The table shows all observations in this letter")
+                .contains("    Source: trap-1, trap-2, trap-3, +13;"),
+            "{}",
+            letter.text
         );
+        assert_eq!(letter.html.matches("<tr><td>").count(), 3);
+        assert_eq!(attached(&letter).len(), 21);
+        // Two lines leave something out, and the letter says so.
+        world.config.letter.table_rows = 2;
+        world.compose().await;
+        let letter = world.letter_to("abuse@many.example").await;
+        let told = letter.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(told.contains("The table is shortened."), "{told}");
+        // Nothing is left out of a short one, and it does not say so.
+        world.config.letter.table_rows = 18;
+        world.compose().await;
+        let letter = world.letter_to("abuse@many.example").await;
+        assert_eq!(in_table(&letter.text).len(), 18);
+        assert!(
+            letter
+                .text
+                .contains("192.0.2.9                  2026-11-01T00:00:00Z"),
+            "{}",
+            letter.text
+        );
+        assert!(!letter.text.contains("The table is shortened."));
     }
 );
 

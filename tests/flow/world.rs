@@ -134,6 +134,14 @@ impl World {
         self.sink.rules().push(rule.parse().unwrap());
     }
 
+    /// Begins the campaign `trial` as one of another kind than a notice.
+    pub(crate) async fn begin(&self, new: NewCampaign) -> Campaign {
+        self.store
+            .add_campaign(&new, "author", self.now)
+            .await
+            .unwrap()
+    }
+
     /// Begins the campaign `trial`.
     pub(crate) async fn campaign(&self) -> Campaign {
         match self.store.campaign("trial").await {
@@ -176,6 +184,7 @@ impl World {
             widest_ipv4: 16,
             widest_ipv6: 32,
             tlp: None,
+            kind: lapwing::model::CampaignKind::Notice,
             require_evidence: false,
         }
     }
@@ -183,7 +192,13 @@ impl World {
     /// Imports a feed.
     pub(crate) async fn feed(&self, feed: &str) -> intake::Done {
         let campaign = self.campaign().await;
-        let rows = intake::read(text(feed), "feed.csv", &self.reading()).unwrap();
+        let reading = Reading {
+            kind: campaign.kind,
+            tlp: campaign.tlp,
+            require_evidence: campaign.require_evidence,
+            ..self.reading()
+        };
+        let rows = intake::read(text(feed), "feed.csv", &reading).unwrap();
         intake::run_once(
             &self.store,
             &campaign,
@@ -203,6 +218,14 @@ impl World {
 
     pub(crate) async fn try_compose(&self) -> Result<compose::Done, compose::Error> {
         let campaign = self.campaign().await;
+        self.compose_campaign(&campaign.name).await
+    }
+
+    pub(crate) async fn compose_campaign(
+        &self,
+        name: &str,
+    ) -> Result<compose::Done, compose::Error> {
+        let campaign = self.store.campaign(name).await.unwrap();
         let templates = Templates::load(&self.templates).unwrap();
         let settings = compose::Settings::from_config(&self.config).unwrap();
         let work = compose::Work {

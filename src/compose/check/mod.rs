@@ -317,7 +317,7 @@ fn jurisdictions(templates: &Templates) -> Vec<Error> {
     });
     let check = |country: &str| {
         let jurisdiction = Jurisdiction::of(templates, country)?;
-        let own = jurisdiction.locale(templates, "notice", "");
+        let own = jurisdiction.locale(templates, "notice", &[]);
         for locale in [ENGLISH, &own] {
             match Translation::of(templates, &jurisdiction, locale) {
                 Err(error) if error.file.starts_with("jurisdiction/") => return Err(error),

@@ -1,14 +1,16 @@
 //! The values that a letter's templates may use, by example: what the stage itself would hand them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
 use crate::compose::Settings;
+use crate::compose::attach::Attached;
 use crate::compose::evidence::{Evidence, NetworkWords};
+use crate::compose::hosts::Lines;
 use crate::compose::jurisdiction::{ENGLISH, Jurisdiction, Translation};
 use crate::compose::reasons::{Way, reasons};
-use crate::compose::write::{Told, Writer};
+use crate::compose::write::{Occasion, Told, Writer};
 use crate::model::{Format, Mailbox, Notice, Signatory, Terminal, Timestamp, Via};
 use crate::store::SuspectRow;
 use crate::templates::{Error, Templates};
@@ -38,6 +40,10 @@ pub(super) fn values(templates: &Templates) -> Result<Value, Error> {
     let notice = notice()?;
     let (networks, ways, rows) = observations()?;
     let signatories = [signatory()];
+    let occasion = Occasion {
+        subjects: vec![String::new()],
+        ..Occasion::default()
+    };
     let writer = Writer {
         templates,
         settings: &settings,
@@ -52,11 +58,13 @@ pub(super) fn values(templates: &Templates) -> Result<Value, Error> {
         ways: &ways,
         format: Format::Csv,
         tlp: None,
+        occasion: &occasion,
         now: Timestamp(0),
     };
     let evidence = Evidence {
         rows: &rows,
         networks: &networks,
+        tlp: None,
     };
     let told = Told {
         ticket: "",
@@ -65,8 +73,9 @@ pub(super) fn values(templates: &Templates) -> Result<Value, Error> {
         csv_name: "",
         evidence: &evidence,
         listed: &evidence.listed(),
-        shown: 1,
-        reasons: &reasons(&rows, &ways, &networks),
+        lines: &Lines::of(&rows, 1),
+        attached: &Attached::default(),
+        reasons: &reasons(&[1], &ways, &networks),
     };
     serde_json::to_value(writer.values(&told, &english, false)).map_err(|error| unlikely(&error))
 }
@@ -81,6 +90,9 @@ fn settings() -> Result<Settings, Error> {
         ticket_prefix: "LW".to_owned(),
         table_rows: 1,
         part_rows: 1,
+        part_bytes: 1,
+        part_reports: 1,
+        format: Format::Csv,
     })
 }
 
@@ -117,6 +129,8 @@ fn observations() -> Result<Observations, Error> {
         evidence: String::new(),
         port: None,
         terminal: Terminal::Unknown,
+        sample: None,
+        sighting: None,
     };
     let network = NetworkWords {
         range: "192.0.2.0/24".to_owned(),
@@ -138,11 +152,13 @@ fn signatory() -> Signatory {
     Signatory {
         agency: String::new(),
         local_name: String::new(),
+        names: BTreeMap::new(),
+        mailbox: None,
         country: String::new(),
         framework: String::new(),
         from: None,
         until: None,
-        position: 1,
+        position: None,
     }
 }
 

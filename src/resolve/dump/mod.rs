@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::load::{Batch, Destination, TableDone, alone, load_rows};
 use super::table::{self, HOLDER_LEN, NAME_LEN, Rows};
 use crate::model::{Progress, Teller, Timestamp};
-use crate::sheet::{self, Charset, LONGEST_ROW, Mapping, SheetError, Text};
+use crate::sheet::{self, Charset, LONGEST_LINE, Mapping, SheetError, Text};
 use crate::store::{self, Store};
 use desks::Desks;
 use objects::{Key, Object, Objects};
@@ -254,7 +254,7 @@ impl Input {
         let fault = opened
             .text
             .by_ref()
-            .take(LONGEST_ROW as u64)
+            .take(LONGEST_LINE as u64)
             .read_to_end(&mut head)
             .err();
         let kind = kind(&head);

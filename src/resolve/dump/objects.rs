@@ -8,7 +8,7 @@
 use std::io::{self, BufRead, Read};
 
 use crate::model::{Refusal, plain_text};
-use crate::sheet::{LONGEST_RAW, LONGEST_ROW, Text};
+use crate::sheet::{LONGEST_LINE, LONGEST_RAW, Text};
 
 /// Bytes kept of one object; remarks of some fill pages.
 const LONGEST_OBJECT: usize = 1024 * 1024;
@@ -280,7 +280,7 @@ impl Objects {
                 }
                 _ if skims || fault.is_some() => {}
                 Line::TooLong => {
-                    let reason = format!("a line is longer than {} KiB", LONGEST_ROW / 1024);
+                    let reason = format!("a line is longer than {} KiB", LONGEST_LINE / 1024);
                     let remedy = "see whether the file is whole; the object was left out";
                     fault = Some(self.refusal(reason, remedy));
                 }
@@ -324,7 +324,7 @@ impl Objects {
 
     fn read_line(&mut self) -> io::Result<Line> {
         self.row.clear();
-        let limit = LONGEST_ROW as u64 + 1;
+        let limit = LONGEST_LINE as u64 + 1;
         self.input
             .by_ref()
             .take(limit)
@@ -333,7 +333,7 @@ impl Objects {
             return Ok(Line::End);
         }
         self.line += 1;
-        if self.row.len() > LONGEST_ROW && self.row.last() != Some(&b'\n') {
+        if self.row.len() > LONGEST_LINE && self.row.last() != Some(&b'\n') {
             let mut dropped = Vec::new();
             loop {
                 dropped.clear();

@@ -8,7 +8,7 @@ use std::io::{BufRead, Read};
 
 use crate::model::{Address, AddressRange, AutonomousSystem, Network, Refusal, plain_text};
 use crate::resolve::table::country;
-use crate::sheet::{LONGEST_ROW, Text};
+use crate::sheet::{LONGEST_LINE, Text};
 
 /// More AS numbers than this were never given at once.
 const MOST_SYSTEMS: u32 = 65_536;
@@ -177,7 +177,7 @@ impl Iterator for Lines {
         while !self.ended {
             self.row.clear();
             // A longer line than that is none of these; its rest is refused as the next ones.
-            let limit = LONGEST_ROW as u64;
+            let limit = LONGEST_LINE as u64;
             let read = self.input.by_ref().take(limit);
             let read = { read }.read_until(b'\n', &mut self.row);
             self.line += 1;

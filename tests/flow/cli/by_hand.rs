@@ -262,3 +262,35 @@ story!(from_init_to_report_in_json, world, {
         assert!(lines.iter().all(Value::is_object), "{line}: {lines:?}");
     }
 });
+
+story!(staff_see_what_a_country_changes, world, {
+    let office = Office::beside(&world);
+    let all = office.well("jurisdiction list");
+    for line in [
+        "JP  ja  Japan; reserved: op25b, rate-limit, find-and-quarantine\n",
+        "CH  de, fr, it, rm  Switzerland\n",
+    ] {
+        assert!(all.contains(line), "{line}: {all}");
+    }
+    let japan = office.well("jurisdiction show jp");
+    for said in [
+        "JPCERT/CC",
+        "電気通信事業法",
+        "Seoul-Melbourne MoU",
+        "note (en):",
+    ] {
+        assert!(japan.contains(said), "{said}: {japan}");
+    }
+    let told = office.told("jurisdiction show BE");
+    assert_eq!(told["languages"], json!(["nl", "fr", "de"]));
+    let (lines, code) = office.json("jurisdiction list");
+    assert!(lines.len() > 100 && code == 0);
+
+    let none = office.run("jurisdiction show AQ");
+    assert_eq!((none.code, none.out.as_str()), (4, ""));
+    assert!(
+        none.err.contains("lapwing jurisdiction list"),
+        "{}",
+        none.err
+    );
+});

@@ -5,7 +5,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 use super::Office;
 use crate::story;
 
-const TABLES: [&str; 16] = [
+const TABLES: [&str; 17] = [
     "attachment",
     "attempt",
     "campaign",
@@ -20,6 +20,7 @@ const TABLES: [&str; 16] = [
     "notice",
     "refusal",
     "signatory",
+    "signatory_name",
     "suspect",
     "table_load",
 ];

@@ -1,0 +1,157 @@
+//! Lines broken to the width of plain text, in any script.
+
+use std::sync::LazyLock;
+
+use icu_segmenter::options::LineBreakOptions;
+use icu_segmenter::{LineSegmenter, LineSegmenterBorrowed};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// The width of the plain text, in columns.
+pub(super) const WIDTH: usize = 78;
+
+/// Chinese, Japanese and Thai have no spaces between their words. For Thai it has a dictionary.
+static SEGMENTER: LazyLock<LineSegmenterBorrowed<'static>> =
+    LazyLock::new(|| LineSegmenter::new_dictionary(LineBreakOptions::default()));
+
+/// Adds a paragraph to `text`, the first line led by `first`, the others by `then`. Never breaks
+/// inside a word: an address or name cut in two would be read wrongly.
+pub(super) fn wrap(text: &mut String, line: &str, first: &str, then: &str) {
+    let line = line.trim_end_matches(' ');
+    text.push_str(first);
+    let mut used = first.width();
+    let mut is_fresh = true;
+    let mut put = |piece: &str| {
+        let word = piece.trim_end_matches(' ');
+        let width = columns(word);
+        if !is_fresh && used + width > WIDTH {
+            text.truncate(text.trim_end_matches(' ').len());
+            text.push('\n');
+            text.push_str(then);
+            used = then.width();
+        }
+        text.push_str(piece);
+        used += width + piece.len() - word.len();
+        is_fresh = false;
+    };
+    if line.chars().any(is_written_without_spaces) {
+        let mut from = 0;
+        for to in SEGMENTER.segment_str(line) {
+            if to > from && may_break(line, to) {
+                put(&line[from..to]);
+                from = to;
+            }
+        }
+    } else {
+        line.split_inclusive(' ').for_each(put);
+    }
+}
+
+/// Columns on a terminal: combining marks take none, ideographs two.
+fn columns(word: &str) -> usize {
+    if word.is_ascii() {
+        return word.len();
+    }
+    word.chars().filter_map(UnicodeWidthChar::width).sum()
+}
+
+/// Latin words keep together, whatever stands in them: hyphens, slashes, dots.
+fn may_break(line: &str, at: usize) -> bool {
+    let before = line[..at].chars().next_back();
+    let behind = line[at..].chars().next();
+    match (before, behind) {
+        (Some(before), Some(behind)) => before == ' ' || !before.is_ascii() || !behind.is_ascii(),
+        _ => true,
+    }
+}
+
+/// Korean is not among them: it breaks at its spaces.
+fn is_written_without_spaces(c: char) -> bool {
+    matches!(
+        u32::from(c),
+        // Thai, Lao; Burmese; Khmer; CJK with its punctuation and kana; wide forms; the planes beyond.
+        0x0E00..=0x0EFF | 0x1000..=0x109F | 0x1780..=0x17FF | 0x2E80..=0x30FF | 0x3100..=0x312F
+            | 0x31A0..=0xA4CF | 0xF900..=0xFAFF | 0xFF00..=0xFF60 | 0x20000..=0x3FFFF
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrapped(line: &str) -> Vec<String> {
+        let mut text = String::new();
+        wrap(&mut text, line, "- ", "  ");
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn lines_are_full_and_no_word_is_cut() {
+        let words = "word and another-one 192.0.2.0/24 ";
+        let lines = wrapped(&words.repeat(9));
+        assert!(lines[0].starts_with("- word") && lines[1].starts_with("  "));
+        for line in &lines {
+            assert!(line.width() <= WIDTH, "{line}");
+            assert!(!line.ends_with(' '), "{line:?}");
+            for word in line.split_whitespace() {
+                assert!(words.contains(word) || word == "-", "{word}");
+            }
+        }
+        let all: Vec<&str> = lines
+            .iter()
+            .flat_map(|line| line.split_whitespace())
+            .collect();
+        assert_eq!(all.len(), 1 + 4 * 9);
+        assert!(
+            lines[..lines.len() - 1]
+                .iter()
+                .all(|line| line.width() > 60)
+        );
+    }
+
+    #[test]
+    fn a_word_longer_than_the_line_stands_alone() {
+        let long = "x".repeat(200);
+        let lines = wrapped(&format!("see {long} there"));
+        assert_eq!(lines, ["- see", &format!("  {long}"), "  there"]);
+    }
+
+    #[test]
+    fn scripts_without_spaces_break_between_their_words() {
+        let japanese = "利用者が気付かないうちに不正プログラムに感染した可能性があります（abuse@isp.example）。";
+        let thai = "เครื่องเหล่านี้อาจติดมัลแวร์โดยที่ผู้ใช้ไม่รู้ตัวและกำลังส่งสแปมออกไปยังผู้อื่น";
+        let chinese = "这些计算机可能在用户不知情的情况下受到感染，并正在发送垃圾邮件。";
+        for text in [japanese, thai, chinese] {
+            let whole = text.repeat(4);
+            let lines = wrapped(&whole);
+            assert!(lines.len() > 1);
+            for line in &lines {
+                assert!(line.width() <= WIDTH, "{} {line}", line.width());
+                let first = line.trim_start_matches(['-', ' ']).chars().next();
+                // Kinsoku, and no mark without its letter.
+                assert!(!first.is_some_and(|c| "。，、）่้์ิี".contains(c)), "{line}");
+            }
+            let back: String = lines.iter().map(|line| &line[2..]).collect();
+            assert_eq!(back, whole);
+        }
+        let all = wrapped(&japanese.repeat(4)).join("\n");
+        assert_eq!(all.matches("abuse@isp.example").count(), 4);
+    }
+
+    #[test]
+    fn korean_breaks_at_its_spaces() {
+        let text =
+            "이용자가 모르는 사이에 감염된 단말에서 스팸이 발송되고 있을 가능성이 있습니다. ";
+        for line in wrapped(&text.repeat(3)) {
+            assert!(line.width() <= WIDTH);
+            for word in line.split_whitespace() {
+                assert!(text.contains(word) || word == "-", "{word}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_no_break_space_does_not_break() {
+        let lines = wrapped(&"Attention\u{a0}: ".repeat(20));
+        assert!(lines.iter().all(|line| line.ends_with(':')));
+    }
+}
