@@ -36,9 +36,9 @@ impl Direction {
         self == Self::RightToLeft || has_right_to_left(text)
     }
 
-    /// Whether a value would disturb what stands around it, or be disturbed. Numbers take the place
-    /// that the text gives them, and `AS` belongs to the number behind it.
-    fn isolates(self, value: &str) -> bool {
+    /// Whether a value would disturb what stands around it, or be disturbed. The number behind `AS`
+    /// belongs to it.
+    fn isolates(self, value: &str, before: Option<char>) -> bool {
         match self {
             Self::LeftToRight => has_right_to_left(value),
             Self::RightToLeft => {
@@ -47,7 +47,9 @@ impl Direction {
                 let ends_alike = [first, strong.next_back().or(first)]
                     .iter()
                     .all(|c| c.is_some_and(is_right_to_left));
-                !ends_alike && !value.bytes().all(|byte| byte.is_ascii_digit())
+                let goes_on = before.is_some_and(|c| c.is_ascii_alphabetic());
+                let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
+                !value.is_empty() && !ends_alike && !(is_number && goes_on)
             }
         }
     }
@@ -82,7 +84,7 @@ pub(super) fn in_html(marked: &str, direction: Direction) -> Cow<'_, str> {
 
 /// A table's cell is a value of its own.
 pub(super) fn cell_in_text(cell: &str, direction: Direction) -> Cow<'_, str> {
-    if !direction.isolates(cell) {
+    if !direction.isolates(cell, None) {
         return cell.into();
     }
     let [begin, end] = ISOLATE;
@@ -90,7 +92,7 @@ pub(super) fn cell_in_text(cell: &str, direction: Direction) -> Cow<'_, str> {
 }
 
 pub(super) fn cell_in_html(cell: &str, direction: Direction) -> Cow<'_, str> {
-    if !direction.isolates(cell) {
+    if !direction.isolates(cell, None) {
         return escape(cell);
     }
     format!("<bdi>{}</bdi>", escape(cell)).into()
@@ -159,7 +161,7 @@ fn set(
     let mut whole = text(&pieces.next().unwrap_or_default().replace(end, ""));
     for piece in pieces {
         let (value, rest) = piece.split_once(end).unwrap_or((piece, ""));
-        if direction.isolates(value) {
+        if direction.isolates(value, whole.chars().next_back()) {
             whole.push_str(&isolated(value));
         } else {
             whole.push_str(&text(value));
@@ -216,7 +218,7 @@ mod tests {
             ("192.0.2.0/24", RightToLeft, true),
             ("2026-11-01", RightToLeft, true),
             ("LW-000042-5", RightToLeft, true),
-            ("64500", RightToLeft, false),
+            ("64500", RightToLeft, true),
             ("شركة مثال", RightToLeft, false),
             ("شركة Example", RightToLeft, true),
             ("", RightToLeft, false),
@@ -231,6 +233,11 @@ mod tests {
             assert_eq!(html.contains("<bdi>"), isolated, "{value}");
             assert!(!text.contains(MARKS) && !html.contains(MARKS));
         }
+        let number = format!("نص AS{} ({})", mark("64500"), mark("12"));
+        assert_eq!(
+            in_text(&number, RightToLeft),
+            "نص AS64500 (\u{2068}12\u{2069})"
+        );
         let marked = mark("<b>שלום</b>");
         let html = in_html(&marked, LeftToRight);
         assert_eq!(html, "<bdi>&lt;b&gt;שלום&lt;/b&gt;</bdi>");
