@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use super::layout::escape;
+use super::layout::{escape, plain};
 use crate::templates::MARKS;
 
 /// First strong isolate, and its end.
@@ -31,9 +31,14 @@ impl Direction {
         }
     }
 
-    /// Whether a value would disturb what stands around it, or be disturbed. Numbers take the place
-    /// that the text gives them, and `AS` belongs to the number behind it.
-    fn isolates(self, value: &str) -> bool {
+    /// Whether there may be anything to do for a text at all.
+    fn is_mixed(self, text: &str) -> bool {
+        self == Self::RightToLeft || has_right_to_left(text)
+    }
+
+    /// Whether a value would disturb what stands around it, or be disturbed. The number behind `AS`
+    /// belongs to it.
+    fn isolates(self, value: &str, before: Option<char>) -> bool {
         match self {
             Self::LeftToRight => has_right_to_left(value),
             Self::RightToLeft => {
@@ -42,7 +47,9 @@ impl Direction {
                 let ends_alike = [first, strong.next_back().or(first)]
                     .iter()
                     .all(|c| c.is_some_and(is_right_to_left));
-                !ends_alike && !value.bytes().all(|byte| byte.is_ascii_digit())
+                let goes_on = before.is_some_and(|c| c.is_ascii_alphabetic());
+                let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
+                !value.is_empty() && !ends_alike && !(is_number && goes_on)
             }
         }
     }
@@ -50,50 +57,45 @@ impl Direction {
 
 /// [Marked](MARKS) text with the values isolated where they need it.
 pub(super) fn in_text(marked: &str, direction: Direction) -> Cow<'_, str> {
-    if is_plain(marked, direction) {
+    if !direction.is_mixed(marked) {
         return plain(marked);
     }
-    let whole = set(marked, direction, str::to_owned, |value| {
+    set(marked, direction, str::to_owned, |value| {
         let [begin, end] = ISOLATE;
         format!("{begin}{value}{end}")
-    });
-    Cow::Owned(whole)
+    })
+    .into()
 }
 
 /// The same, escaped.
-pub(super) fn in_html(marked: &str, direction: Direction) -> String {
-    if is_plain(marked, direction) {
-        return escape(&plain(marked)).into_owned();
+pub(super) fn in_html(marked: &str, direction: Direction) -> Cow<'_, str> {
+    if !direction.is_mixed(marked) {
+        return match plain(marked) {
+            Cow::Borrowed(text) => escape(text),
+            Cow::Owned(text) => escape(&text).into_owned().into(),
+        };
     }
-    set(
-        marked,
-        direction,
-        |text| escape(text).into_owned(),
-        |value| format!("<bdi>{}</bdi>", escape(value)),
-    )
-}
-
-/// Whether all of it runs from left to right, as in most letters.
-pub(super) fn is_plain(marked: &str, direction: Direction) -> bool {
-    direction == Direction::LeftToRight && !marked.contains(ISOLATE) && !has_right_to_left(marked)
-}
-
-/// Without the marks; most lines have none.
-pub(super) fn plain(marked: &str) -> Cow<'_, str> {
-    if marked.contains(MARKS) {
-        Cow::Owned(marked.replace(MARKS, ""))
-    } else {
-        Cow::Borrowed(marked)
-    }
+    let escaped = |text: &str| escape(text).into_owned();
+    set(marked, direction, escaped, |value| {
+        format!("<bdi>{}</bdi>", escape(value))
+    })
+    .into()
 }
 
 /// A table's cell is a value of its own.
-pub(super) fn cell_in_text(cell: &str, direction: Direction) -> String {
-    in_text(&mark(cell), direction).into_owned()
+pub(super) fn cell_in_text(cell: &str, direction: Direction) -> Cow<'_, str> {
+    if !direction.isolates(cell, None) {
+        return cell.into();
+    }
+    let [begin, end] = ISOLATE;
+    format!("{begin}{cell}{end}").into()
 }
 
-pub(super) fn cell_in_html(cell: &str, direction: Direction) -> String {
-    in_html(&mark(cell), direction)
+pub(super) fn cell_in_html(cell: &str, direction: Direction) -> Cow<'_, str> {
+    if !direction.isolates(cell, None) {
+        return escape(cell);
+    }
+    format!("<bdi>{}</bdi>", escape(cell)).into()
 }
 
 /// A paragraph of right-to-left text that is not in a right-to-left script says so in HTML.
@@ -103,12 +105,17 @@ pub(super) fn attribute(marked: &str, direction: Direction) -> &'static str {
     if is_foreign { " dir=\"ltr\"" } else { "" }
 }
 
-/// Lines as a reader's program will show them: each a paragraph with its own base direction, and no
-/// isolate open beyond its end.
-pub(super) fn lines(text: &str, direction: Direction) -> String {
-    if direction == Direction::LeftToRight && !text.contains(ISOLATE) {
-        return text.to_owned();
+/// The lines behind `from` as a reader's program will show them: each a paragraph with its own base
+/// direction, and no isolate open beyond its end.
+pub(super) fn set_lines(text: &mut String, from: usize, direction: Direction) {
+    if direction.is_mixed(&text[from..]) {
+        let set = lines(&text[from..], direction);
+        text.truncate(from);
+        text.push_str(&set);
     }
+}
+
+fn lines(text: &str, direction: Direction) -> String {
     let mut open = false;
     let line = |line: &str| {
         let mut whole = String::with_capacity(line.len() + 8);
@@ -143,11 +150,6 @@ pub(super) fn columns(line: String) -> String {
     }
 }
 
-fn mark(value: &str) -> String {
-    let [begin, end] = MARKS;
-    format!("{begin}{value}{end}")
-}
-
 fn set(
     marked: &str,
     direction: Direction,
@@ -159,7 +161,7 @@ fn set(
     let mut whole = text(&pieces.next().unwrap_or_default().replace(end, ""));
     for piece in pieces {
         let (value, rest) = piece.split_once(end).unwrap_or((piece, ""));
-        if direction.isolates(value) {
+        if direction.isolates(value, whole.chars().next_back()) {
             whole.push_str(&isolated(value));
         } else {
             whole.push_str(&text(value));
@@ -205,13 +207,18 @@ mod tests {
     use super::Direction::{LeftToRight, RightToLeft};
     use super::*;
 
+    fn mark(value: &str) -> String {
+        let [begin, end] = MARKS;
+        format!("{begin}{value}{end}")
+    }
+
     #[test]
     fn values_keep_to_themselves_where_they_would_be_turned() {
         for (value, direction, isolated) in [
             ("192.0.2.0/24", RightToLeft, true),
             ("2026-11-01", RightToLeft, true),
             ("LW-000042-5", RightToLeft, true),
-            ("64500", RightToLeft, false),
+            ("64500", RightToLeft, true),
             ("شركة مثال", RightToLeft, false),
             ("شركة Example", RightToLeft, true),
             ("", RightToLeft, false),
@@ -222,11 +229,17 @@ mod tests {
             let marked = format!("a {} b", mark(value));
             let text = in_text(&marked, direction);
             assert_eq!(text.contains(ISOLATE), isolated, "{value}");
-            let html = in_html(&mark(value), direction);
+            let html = in_html(&marked, direction);
             assert_eq!(html.contains("<bdi>"), isolated, "{value}");
             assert!(!text.contains(MARKS) && !html.contains(MARKS));
         }
-        let html = in_html(&mark("<b>שלום</b>"), LeftToRight);
+        let number = format!("نص AS{} ({})", mark("64500"), mark("12"));
+        assert_eq!(
+            in_text(&number, RightToLeft),
+            "نص AS64500 (\u{2068}12\u{2069})"
+        );
+        let marked = mark("<b>שלום</b>");
+        let html = in_html(&marked, LeftToRight);
         assert_eq!(html, "<bdi>&lt;b&gt;שלום&lt;/b&gt;</bdi>");
     }
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::evidence::NetworkWords;
 use super::jurisdiction::wished_languages;
-use super::reasons::Way;
 use super::occasion::Occasion;
+use super::reasons::Way;
 use super::{Composition, Error, letter_error};
 use crate::model::{CampaignKind, Finding, Format, Mailbox, Notice, Verdict};
 

@@ -7,6 +7,7 @@
 //! can become markup: not even a holder called `# Pay here` at the head of a line.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 
 use unicode_width::UnicodeWidthStr;
 
@@ -45,10 +46,19 @@ fn blocks(source: &str) -> impl Iterator<Item = Block<'_>> {
         if let Some((marker, text)) = line.split_once(' ')
             && (marker == "-" || is_number(marker))
         {
-            return Block::Item(bidi::plain(marker), text);
+            return Block::Item(plain(marker), text);
         }
         Block::Paragraph(line)
     })
+}
+
+/// Without the marks; most lines have none.
+pub(super) fn plain(text: &str) -> Cow<'_, str> {
+    if text.contains(MARKS) {
+        Cow::Owned(text.replace(MARKS, ""))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// `7.`, where the 7 may be a value of its own, but not the beginning of one.
@@ -114,7 +124,7 @@ pub(super) fn outline(source: &str) -> Outline {
 pub(super) struct Table {
     pub(super) headings: Vec<String>,
     pub(super) rows: Vec<Vec<String>>,
-    /// Heading of what stands below each row in the text, and in a last column in HTML.
+    /// Heading of what stands below each row.
     pub(super) note: String,
     pub(super) notes: Vec<String>,
 }
@@ -122,13 +132,9 @@ pub(super) struct Table {
 /// Plain text in 78 columns.
 pub(super) fn to_text(source: &str, table: &Table, direction: Direction) -> String {
     let put = |text: &mut String, line: &str, first: &str, then: &str| {
-        if bidi::is_plain(line, direction) {
-            wrap(text, line, first, then);
-        } else {
-            let mut wrapped = String::new();
-            wrap(&mut wrapped, line, first, then);
-            text.push_str(bidi::lines(&wrapped, direction).trim_end());
-        }
+        let from = text.len();
+        wrap(text, line, first, then);
+        bidi::set_lines(text, from, direction);
         text.push('\n');
     };
     let mut text = String::new();
@@ -172,7 +178,6 @@ pub(super) fn to_text(source: &str, table: &Table, direction: Direction) -> Stri
 
 /// The inside of an HTML page, every character of the source escaped.
 pub(super) fn to_html(source: &str, table: &Table, direction: Direction) -> String {
-    let set = |text: &str| bidi::in_html(text, direction);
     let mut html = String::new();
     let mut open = "";
     for block in blocks(source) {
@@ -195,10 +200,12 @@ pub(super) fn to_html(source: &str, table: &Table, direction: Direction) -> Stri
             open = wanted;
         }
         match block {
-            Block::Heading(text) => html.push_str(&format!("<h2>{}</h2>\n", set(text))),
+            Block::Heading(text) => {
+                html.push_str(&format!("<h2>{}</h2>\n", bidi::in_html(text, direction)))
+            }
             Block::Paragraph(text) => {
                 let dir = bidi::attribute(text, direction);
-                html.push_str(&format!("<p{dir}>{}</p>\n", set(text)));
+                html.push_str(&format!("<p{dir}>{}</p>\n", bidi::in_html(text, direction)));
             }
             Block::Item(marker, text) => {
                 let value = match marker.strip_suffix('.') {
@@ -206,10 +213,13 @@ pub(super) fn to_html(source: &str, table: &Table, direction: Direction) -> Stri
                     None => String::new(),
                 };
                 let dir = bidi::attribute(text, direction);
-                html.push_str(&format!("<li{value}{dir}>{}</li>\n", set(text)));
+                html.push_str(&format!(
+                    "<li{value}{dir}>{}</li>\n",
+                    bidi::in_html(text, direction)
+                ));
             }
             Block::Verbatim(text) => {
-                html.push_str(&set(text));
+                html.push_str(&bidi::in_html(text, direction));
                 html.push('\n');
             }
             Block::Evidence => html.push_str(&table.to_html(direction)),
@@ -275,35 +285,45 @@ impl Table {
                 })
                 .collect();
             if !below.is_empty() {
-                let mut wrapped = String::new();
-                wrap(&mut wrapped, &below.join("; "), "    ", "      ");
-                text.push_str(&bidi::lines(&wrapped, direction));
+                let from = text.len();
+                wrap(&mut text, &below.join("; "), "    ", "      ");
+                bidi::set_lines(&mut text, from, direction);
                 text.push('\n');
             }
         }
         text
     }
 
+    /// What is told of a row stands across the table below it: beside it, it would take the room from
+    /// all other columns.
     fn to_html(&self, direction: Direction) -> String {
-        let has_notes = self.notes.iter().any(|note| !note.is_empty());
-        let cells = |tag: &str, cells: &mut dyn Iterator<Item = &String>| {
-            cells
-                .map(|cell| format!("<{tag}>{}</{tag}>", bidi::cell_in_html(cell, direction)))
-                .collect::<String>()
+        let cells = |html: &mut String, tag: &str, cells: &[String]| {
+            html.push_str("<tr>");
+            for cell in cells {
+                let cell = bidi::cell_in_html(cell, direction);
+                html.extend(["<", tag, ">", &cell, "</", tag, ">"]);
+            }
+            html.push_str("</tr>");
         };
-        let note = has_notes.then_some(&self.note);
-        let mut html = format!(
-            "<table>\n<thead><tr>{}</tr></thead>\n<tbody>\n",
-            cells("th", &mut self.headings.iter().chain(note))
-        );
+        let mut html = "<table>\n<thead>".to_owned();
+        cells(&mut html, "th", &self.headings);
+        html.push_str("</thead>\n");
         for (place, row) in self.rows.iter().enumerate() {
-            let note = self.notes.get(place).filter(|_| has_notes);
-            html.push_str(&format!(
-                "<tr>{}</tr>\n",
-                cells("td", &mut row.iter().chain(note))
-            ));
+            html.push_str("<tbody>");
+            cells(&mut html, "td", row);
+            let note = self.notes.get(place).filter(|note| !note.is_empty());
+            if let Some(note) = note {
+                let _ = write!(
+                    html,
+                    "\n<tr><td colspan=\"{}\">{}: {}</td></tr>",
+                    self.headings.len(),
+                    escape(&self.note),
+                    bidi::cell_in_html(note, direction)
+                );
+            }
+            html.push_str("</tbody>\n");
         }
-        html.push_str("</tbody>\n</table>\n");
+        html.push_str("</table>\n");
         html
     }
 }
@@ -370,9 +390,10 @@ mod tests {
             to_html(source, &table(), LeftToRight),
             "<p>A &amp; B</p>\n<ul>\n<li>one</li>\n<li>&lt;two&gt;</li>\n</ul>\n\
              <ol>\n<li value=\"3\">three</li>\n</ol>\n<pre>a\nb\n</pre>\n\
-             <table>\n<thead><tr><th>Address</th><th>Seen (UTC)</th><th>Evidence</th></tr></thead>\n<tbody>\n\
-             <tr><td>192.0.2.1</td><td>2026-11-01</td><td>HELO &lt;mail&gt;</td></tr>\n\
-             <tr><td>2001:db8::/32</td><td></td><td></td></tr>\n</tbody>\n</table>\n"
+             <table>\n<thead><tr><th>Address</th><th>Seen (UTC)</th></tr></thead>\n\
+             <tbody><tr><td>192.0.2.1</td><td>2026-11-01</td></tr>\n\
+             <tr><td colspan=\"2\">Evidence: HELO &lt;mail&gt;</td></tr></tbody>\n\
+             <tbody><tr><td>2001:db8::/32</td><td></td></tr></tbody>\n</table>\n"
         );
     }
 

@@ -175,8 +175,8 @@ struct Composition<'a> {
     jurisdictions: HashMap<String, Arc<Jurisdiction>>,
     /// By country and language.
     translations: HashMap<(String, String), Arc<Translation>>,
-    /// Languages in which the letter is known to be whole.
-    checked: BTreeSet<String>,
+    /// Letters, and languages in which each is known to be whole.
+    checked: BTreeSet<(String, String)>,
     /// Letters not frozen yet.
     written: Vec<(i64, Letter)>,
     /// Made when the first message is shown.
@@ -220,6 +220,7 @@ impl Composition<'_> {
             CampaignKind::Advisory => draft.listed_holder(holder),
             CampaignKind::Notice | CampaignKind::Reminder => holder,
         };
+        self.check_letter(&draft.letter, notice)?;
         let own = self.translation(notice, &notice.locale)?;
         let english = self.translation(notice, ENGLISH)?;
         let signatories = signing(&self.roll, self.now, &notice.country);
@@ -291,8 +292,7 @@ impl Composition<'_> {
             return Ok(Arc::clone(known));
         }
         let translation = self
-            .check_language(locale)
-            .and_then(|()| self.jurisdiction(&notice.country))
+            .jurisdiction(&notice.country)
             .and_then(|jurisdiction| Translation::of(self.work.templates, &jurisdiction, locale))
             .map_err(|cause| letter_error(&notice.mailbox, &notice.country, locale, cause))?;
         let translation = Arc::new(translation);
