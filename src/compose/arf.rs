@@ -4,8 +4,9 @@
 //! (RFC 5965 2). So it goes as one, attached as message/rfc822: a program that walks through our letter
 //! finds a whole report there, a person can open it or forward it as it is to whatever takes reports,
 //! and our own letter stays what people expect of a letter. A part inside such an attachment cannot be
-//! encoded (RFC 2046 5.2.1): where the message is not plain ASCII in short lines, its header goes alone,
-//! which the standard allows.
+//! encoded (RFC 2046 5.2.1): where the message is not plain ASCII in short lines, or its own parts are
+//! not closed, so that a reader may take ours for more of them, its header goes alone, which the standard
+//! allows.
 
 use sha2::{Digest, Sha256};
 
@@ -107,7 +108,7 @@ fn third_part(message: &Redacted) -> (&'static str, String) {
     let whole = format!("{}\r\n{}", message.header, message.body);
     let is_text = |byte: u8| matches!(byte, b'\t' | b' '..=b'~');
     let is_plain = |line: &str| line.bytes().all(is_text) && line.len() < LONGEST_LINE;
-    if whole.lines().all(is_plain) {
+    if whole.lines().all(is_plain) && is_closed(&whole) {
         // What servers on the way change, a signature over the letter would not outlive.
         let lines = whole.lines().map(|line| {
             let quote = if line.starts_with("From ") { ">" } else { "" };
@@ -119,6 +120,29 @@ fn third_part(message: &Redacted) -> (&'static str, String) {
         "Content-Type: text/rfc822-headers; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable",
         quoted_printable(&message.header),
     )
+}
+
+/// Whether every boundary that the message names is one (RFC 2046 5.1.1), opened and closed in it.
+fn is_closed(message: &str) -> bool {
+    let lower = message.to_ascii_lowercase();
+    lower.match_indices("boundary").all(|(at, word)| {
+        let rest = message[at + word.len()..].trim_start();
+        let Some(value) = rest.strip_prefix('=').map(str::trim_start) else {
+            return true;
+        };
+        let value = match value.strip_prefix('"') {
+            Some(quoted) => quoted.split('"').next(),
+            None => value.split(|c: char| c.is_whitespace() || c == ';').next(),
+        };
+        let value = value.unwrap_or_default();
+        let is_sign = |c: char| c.is_ascii_alphanumeric() || "'()+_,-./:=? ".contains(c);
+        let (open, close) = (format!("--{value}"), format!("--{value}--"));
+        let mut lines = message.lines().map(str::trim_end);
+        (1..=70).contains(&value.len())
+            && value.chars().all(is_sign)
+            && lines.any(|line| line == open)
+            && lines.any(|line| line == close)
+    })
 }
 
 /// RFC 2045 6.7, with every sign encoded that some server may change.
@@ -280,6 +304,27 @@ mod tests {
             );
             let header = report.parts[3].text_contents().unwrap();
             assert!(header.contains("Subject: Bücher billig"), "{header}");
+        }
+    }
+
+    #[test]
+    fn a_message_whose_parts_are_not_closed_goes_by_its_header() {
+        for (boundary, end, is_whole) in [
+            ("\"b 1\"", "--b 1--", true),
+            ("b1", "--b1--  ", true),
+            ("b1", "--b1", false),
+            ("b2", "--b2--", false),
+            ("\"b1\n", "--b1--", false),
+            ("\"\"", "----", false),
+        ] {
+            let kind = format!("Content-Type: multipart/mixed; boundary={boundary}");
+            let text = report_of(&format!(
+                "Subject: x\n{kind}\n\n--b 1\n--b1\n\nbuy\n{end}\n"
+            ))
+            .unwrap();
+            assert_eq!(text.contains("\r\nbuy\r\n"), is_whole, "{text}");
+            let report = MessageParser::default().parse(text.as_bytes()).unwrap();
+            assert_eq!(report.parts.len(), 4, "{text}");
         }
     }
 
