@@ -25,7 +25,7 @@ mod wrap;
 mod write;
 mod xarf;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde::Serialize;
