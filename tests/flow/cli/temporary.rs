@@ -71,7 +71,7 @@ story!(letters_refused_make_the_run_end_with_3, world, {
 story!(letters_deferred_are_waited_for_where_asked, world, {
     let mut office = Office::approved(&world);
     over_smtp(&mut office, &world);
-    office.set("LAPWING_SEND__RETRY", "100ms");
+    office.set("LAPWING_SEND__RETRY", "1s");
     world.answers("RCPT abuse@linde.example 451 4.7.1 later x2");
     let out = office.well("send trial");
     assert!(out.contains("3 accepted, 1 deferred"), "{out}");
