@@ -33,6 +33,7 @@ use engine::Engine;
 
 pub use answers::StoredAnswer;
 pub use attempts::{Fact, Granted};
+pub(crate) use findings::parse_mailbox;
 pub use imports::ImportCounts;
 pub use letters::{LetterFilter, LetterLine};
 pub use networks::{Outline, StoredNetwork, TableLoad};
