@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::network::behind_as;
 use super::{AddressRange, Timestamp, parse_asn};
 
 /// A full mail address, in lower case, that can stand in an envelope as it is.
@@ -159,10 +160,8 @@ impl FromStr for OverrideSubject {
             && text.bytes().all(is_sign)
             && text.bytes().any(|byte| byte.is_ascii_alphabetic());
         // AS99999999999 is no handle, but an AS number that cannot be.
-        let is_number = text
-            .get(..2)
-            .is_some_and(|head| head.eq_ignore_ascii_case("as"))
-            && text[2..].bytes().all(|byte| byte.is_ascii_digit());
+        let is_number =
+            behind_as(text).is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
         if is_handle && !is_number {
             return Ok(Self::Handle(text.to_owned()));
         }
@@ -247,6 +246,7 @@ mod tests {
             ("2001:db8::/32", "Prefix 2001:db8::/32"),
             ("as64500", "Asn AS64500"),
             ("64500", "Asn AS64500"),
+            ("ASN64500", "Asn AS64500"),
             ("ORG-EX1-TEST", "Handle ORG-EX1-TEST"),
             ("AS-EXAMPLE", "Handle AS-EXAMPLE"),
             ("ISP.example", "Domain @isp.example"),
@@ -262,6 +262,7 @@ mod tests {
             "x",
             "192.0.2.300",
             "AS99999999999",
+            "ASN99999999999",
             "a b",
             "abuse@isp.example",
             "isp..example",

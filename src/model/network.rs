@@ -59,12 +59,13 @@ impl Tier {
 #[must_use]
 pub fn parse_asn(text: &str) -> Option<u32> {
     let text = text.trim();
-    let behind = |head: &str| {
-        let found = text.get(..head.len())?;
-        found
-            .eq_ignore_ascii_case(head)
-            .then(|| text[head.len()..].trim_start())
-    };
-    let digits = behind("asn").or_else(|| behind("as")).unwrap_or(text);
-    digits.parse().ok()
+    behind_as(text).unwrap_or(text).trim_start().parse().ok()
+}
+
+/// What stands behind `AS` or `ASN` at the head of a text.
+pub(super) fn behind_as(text: &str) -> Option<&str> {
+    ["asn", "as"].into_iter().find_map(|sign| {
+        let (head, rest) = text.split_at_checked(sign.len())?;
+        head.eq_ignore_ascii_case(sign).then_some(rest)
+    })
 }

@@ -31,9 +31,7 @@ impl Address {
             IpAddr::V6(Ipv6Addr::from(self.0))
         }
     }
-}
 
-impl Address {
     fn spelled_otherwise(text: &str) -> Result<Self, RangeError> {
         let bare = text.trim().trim_start_matches('[').trim_end_matches(']');
         bare.parse::<IpAddr>()

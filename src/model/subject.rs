@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
+use super::network::behind_as;
 use super::{AddressRange, RangeError, parse_asn};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,10 +20,7 @@ impl FromStr for Subject {
     /// Reads all that [`AddressRange`] does, and `AS64500`. A bare number is neither.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
-        let is_as = text
-            .get(..2)
-            .is_some_and(|head| head.eq_ignore_ascii_case("as"));
-        match parse_asn(text).filter(|_| is_as) {
+        match behind_as(text).and(parse_asn(text)) {
             // RFC 7607: it is nobody's.
             Some(0) => Err(RangeError {
                 reason: "AS0 is no system: no network is reached by it".to_owned(),

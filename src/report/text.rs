@@ -118,23 +118,22 @@ impl Report {
                 totals.cut, totals.pieces
             );
         }
+        let again = self.ask_again.map(|again| format!(", from {again} on"));
+        let deferred = format!(
+            "deferred: a registry is to be asked later{}",
+            again.unwrap_or_default()
+        );
         for (verdict, what) in [
             ("waiting", "not resolved yet"),
             ("matched", "with a contact"),
             ("unresolved", "unresolved: no contact known"),
             ("form", "to be told by a web form, not by mail"),
             ("withheld", "withheld: an override says never"),
-            ("deferred", "deferred: a registry is to be asked later"),
+            ("deferred", &deferred),
         ] {
             let n = totals.of(verdict);
             if n > 0 || verdict == "matched" {
-                let _ = write!(text, "{n:>9}  {what}");
-                match self.ask_again {
-                    Some(again) if verdict == "deferred" => {
-                        let _ = writeln!(text, ", from {again} on");
-                    }
-                    _ => text.push('\n'),
-                }
+                let _ = writeln!(text, "{n:>9}  {what}");
             }
         }
         text

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use super::segments::Segments;
 use super::words::Words;
 use crate::model::{Address, AddressRange, Mailbox, Rung, Timestamp, Via};
-use crate::store::{Error, Outline, Store};
+use crate::store::{Error, Outline, Store, parse_mailbox};
 
 /// Networks read from the store at a time.
 const PAGE: i64 = 5_000;
@@ -99,9 +99,7 @@ impl Table {
         for text in &one.contacts {
             let place = known.add(text);
             if place as usize == self.mailboxes.len() {
-                let mailbox = text.parse::<Mailbox>();
-                let mailbox = mailbox.map_err(|error| Error::Database(error.to_string()))?;
-                self.mailboxes.push(mailbox);
+                self.mailboxes.push(parse_mailbox(text)?);
             }
             self.contacts.push(place);
         }

@@ -259,7 +259,7 @@ impl Store {
 
 /// # Errors
 /// When it is none: somebody else wrote into the database.
-pub(super) fn parse_mailbox(text: &str) -> Result<Mailbox, Error> {
+pub(crate) fn parse_mailbox(text: &str) -> Result<Mailbox, Error> {
     text.parse()
         .map_err(|error: crate::model::MailboxError| Error::Database(error.to_string()))
 }

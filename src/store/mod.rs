@@ -38,6 +38,7 @@ use engine::Engine;
 pub use addressees::StoredAddressee;
 pub use answers::StoredAnswer;
 pub use attempts::{Fact, Granted};
+pub(crate) use findings::parse_mailbox;
 pub use imports::ImportCounts;
 pub use letters::{LetterFilter, LetterLine, NoticeLine, TicketPart};
 pub use networks::{Outline, StoredNetwork, TableLoad};
