@@ -9,6 +9,7 @@ use crate::sheet::{Meaning, Plan, Record};
 
 const HOLDER_LEN: usize = 256;
 
+const NOBODY: &str = "neither an AS nor a prefix nor a mailbox";
 const REMEDY: &str =
     "write an AS (AS64500), a prefix (192.0.2.0/24) or a mailbox (abuse@isp.example)";
 const MAILBOX: &str = "write one mailbox: abuse@isp.example, a domain with other letters as xn--…";
@@ -107,15 +108,20 @@ fn known_by(
             let mailbox = one_mailbox(text).map_err(|wrong| ("operator", wrong))?;
             return Ok(("operator", KnownBy::Mailbox(mailbox)));
         }
-        let subject = text.parse::<Subject>();
-        let subject = subject.map_err(|error| ("operator", Wrong::new(error.reason, REMEDY)))?;
+        let subject = text.parse::<Subject>().map_err(|error| {
+            let reason = match text.starts_with(|first: char| first.is_ascii_digit()) {
+                true => error.reason,
+                false => format!("\"{}\" is {NOBODY}", plain_text(text, 60)),
+            };
+            ("operator", Wrong::new(reason, REMEDY))
+        })?;
         return Ok(("operator", subject.into()));
     }
     match mailbox {
         Some(mailbox) => Ok(("mailbox", KnownBy::Mailbox(mailbox.clone()))),
         None => Err((
             "operator",
-            Wrong::new("there is neither an AS nor a prefix nor a mailbox", REMEDY),
+            Wrong::new(format!("there is {NOBODY}"), REMEDY),
         )),
     }
 }

@@ -1,5 +1,6 @@
 //! The words: templates compiled in, laid over by a folder, rendered strictly.
 
+mod splice;
 mod uses;
 pub use uses::{How, Use};
 
@@ -22,6 +23,9 @@ struct Shipped;
 /// values is an error, never an empty place; nothing is escaped, for the same words become text
 /// and HTML later.
 pub struct Templates {
+    /// As they are written.
+    written: Handlebars<'static>,
+    /// As they are rendered.
     handlebars: Handlebars<'static>,
     /// Files that are read as they are: words, jurisdictions, the demo's tables.
     files: BTreeMap<String, String>,
@@ -63,9 +67,9 @@ impl Templates {
                 covered.insert(name, shipped);
             }
         }
-        let mut handlebars = Handlebars::new();
-        handlebars.set_strict_mode(true);
-        handlebars.register_escape_fn(|value| {
+        let mut written = Handlebars::new();
+        written.set_strict_mode(true);
+        written.register_escape_fn(|value| {
             let [begin, end] = MARKS;
             let mut marked = String::with_capacity(value.len() + 2);
             marked.push(begin);
@@ -74,7 +78,7 @@ impl Templates {
             marked
         });
         for (name, text) in files.iter().filter(|(name, _)| name.ends_with(".hbs")) {
-            handlebars
+            written
                 .register_template_string(name, text)
                 .map_err(|error| Error {
                     file: name.clone(),
@@ -82,7 +86,23 @@ impl Templates {
                     problem: error.reason().to_string(),
                 })?;
         }
+        let mut handlebars = written.clone();
+        for name in files.keys() {
+            if let Some(circle) = splice::circle(&written, name) {
+                return Err(Error {
+                    file: name.clone(),
+                    line: None,
+                    problem: format!("includes itself: {}", circle.join(" > ")),
+                });
+            }
+        }
+        for name in files.keys() {
+            if let Some(template) = splice::spliced(&written, name) {
+                handlebars.register_template(name, template);
+            }
+        }
         Ok(Self {
+            written,
             handlebars,
             files,
             covered,
@@ -264,6 +284,33 @@ mod tests {
         let error = Templates::load(folder.path()).err().unwrap();
         assert_eq!(error.file, "letter/x/body.hbs");
         assert!(error.line.is_some(), "{error}");
+    }
+
+    #[test]
+    fn what_includes_itself_is_named_before_anything_is_rendered() {
+        let folder = folder(&[
+            ("0.hbs", "{{> a.hbs}}"),
+            ("a.hbs", "{{#if x}}{{else}}{{> b.hbs}}{{/if}}"),
+            ("b.hbs", "{{#each y}}{{> a.hbs}}{{/each}}"),
+        ]);
+        let error = Templates::load(folder.path()).err().unwrap();
+        assert_eq!(
+            error.to_string(),
+            "templates/a.hbs: includes itself: a.hbs > b.hbs > a.hbs"
+        );
+    }
+
+    #[test]
+    fn an_error_names_the_file_that_is_included() {
+        let folder = folder(&[
+            ("a.hbs", "{{#if x}}\n{{> b.hbs}}\n{{/if}}\n"),
+            ("b.hbs", "one\n{{> c.hbs}}\n"),
+            ("c.hbs", "one\ntwo\nthree {{gone}}\n"),
+        ]);
+        let templates = Templates::load(folder.path()).unwrap();
+        let error = templates.render("a.hbs", &BTreeMap::from([("x", true)]));
+        let error = error.unwrap_err();
+        assert_eq!((error.file.as_str(), error.line), ("c.hbs", Some(3)));
     }
 
     #[test]

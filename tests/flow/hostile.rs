@@ -128,9 +128,9 @@ story!(what_strangers_wrote_is_shown_as_they_wrote_it, world, {
 /// A message with the same words in every place, after its header as well as in it.
 fn message_of(word: &str) -> String {
     format!(
-        "Return-Path: <a@shop.example>\r\nReceived: from {word} by mx.trap.example for <victim@trap.example>; \
-         {word}\r\nTo: {word} <victim@trap.example>\r\nSubject: {word}\r\nMessage-ID: <{word}>\r\n\
-         Content-Type: multipart/mixed; boundary=\"{word}\"\r\n\r\n{word}\r\n--{word}--\r\n.\r\nvictim\r\n"
+        "Delivered-To: patsy@trap.example\r\nReturn-Path: <a@shop.example>\r\nReceived: from {word} by mx.trap.example for <patsy@trap.example>; \
+         {word}\r\nTo: {word} <patsy@trap.example>\r\nSubject: {word}\r\nMessage-ID: <{word}>\r\n\
+         Content-Type: multipart/mixed; boundary=\"{word}\"\r\n\r\n{word}\r\n--{word}--\r\n.\r\npatsy\r\n"
     )
 }
 
@@ -168,7 +168,12 @@ fn check_files(letter: &Letter) {
         assert!(line.len() <= 999);
     }
     let message = MessageParser::default().parse(&bytes).unwrap();
-    assert_eq!(message.attachment_count(), letter.attachments.len());
+    assert_eq!(
+        message.attachment_count(),
+        letter.attachments.len(),
+        "{}",
+        String::from_utf8_lossy(&bytes)
+    );
     for (file, kept) in message.attachments().zip(&letter.attachments) {
         assert_eq!(file.attachment_name(), Some(kept.name.as_str()));
         match kept.media_type.as_str() {
@@ -179,7 +184,7 @@ fn check_files(letter: &Letter) {
                 let told = serde_json::to_string(&report).unwrap();
                 let is_unfit = |c: char| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c);
                 assert!(
-                    !told.contains(is_unfit) && !told.contains("victim"),
+                    !told.contains(is_unfit) && !told.contains("patsy"),
                     "{told}"
                 );
                 let known = ["infrastructure/botnet", "messaging/spam"];
@@ -188,7 +193,7 @@ fn check_files(letter: &Letter) {
             }
             "text/csv; charset=utf-8; header=present" => {
                 let rows = rows_of(file.contents());
-                assert!(rows.len() == 3 && rows.iter().all(|row| row.len() == 10));
+                assert!(rows.len() as i64 == letter.rows && rows.iter().all(|row| row.len() == 10));
             }
             // The leaflet.
             other => assert!(other.starts_with("text/plain"), "{other}"),
@@ -239,7 +244,7 @@ fn check_report(file: &MessagePart<'_>) {
         assert!(line.is_empty() || known.contains(&name), "{fields}");
     }
     let whole = String::from_utf8_lossy(report.raw_message());
-    assert!(!whole.contains("victim"), "{whole}");
+    assert!(!whole.contains("patsy"), "{whole}");
 }
 
 /// The tags of a page in order, after seeing that they are balanced and that there are none but
