@@ -1,6 +1,7 @@
 //! The copy to a country's agencies: which operators there were written to, under which tickets.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::occasion::Occasion;
 use super::reasons::Way;
@@ -95,8 +96,10 @@ impl Composition<'_> {
         let own = self.translation(&notice, &notice.locale)?;
         let english = self.translation(&notice, super::ENGLISH)?;
         let signatories = signing(&self.roll, self.now, country);
+        let setter = Arc::clone(&self.setter);
         let writer = Writer {
             templates: self.work.templates,
+            setter: &setter,
             settings: self.work.settings,
             letter: COVER,
             notice: &notice,

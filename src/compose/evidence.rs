@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::hosts::{Line, Lines};
-use super::layout::Table;
+use super::table::Table;
 use crate::model::Sighting;
 use crate::model::{Terminal, Timestamp, Tlp, neutral_cell};
 use crate::store::SuspectRow;

@@ -8,6 +8,7 @@ use crate::compose::Settings;
 use crate::compose::attach::Attached;
 use crate::compose::evidence::{Evidence, NetworkWords};
 use crate::compose::hosts::Lines;
+use crate::compose::layout::Setter;
 use crate::compose::jurisdiction::{ENGLISH, Jurisdiction, Translation};
 use crate::compose::occasion::Occasion;
 use crate::compose::reasons::{Way, reasons};
@@ -47,6 +48,7 @@ pub(super) fn values(templates: &Templates) -> Result<Value, Error> {
     };
     let writer = Writer {
         templates,
+        setter: &Setter::default(),
         settings: &settings,
         letter: "notice",
         notice: &notice,
