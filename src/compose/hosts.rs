@@ -257,7 +257,11 @@ pub(super) mod tests {
     fn a_reminder_keeps_what_is_still_seen_apart_from_what_is_new() {
         let mut rows = rows("192.0.2.1@1 192.0.2.2@2 192.0.2.3@3 192.0.2.4@4 192.0.2.5@5");
         for (row, sighting) in rows.iter_mut().zip("SNSSN".chars()) {
-            row.sighting = Some(if sighting == 'S' { Sighting::Still } else { Sighting::New });
+            row.sighting = Some(if sighting == 'S' {
+                Sighting::Still
+            } else {
+                Sighting::New
+            });
         }
         let lines = Lines::of(&rows, 4).lines;
         let told = lines.iter().map(|line| (line.times, line.sighting()));

@@ -328,6 +328,8 @@ mod tests {
             ],
             note: "Evidence".to_owned(),
             notes: vec!["HELO <mail>".to_owned(), String::new()],
+            colon: ": ".to_owned(),
+            semicolon: "; ".to_owned(),
         }
     }
 

@@ -16,6 +16,9 @@ pub(super) struct Table {
     /// Heading of what stands below each row.
     pub(super) note: String,
     pub(super) notes: Vec<String>,
+    /// What stands between a heading and its value in a line, and between two of them.
+    pub(super) colon: String,
+    pub(super) semicolon: String,
 }
 
 impl Table {
@@ -66,12 +69,13 @@ impl Table {
                 .chain(note)
                 .filter(|(cell, _)| !cell.is_empty())
                 .map(|(cell, heading)| {
-                    format!("{heading}: {}", bidi::cell_in_text(cell, direction))
+                    let cell = bidi::cell_in_text(cell, direction);
+                    format!("{heading}{}{cell}", self.colon)
                 })
                 .collect();
             if !below.is_empty() {
                 let from = text.len();
-                wrap(&mut text, &below.join("; "), "    ", "      ");
+                wrap(&mut text, &below.join(&self.semicolon), "    ", "      ");
                 bidi::set_lines(&mut text, from, direction);
                 text.push('\n');
             }
@@ -100,9 +104,10 @@ impl Table {
             if let Some(note) = note {
                 let _ = write!(
                     html,
-                    "\n<tr><td colspan=\"{}\">{}: {}</td></tr>",
+                    "\n<tr><td colspan=\"{}\">{}{}{}</td></tr>",
                     self.headings.len(),
                     escape(&self.note),
+                    escape(&self.colon),
                     bidi::cell_in_html(note, direction)
                 );
             }
@@ -123,6 +128,7 @@ mod tests {
         let wide = Table {
             headings: ["Address", "Source"].map(str::to_owned).to_vec(),
             rows: vec![vec!["a".repeat(50), "s".repeat(40)]],
+            colon: ": ".to_owned(),
             ..Table::default()
         };
         let text = wide.to_text(LeftToRight);

@@ -204,7 +204,8 @@ impl Writer<'_> {
             body = format!("{}\n\n{body}", self.own.words.english_follows);
         }
         let direction = Direction::of(&self.own.words.direction);
-        let set = |source: &str, table: &Table, direction| self.setter.set(source, table, direction);
+        let set =
+            |source: &str, table: &Table, direction| self.setter.set(source, table, direction);
         let Bodies { mut text, html } = set(&body, &table, direction);
         let mut page = Page {
             locale: &self.own.locale,
