@@ -87,10 +87,11 @@ impl Composition<'_> {
         let own = self.translation(&notice, &notice.locale)?;
         let english = self.translation(&notice, super::ENGLISH)?;
         let signatories = signing(&self.roll, self.now, country);
-        let setter = Arc::clone(&self.setter);
+        let (setter, frames) = (Arc::clone(&self.setter), Arc::clone(&self.frames));
         let writer = Writer {
             templates: self.work.templates,
             setter: &setter,
+            frames: &frames,
             settings: self.work.settings,
             letter: COVER,
             notice: &notice,

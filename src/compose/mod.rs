@@ -8,6 +8,7 @@ mod check;
 mod cover;
 mod draft;
 mod evidence;
+mod frame;
 mod hidden;
 mod hosts;
 mod jurisdiction;
@@ -39,6 +40,7 @@ use crate::store::{self, Store};
 use crate::templates::{self, Templates};
 pub use check::{Cell, Checked, Language, check, reviewed};
 use draft::Draft;
+use frame::Frames;
 use jurisdiction::{ENGLISH, Translation};
 pub use jurisdiction::{Jurisdiction, jurisdictions};
 use layout::Setter;
@@ -140,6 +142,7 @@ pub async fn run_once(
         jurisdictions: HashMap::new(),
         translations: HashMap::new(),
         setter: Arc::default(),
+        frames: Arc::default(),
         checked: BTreeSet::new(),
         written: Vec::new(),
         redactor: None,
@@ -180,6 +183,7 @@ struct Composition<'a> {
     /// By country and language.
     translations: HashMap<(String, String), Arc<Translation>>,
     setter: Arc<Setter>,
+    frames: Arc<Frames>,
     /// Letters, and languages in which each is known to be whole.
     checked: BTreeSet<(String, String)>,
     /// Letters not frozen yet.
@@ -229,10 +233,11 @@ impl Composition<'_> {
         let own = self.translation(notice, &notice.locale)?;
         let english = self.translation(notice, ENGLISH)?;
         let signatories = signing(&self.roll, self.now, &notice.country);
-        let setter = Arc::clone(&self.setter);
+        let (setter, frames) = (Arc::clone(&self.setter), Arc::clone(&self.frames));
         let writer = Writer {
             templates: self.work.templates,
             setter: &setter,
+            frames: &frames,
             settings: self.work.settings,
             letter: &draft.letter,
             notice,

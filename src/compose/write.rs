@@ -8,15 +8,16 @@ use super::Settings;
 use super::attach::{self, Attached, Messages};
 use super::bidi::Direction;
 use super::evidence::{Detail, Evidence, Listed, NetworkWords};
+use super::frame::Frames;
 use super::hosts::Lines;
 use super::jurisdiction::{ENGLISH, Measure, Note, Translation};
-use super::layout::{Bodies, Setter, escape};
+use super::layout::{Bodies, Setter};
 use super::occasion::Occasion;
 use super::reasons::{Reason, Way, reasons};
 use super::table::Table;
 use crate::model::{Attachment, Format, Letter, Notice, Signatory, Timestamp, Tlp, hex, ticket};
 use crate::store::SuspectRow;
-use crate::templates::{Error, Templates};
+use crate::templates::{Error, Given, Templates, without_marks};
 
 /// Networks listed at the top of a letter.
 const LISTED: usize = 12;
@@ -25,6 +26,7 @@ const LISTED: usize = 12;
 pub(super) struct Writer<'a> {
     pub(super) templates: &'a Templates,
     pub(super) setter: &'a Setter,
+    pub(super) frames: &'a Frames,
     pub(super) settings: &'a Settings,
     /// Which letter: a folder under `templates/letter/`.
     pub(super) letter: &'a str,
@@ -126,19 +128,6 @@ pub(super) struct Told<'a> {
     pub(super) reasons: &'a [Reason],
 }
 
-#[derive(Serialize)]
-struct Page<'a> {
-    locale: &'a str,
-    direction: &'a str,
-    title: String,
-    content: String,
-    bilingual: bool,
-    /// Says, in the letter's own language, that English follows.
-    second_lead: String,
-    second_locale: &'a str,
-    second_content: String,
-}
-
 impl Writer<'_> {
     /// Writes part `part` of `parts` about `rows`.
     ///
@@ -193,11 +182,10 @@ impl Writer<'_> {
             evidence: &evidence,
         };
         let table = evidence.table(&self.own.words, &lines, detail);
-        let values = self.values(&told, self.own, false);
-        let subject = self
-            .templates
-            .render(&self.file("subject", self.own), &values)?;
-        let subject = subject.trim().to_owned();
+        let values = self.given(&told, self.own, false)?;
+        let subject = self.file("subject", self.own);
+        let subject = self.templates.render_given(&subject, &values)?;
+        let subject = without_marks(&subject).unwrap_or(subject).trim().to_owned();
         let mut body = self.body(self.own, &values)?;
         let bilingual = self.own.locale != ENGLISH;
         if bilingual {
@@ -207,25 +195,18 @@ impl Writer<'_> {
         let set =
             |source: &str, table: &Table, direction| self.setter.set(source, table, direction);
         let Bodies { mut text, html } = set(&body, &table, direction);
-        let mut page = Page {
-            locale: &self.own.locale,
-            direction: &self.own.words.direction,
-            title: escape(&subject).into_owned(),
-            content: html,
-            bilingual,
-            second_lead: escape(&self.own.words.english_below).into_owned(),
-            second_locale: ENGLISH,
-            second_content: String::new(),
-        };
+        let mut second = String::new();
         if bilingual {
-            let english = self.body(self.english, &self.values(&told, self.english, true))?;
+            let english = self.body(self.english, &self.given(&told, self.english, true)?)?;
             let english = set(&english, &Table::default(), Direction::LeftToRight);
             let lead = format!("---\n\n{}", self.own.words.english_below);
             let lead = set(&lead, &Table::default(), direction);
             text.extend(["\n", &lead.text, "\n", &english.text]);
-            page.second_content = english.html;
+            second = english.html;
         }
-        let html = self.templates.render("part/letter.html.hbs", &page)?;
+        let html = self
+            .frames
+            .around(self.templates, self.own, &subject, &html, &second)?;
         letter.subject = subject;
         letter.text = text;
         letter.html = html;
@@ -275,9 +256,14 @@ impl Writer<'_> {
         findings
     }
 
-    fn body(&self, language: &Translation, values: &Values<'_>) -> Result<String, Error> {
+    fn body(&self, language: &Translation, values: &Given) -> Result<String, Error> {
         let file = self.file("body", language);
-        self.templates.render_marked(&file, values)
+        self.templates.render_given(&file, values)
+    }
+
+    fn given(&self, told: &Told<'_>, language: &Translation, second: bool) -> Result<Given, Error> {
+        let values = self.values(told, language, second);
+        Given::of(&self.file("body", language), &values)
     }
 
     fn file(&self, piece: &str, language: &Translation) -> String {

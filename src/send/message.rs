@@ -133,12 +133,13 @@ fn named(name: &str, mailbox: &Mailbox) -> Result<Named, String> {
 
 /// Quoted-printable reads well in the raw for Latin scripts; for others base64 is half as long.
 fn text_part(text: &str, media_type: ContentType) -> Result<SinglePart, String> {
-    let lines: Vec<&str> = text
-        .split('\n')
-        .map(|line| line.trim_end_matches('\r'))
-        .collect();
-    let text = lines.join("\r\n");
-    let foreign = text.bytes().filter(|byte| !byte.is_ascii()).count();
+    let text = match text.contains('\r') {
+        true => text.replace("\r\n", "\n").replace('\r', ""),
+        false => text.to_owned(),
+    };
+    let has_from = text.contains(FROM);
+    let text = text.replace('\n', "\r\n").into_bytes();
+    let foreign = text.iter().filter(|byte| !byte.is_ascii()).count();
     let encoding = if foreign * 6 > text.len() {
         ContentTransferEncoding::Base64
     } else {
@@ -146,29 +147,26 @@ fn text_part(text: &str, media_type: ContentType) -> Result<SinglePart, String> 
     };
     let mut body = Body::new_with_encoding(text, encoding)
         .map_err(|_| "a body cannot be encoded".to_owned())?;
-    if encoding == ContentTransferEncoding::QuotedPrintable {
-        let kept = without_from(body.into_vec());
+    if has_from && encoding == ContentTransferEncoding::QuotedPrintable {
+        let kept = without_from(&body.into_vec());
         body = Body::dangerous_pre_encoded(kept, encoding);
     }
     Ok(SinglePart::builder().header(media_type).body(body))
 }
 
+const FROM: &str = "From ";
+
 /// Mailboxes of old put `>` before a line that begins with `From `, and so break the signature over it
 /// (RFC 3156 3). A soft line break after the word, unlike an escape, makes no line longer.
-fn without_from(encoded: Vec<u8>) -> Vec<u8> {
-    const WORD: &[u8] = b"From";
-    if !encoded.windows(5).any(|five| five == b"From ") {
-        return encoded;
-    }
+fn without_from(encoded: &[u8]) -> Vec<u8> {
     let mut kept = Vec::with_capacity(encoded.len() + 16);
     for line in encoded.split_inclusive(|byte| *byte == b'\n') {
-        match line.strip_prefix(WORD) {
-            Some(rest) if rest.starts_with(b" ") => {
-                kept.extend_from_slice(WORD);
-                kept.extend_from_slice(b"=\r\n");
+        match line.strip_prefix(FROM.as_bytes()) {
+            Some(rest) => {
+                kept.extend_from_slice(b"From=\r\n ");
                 kept.extend_from_slice(rest);
             }
-            _ => kept.extend_from_slice(line),
+            None => kept.extend_from_slice(line),
         }
     }
     kept

@@ -7,7 +7,7 @@ pub use uses::{How, Use};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use handlebars::Handlebars;
+use handlebars::{Context, Handlebars, RenderError};
 use rust_embed::RustEmbed;
 use serde::Serialize;
 
@@ -162,17 +162,19 @@ impl Templates {
     /// # Errors
     /// As [`render`](Self::render).
     pub fn render_marked(&self, name: &str, values: &impl Serialize) -> Result<String, Error> {
+        self.render_given(name, &Given::of(name, values)?)
+    }
+
+    /// As [`render_marked`](Self::render_marked), of values that several templates share.
+    ///
+    /// # Errors
+    /// As [`render`](Self::render).
+    pub fn render_given(&self, name: &str, values: &Given) -> Result<String, Error> {
         if !self.has(name) {
             return Err(missing(name));
         }
-        self.handlebars.render(name, values).map_err(|error| Error {
-            file: error
-                .template_name
-                .clone()
-                .unwrap_or_else(|| name.to_owned()),
-            line: error.line_no,
-            problem: error.reason().to_string(),
-        })
+        let rendered = self.handlebars.render_with_context(name, &values.0);
+        rendered.map_err(|error| wrong(name, &error))
     }
 
     /// A data file as the type it should be.
@@ -195,6 +197,30 @@ impl Templates {
         ];
         let texts = texts.into_iter().flatten();
         texts.map(|text| parse(name, text)).collect()
+    }
+}
+
+/// Values made ready for templates.
+pub struct Given(Context);
+
+impl Given {
+    /// # Errors
+    /// What cannot be a value of the template named `name`.
+    pub fn of(name: &str, values: &impl Serialize) -> Result<Self, Error> {
+        Context::wraps(values)
+            .map(Self)
+            .map_err(|error| wrong(name, &error))
+    }
+}
+
+fn wrong(name: &str, error: &RenderError) -> Error {
+    Error {
+        file: error
+            .template_name
+            .clone()
+            .unwrap_or_else(|| name.to_owned()),
+        line: error.line_no,
+        problem: error.reason().to_string(),
     }
 }
 

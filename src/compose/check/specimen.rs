@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::compose::Settings;
 use crate::compose::attach::Attached;
 use crate::compose::evidence::{Evidence, NetworkWords};
+use crate::compose::frame::Frames;
 use crate::compose::hosts::Lines;
 use crate::compose::jurisdiction::{ENGLISH, Jurisdiction, Translation};
 use crate::compose::layout::Setter;
@@ -35,6 +36,7 @@ pub(super) fn values(templates: &Templates) -> Result<Value, Error> {
     let writer = Writer {
         templates,
         setter: &Setter::default(),
+        frames: &Frames::default(),
         settings: &settings,
         letter: "notice",
         notice: &notice,

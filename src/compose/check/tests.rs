@@ -156,8 +156,8 @@ fn each_slip_is_named_with_its_file() {
         ),
         (
             "part/words/ja.toml",
-            "{{parts}}",
-            "",
+            "\nnot_given = \"",
+            "\nnot_given = \"{{parts}}",
             "must hold the same {{…}} as the English",
         ),
         (
