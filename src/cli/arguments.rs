@@ -72,6 +72,9 @@ pub(super) enum Command {
     Init(Init),
     /// Print every setting with its default and what it does
     Config,
+    /// Look whether all is ready for a live campaign: settings, database, key, words, what the DNS says of
+    /// the mail domain (SPF, DKIM, DMARC, PTR, MX), and the relay; nothing is written or sent
+    Doctor,
     /// Create, submit, approve, pause and cancel campaigns
     #[command(subcommand)]
     Campaign(Campaign),

@@ -2,10 +2,11 @@
 
 mod load;
 mod sign;
-pub use load::{Loaded, load};
+pub use load::{Loaded, load, shipped};
 pub use sign::{Secret, Sign};
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -27,6 +28,7 @@ pub struct Config {
     pub sign: Sign,
     pub send: Send,
     pub smtp: Smtp,
+    pub doctor: Doctor,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -216,6 +218,15 @@ pub enum Security {
     None,
     Starttls,
     Tls,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Doctor {
+    pub resolver: String,
+    pub timeout: Span,
+    pub relay_addresses: Vec<IpAddr>,
+    pub dkim_selectors: Vec<String>,
 }
 
 impl Sender {
