@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::doctor::Options as Doctor;
 use super::jurisdiction::Action as Jurisdiction;
 use super::key::Key;
 use super::letters::Letter;
@@ -72,9 +73,9 @@ pub(super) enum Command {
     Init(Init),
     /// Print every setting with its default and what it does
     Config,
-    /// Look whether all is ready for a live campaign: settings, database, key, words, what the DNS says of
-    /// the mail domain (SPF, DKIM, DMARC, PTR, MX), and the relay; nothing is written or sent
-    Doctor,
+    /// Look whether all is ready for a live campaign: here, in the DNS (SPF, DKIM, DMARC, PTR, MX), at the
+    /// relay
+    Doctor(Doctor),
     /// Create, submit, approve, pause and cancel campaigns
     #[command(subcommand)]
     Campaign(Campaign),

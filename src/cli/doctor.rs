@@ -1,13 +1,34 @@
 //! What is in order before a live campaign, what is doubtful, and what must be mended.
 
+use clap::Args;
+
 use super::Ended;
 use super::context::Context;
 use super::output::count;
 use crate::doctor::{self, Area, Finding, Grade, Report};
 
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Look at these alone, where one has just been mended: settings,key,letters,domain,relay
+    #[arg(long, value_name = "AREAS", value_delimiter = ',', value_parser = area)]
+    only: Vec<Area>,
+}
+
+fn area(text: &str) -> Result<Area, String> {
+    let known = Area::ALL.into_iter().find(|area| area.as_str() == text);
+    known.ok_or_else(|| {
+        let all = Area::ALL.map(Area::as_str).join(", ");
+        format!("there are {all}")
+    })
+}
+
 /// Fails where something must be mended, so that a script can ask it before a campaign does.
-pub(super) async fn doctor(context: &Context) -> anyhow::Result<Ended> {
-    let report = doctor::examine(context.config(), context.clock.now()).await;
+pub(super) async fn doctor(context: &Context, options: &Options) -> anyhow::Result<Ended> {
+    let areas = match options.only.as_slice() {
+        [] => &Area::ALL[..],
+        some => some,
+    };
+    let report = doctor::examine(context.config(), context.clock.now(), areas).await;
     context.out.say(&report, describe(&report))?;
     match report.mend {
         0 => Ok(Ended::Well),

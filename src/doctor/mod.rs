@@ -78,6 +78,25 @@ impl Report {
 }
 
 impl Area {
+    pub const ALL: [Self; 5] = [
+        Self::Settings,
+        Self::Key,
+        Self::Letters,
+        Self::Domain,
+        Self::Relay,
+    ];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Settings => "settings",
+            Self::Key => "key",
+            Self::Letters => "letters",
+            Self::Domain => "domain",
+            Self::Relay => "relay",
+        }
+    }
+
     fn ok(self, check: &'static str, said: impl AsRef<str>) -> Finding {
         self.found(check, Grade::Ok, said.as_ref(), "")
     }
@@ -107,14 +126,19 @@ impl Area {
     }
 }
 
-/// Looks at everything at once: settings, key and letters here, domain and relay outside.
-pub async fn examine(config: &Config, now: Timestamp) -> Report {
-    let (mut findings, outside) = tokio::join!(readiness::look(config, now), outside(config));
+/// Looks at these areas, all at once: settings, key and letters here, domain and relay outside.
+pub async fn examine(config: &Config, now: Timestamp, areas: &[Area]) -> Report {
+    let (mut findings, outside) =
+        tokio::join!(readiness::look(config, now, areas), outside(config, areas));
     findings.extend(outside);
+    findings.retain(|one| areas.contains(&one.area));
     Report::of(findings)
 }
 
-async fn outside(config: &Config) -> Vec<Finding> {
+async fn outside(config: &Config, areas: &[Area]) -> Vec<Finding> {
+    if !areas.contains(&Area::Domain) && !areas.contains(&Area::Relay) {
+        return Vec::new();
+    }
     let names = match Names::new(&config.doctor) {
         Ok(names) => names,
         Err(problem) => {

@@ -11,12 +11,22 @@ use crate::templates::Templates;
 /// How long before its end the key is told of: a campaign, its answers and its reminders take weeks.
 const AHEAD: Span = Span(60 * 86_400_000);
 
-pub(super) async fn look(config: &Config, now: Timestamp) -> Vec<Finding> {
-    let mut findings = vec![reach(config)];
-    findings.extend(sender(config));
-    findings.extend(database(config, now).await);
-    findings.extend(key(config, now));
-    findings.push(words(config));
+pub(super) async fn look(config: &Config, now: Timestamp, areas: &[Area]) -> Vec<Finding> {
+    let wants = |area| areas.contains(&area);
+    let mut findings = Vec::new();
+    if wants(Area::Settings) {
+        findings.push(reach(config));
+        findings.extend(sender(config));
+    }
+    if wants(Area::Settings) || wants(Area::Letters) {
+        findings.extend(database(config, now).await);
+    }
+    if wants(Area::Key) {
+        findings.extend(key(config, now));
+    }
+    if wants(Area::Letters) {
+        findings.push(words(config));
+    }
     findings
 }
 
@@ -34,6 +44,13 @@ fn reach(config: &Config) -> Finding {
     match config.mode {
         Mode::Test => match config.check_reach() {
             Err(error) => Area::Settings.warn("mode", format!("nothing can be sent: {error}"), ""),
+            Ok(()) if send.transport == Transport::Smtp && send.redirect_to.is_empty() => {
+                Area::Settings.warn(
+                    "mode",
+                    format!("mode is test: letters go to {relay}, on this machine; if that passes mail on, they reach those they are written to"),
+                    "use `lapwing sink` there, or set send.redirect_to; mode = \"live\" names another relay",
+                )
+            }
             Ok(()) => Area::Settings.warn(
                 "mode",
                 format!("{}, not to those they are written to", said("test")),
