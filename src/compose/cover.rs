@@ -1,6 +1,7 @@
 //! The copy to a country's agencies: which operators there were written to, under which tickets.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::occasion::Occasion;
 use super::reasons::Way;
@@ -58,20 +59,11 @@ impl Composition<'_> {
     }
 
     async fn write_cover(&mut self, mailbox: Mailbox, to: &Recipient) -> Result<(), Error> {
-        let (list, mut occasion, suspects) = self.list(to).await?;
+        let (list, occasion, suspects) = self.list(to).await?;
         let Some(country) = to.countries.first().filter(|_| occasion.operators > 0) else {
             return Ok(());
         };
         let wrong = |locale: &str, cause| letter_error(&mailbox, country, locale, cause);
-        let mut names = Vec::new();
-        for country in &to.countries {
-            let jurisdiction = self.jurisdiction(country);
-            let name = &jurisdiction
-                .map_err(|cause| wrong("any language", cause))?
-                .name;
-            names.push(if name.is_empty() { country } else { name }.clone());
-        }
-        occasion.country_name = names.join(", ");
         let jurisdiction = self.jurisdiction(country);
         let locale = jurisdiction
             .map_err(|cause| wrong("any language", cause))?
@@ -95,8 +87,10 @@ impl Composition<'_> {
         let own = self.translation(&notice, &notice.locale)?;
         let english = self.translation(&notice, super::ENGLISH)?;
         let signatories = signing(&self.roll, self.now, country);
+        let setter = Arc::clone(&self.setter);
         let writer = Writer {
             templates: self.work.templates,
+            setter: &setter,
             settings: self.work.settings,
             letter: COVER,
             notice: &notice,
@@ -132,7 +126,7 @@ impl Composition<'_> {
         let store = self.work.store;
         let mut occasion = Occasion {
             recipient_agency: to.agencies.join(", "),
-            cover_country: Vec::from_iter(to.countries.iter().cloned()).join(", "),
+            countries: Vec::from_iter(to.countries.iter().cloned()).join(", "),
             ..Occasion::default()
         };
         let mut rows = Vec::new();
@@ -165,7 +159,7 @@ impl Composition<'_> {
         }
         let list = written(&rows).map_err(|error| Error::Letter {
             mailbox: self.work.settings.sender.clone(),
-            country: occasion.cover_country.clone(),
+            country: occasion.countries.clone(),
             locale: String::new(),
             cause: templates::Error {
                 file: "the list of operators".to_owned(),

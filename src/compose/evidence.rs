@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::hosts::{Line, Lines};
-use super::layout::Table;
+use super::table::Table;
 use crate::model::Sighting;
 use crate::model::{Terminal, Timestamp, Tlp, neutral_cell};
 use crate::store::SuspectRow;
@@ -36,6 +36,8 @@ pub(super) struct Words {
     terminal: String,
     terminal_pc: String,
     terminal_mobile: String,
+    colon: String,
+    semicolon: String,
     not_given: String,
     state: String,
     state_still: String,
@@ -170,13 +172,15 @@ impl Evidence<'_> {
         }
         let note = |line: &Line<'_>| match detail {
             Detail::Every if line.times > 1 => every(words, line),
-            _ => latest(line),
+            _ => latest(words, line),
         };
         Table {
             headings,
             rows,
             note: words.evidence.clone(),
             notes: lines.iter().map(note).collect(),
+            colon: words.colon.clone(),
+            semicolon: words.semicolon.clone(),
         }
     }
 
@@ -213,9 +217,11 @@ impl Evidence<'_> {
 }
 
 /// How the latest observation of a line is known; of which address, where there are several.
-fn latest(line: &Line<'_>) -> String {
+fn latest(words: &Words, line: &Line<'_>) -> String {
     match line.latest_told() {
-        Some(row) if line.hosts.len() > 1 => format!("{}: {}", row.range, row.evidence),
+        Some(row) if line.hosts.len() > 1 => {
+            format!("{}{}{}", row.range, words.colon, row.evidence)
+        }
         Some(row) => row.evidence.clone(),
         None => String::new(),
     }
@@ -240,9 +246,9 @@ fn every(words: &Words, line: &Line<'_>) -> String {
         told.extend(Some(row.evidence.clone()).filter(|text| !text.is_empty()));
         told.join(", ")
     });
-    let mut text = told.collect::<Vec<_>>().join("; ");
+    let mut text = told.collect::<Vec<_>>().join(&words.semicolon);
     if more > 0 {
-        text.push_str(&format!("; +{more}"));
+        text.push_str(&format!("{}+{more}", words.semicolon));
     }
     text
 }

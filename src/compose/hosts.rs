@@ -35,6 +35,11 @@ impl<'a> Host<'a> {
         self.rows.last().and_then(|row| row.seen_at)
     }
 
+    /// In a reminder: whether the address stood in the first letter.
+    fn sighting(self) -> Option<Sighting> {
+        self.rows.first().and_then(|row| row.sighting)
+    }
+
     /// The latest observation whose message is kept.
     pub(super) fn sampled(self) -> Option<&'a SuspectRow> {
         self.rows.iter().rev().find(|row| row.sample.is_some())
@@ -102,15 +107,9 @@ impl<'a> Line<'a> {
         text
     }
 
-    /// In a reminder: still seen, where one of the addresses is.
+    /// The same for all of its hosts.
     pub(super) fn sighting(&self) -> Option<Sighting> {
-        let mut sightings = self.rows().filter_map(|row| row.sighting);
-        let first = sightings.next()?;
-        let is_still = |sighting| sighting == Sighting::Still;
-        match is_still(first) || sightings.any(is_still) {
-            true => Some(Sighting::Still),
-            false => Some(Sighting::New),
-        }
+        self.hosts.first().and_then(|host| host.sighting())
     }
 
     /// The source port, where there is one only.
@@ -130,8 +129,9 @@ pub(super) struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    /// At most `most` lines; where there are more addresses, those of one block share a line. An
-    /// address that is alone in its block keeps its name: the block would say less.
+    /// At most `most` lines; where there are more addresses, those of one block share a line: in a
+    /// reminder those still seen, and those that are new. An address that is alone keeps its name: the
+    /// block would say less.
     pub(super) fn of(rows: &'a [SuspectRow], most: usize) -> Self {
         let all: Vec<Host<'a>> = hosts(rows).collect();
         let mut blocks = BTreeSet::new();
@@ -139,12 +139,13 @@ impl<'a> Lines<'a> {
             let single = |host: Host<'a>| Some(Line::of(host.range()?, vec![host]));
             all.into_iter().filter_map(single).collect()
         } else {
-            let mut by_block: BTreeMap<AddressRange, Vec<Host<'a>>> = BTreeMap::new();
+            let mut by_block: BTreeMap<_, Vec<Host<'a>>> = BTreeMap::new();
             for host in all {
                 let Some(range) = host.range() else { continue };
-                by_block.entry(block(range)).or_default().push(host);
+                let key = (block(range), host.sighting());
+                by_block.entry(key).or_default().push(host);
             }
-            let lines = by_block.into_iter().filter_map(|(block, hosts)| {
+            let lines = by_block.into_iter().filter_map(|((block, _), hosts)| {
                 let [host] = hosts.as_slice() else {
                     blocks.insert(if block.first().is_ipv4() {
                         BLOCK_IPV4
@@ -250,6 +251,22 @@ pub(super) mod tests {
         assert_eq!(aggregated, "/24, /64");
         assert_eq!(Lines::of(&rows, 2).shown(), 5);
         assert_eq!(told(&rows, 0).0, "");
+    }
+
+    #[test]
+    fn a_reminder_keeps_what_is_still_seen_apart_from_what_is_new() {
+        let mut rows = rows("192.0.2.1@1 192.0.2.2@2 192.0.2.3@3 192.0.2.4@4 192.0.2.5@5");
+        for (row, sighting) in rows.iter_mut().zip("SNSSN".chars()) {
+            row.sighting = Some(if sighting == 'S' {
+                Sighting::Still
+            } else {
+                Sighting::New
+            });
+        }
+        let lines = Lines::of(&rows, 4).lines;
+        let told = lines.iter().map(|line| (line.times, line.sighting()));
+        let wanted = [(3, Some(Sighting::Still)), (2, Some(Sighting::New))];
+        assert_eq!(told.collect::<Vec<_>>(), wanted);
     }
 
     #[test]

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::bidi::Direction;
 use super::evidence::Words;
-use super::layout::{self, Table};
+use super::layout::Setter;
+use super::table::Table;
 use crate::model::{Attachment, Finding, Verdict, Via, language_tag, nearest_language};
 use crate::templates::{Error, Templates};
 
@@ -234,7 +235,9 @@ impl Translation {
         // Some readers of plain text take UTF-8 for the system's own encoding without the mark.
         let leaflet = format!(
             "\u{feff}{}",
-            layout::to_text(&leaflet, &Table::default(), direction)
+            Setter::default()
+                .set(&leaflet, &Table::default(), direction)
+                .text
         );
         Ok(Self {
             leaflet: Some(Attachment {

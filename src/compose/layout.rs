@@ -7,13 +7,16 @@
 //! can become markup: not even a holder called `# Pay here` at the head of a line.
 
 use std::borrow::Cow;
-use std::fmt::Write;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
+use foldhash::fast::RandomState;
 use unicode_width::UnicodeWidthStr;
 
 use super::bidi::{self, Direction};
+use super::table::Table;
 use super::wrap::{WIDTH, wrap};
-use crate::templates::MARKS;
+use crate::templates::{MARKS, without_marks};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Block<'s> {
@@ -27,37 +30,34 @@ enum Block<'s> {
     Blank,
 }
 
-/// Reads a text whose values are [marked](MARKS), and stay so.
-fn blocks(source: &str) -> impl Iterator<Item = Block<'_>> {
-    source.lines().map(|line| {
-        if let Some(text) = line.strip_prefix("    ") {
-            return Block::Verbatim(text.trim_end());
-        }
-        let line = line.trim();
-        match line {
-            "---" => return Block::Rule,
-            "[[evidence]]" => return Block::Evidence,
-            _ if line.trim_matches(MARKS).is_empty() => return Block::Blank,
-            _ => {}
-        }
-        if let Some(text) = line.strip_prefix("# ") {
-            return Block::Heading(text);
-        }
-        if let Some((marker, text)) = line.split_once(' ')
-            && (marker == "-" || is_number(marker))
-        {
-            return Block::Item(plain(marker), text);
-        }
-        Block::Paragraph(line)
-    })
+/// Reads a line whose values are [marked](MARKS), and stay so.
+fn block(line: &str) -> Block<'_> {
+    if let Some(text) = line.strip_prefix("    ") {
+        return Block::Verbatim(text.trim_end());
+    }
+    let line = line.trim();
+    match line {
+        "---" => return Block::Rule,
+        "[[evidence]]" => return Block::Evidence,
+        _ if line.trim_matches(MARKS).is_empty() => return Block::Blank,
+        _ => {}
+    }
+    if let Some(text) = line.strip_prefix("# ") {
+        return Block::Heading(text);
+    }
+    if let Some((marker, text)) = line.split_once(' ')
+        && (marker == "-" || is_number(marker))
+    {
+        return Block::Item(plain(marker), text);
+    }
+    Block::Paragraph(line)
 }
 
 /// Without the marks; most lines have none.
 pub(super) fn plain(text: &str) -> Cow<'_, str> {
-    if text.contains(MARKS) {
-        Cow::Owned(text.replace(MARKS, ""))
-    } else {
-        Cow::Borrowed(text)
+    match without_marks(text) {
+        Some(plain) => Cow::Owned(plain),
+        None => Cow::Borrowed(text),
     }
 }
 
@@ -106,8 +106,8 @@ impl Outline {
 
 pub(super) fn outline(source: &str) -> Outline {
     let mut outline = Outline::default();
-    for block in blocks(source) {
-        match block {
+    for line in source.lines() {
+        match block(line) {
             Block::Heading(_) => outline.headings += 1,
             Block::Paragraph(_) => outline.paragraphs += 1,
             Block::Item(..) => outline.items += 1,
@@ -119,212 +119,167 @@ pub(super) fn outline(source: &str) -> Outline {
     outline
 }
 
-/// The observations of a letter, for both bodies.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Table {
-    pub(super) headings: Vec<String>,
-    pub(super) rows: Vec<Vec<String>>,
-    /// Heading of what stands below each row.
-    pub(super) note: String,
-    pub(super) notes: Vec<String>,
+/// Lines that are kept as they were set. A letter has about a hundred, two in three of them in every
+/// letter of its language; when there are so many, all are dropped, and those set anew.
+const KEPT: usize = 4_000;
+
+/// Sets texts as both bodies. What comes again, as most lines of a letter do, is set once.
+#[derive(Debug, Default)]
+pub(super) struct Setter {
+    from_left: Mutex<Kept>,
+    from_right: Mutex<Kept>,
 }
 
-/// Plain text in 78 columns.
-pub(super) fn to_text(source: &str, table: &Table, direction: Direction) -> String {
-    let put = |text: &mut String, line: &str, first: &str, then: &str| {
-        let from = text.len();
-        wrap(text, line, first, then);
-        bidi::set_lines(text, from, direction);
+type Kept = HashMap<Box<str>, Line, RandomState>;
+
+/// A line of a source as both bodies have it.
+#[derive(Clone, Debug)]
+struct Line {
+    place: Place,
+    text: String,
+    html: String,
+}
+
+/// What a line is part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Page,
+    /// A list or a preformatted block, by the name of its element.
+    Inside(&'static str),
+    Nothing,
+    Table,
+}
+
+/// A text as plain text in 78 columns, and as the inside of an HTML page.
+#[derive(Debug)]
+pub(super) struct Bodies {
+    pub(super) text: String,
+    pub(super) html: String,
+}
+
+impl Setter {
+    pub(super) fn set(&self, source: &str, table: &Table, direction: Direction) -> Bodies {
+        let kept = match direction {
+            Direction::LeftToRight => &self.from_left,
+            Direction::RightToLeft => &self.from_right,
+        };
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text = String::with_capacity(source.len() * 2);
+        let mut html = String::with_capacity(source.len() * 2);
+        let mut blank = true;
+        let mut open = "";
+        for line in source.lines() {
+            let fresh;
+            let line = match kept.get(line) {
+                Some(line) => line,
+                None => {
+                    fresh = Line::of(line, direction);
+                    if kept.len() >= KEPT {
+                        kept.clear();
+                    }
+                    kept.insert(line.into(), fresh.clone());
+                    &fresh
+                }
+            };
+            let inside = match line.place {
+                Place::Inside(element) => element,
+                // One blank line between two items does not end their list.
+                Place::Nothing => open,
+                Place::Page | Place::Table => "",
+            };
+            if inside != open {
+                change(&mut html, open, inside);
+                open = inside;
+            }
+            let was_blank = std::mem::replace(&mut blank, line.place == Place::Nothing);
+            match line.place {
+                Place::Nothing if was_blank => {}
+                Place::Nothing => text.push('\n'),
+                Place::Table => {
+                    text.push_str(&table.to_text(direction));
+                    html.push_str(&table.to_html(direction));
+                }
+                Place::Page | Place::Inside(_) => {
+                    text.push_str(&line.text);
+                    html.push_str(&line.html);
+                }
+            }
+        }
+        change(&mut html, open, "");
+        text.truncate(text.trim_end().len());
         text.push('\n');
-    };
-    let mut text = String::new();
-    let mut blank = true;
-    for block in blocks(source) {
-        let was_blank = std::mem::replace(&mut blank, block == Block::Blank);
-        match block {
-            Block::Blank if !was_blank => text.push('\n'),
-            Block::Blank => {}
+        Bodies { text, html }
+    }
+}
+
+/// Ends one element and begins another; either may be none.
+fn change(html: &mut String, open: &str, wanted: &str) {
+    if !open.is_empty() {
+        html.extend(["</", open, ">\n"]);
+    }
+    if !wanted.is_empty() {
+        html.extend(["<", wanted, if wanted == "pre" { ">" } else { ">\n" }]);
+    }
+}
+
+impl Line {
+    /// `source` may have [marks](MARKS). In HTML every character of it is escaped.
+    fn of(source: &str, direction: Direction) -> Self {
+        let mut text = String::new();
+        let mut put = |line: &str, first: &str, then: &str| {
+            let from = text.len();
+            wrap(&mut text, line, first, then);
+            bidi::set_lines(&mut text, from, direction);
+            text.push('\n');
+        };
+        let element = |tag: &str, attribute: &str, content: &str| {
+            let dir = bidi::attribute(content, direction);
+            let content = bidi::in_html(content, direction);
+            format!("<{tag}{attribute}{dir}>{content}</{tag}>\n")
+        };
+        let (place, html) = match block(source) {
             Block::Heading(line) => {
-                let line = bidi::in_text(line, direction);
-                put(&mut text, &line, "", "");
-                let width = line.width().min(WIDTH);
-                put(&mut text, &"-".repeat(width), "", "");
+                let set = bidi::in_text(line, direction);
+                put(&set, "", "");
+                put(&"-".repeat(set.width().min(WIDTH)), "", "");
+                let html = format!("<h2>{}</h2>\n", bidi::in_html(line, direction));
+                (Place::Page, html)
             }
             Block::Paragraph(line) => {
-                put(&mut text, &bidi::in_text(line, direction), "", "");
+                put(&bidi::in_text(line, direction), "", "");
+                (Place::Page, element("p", "", line))
             }
             Block::Item(marker, line) => {
                 let lead = format!("{marker} ");
-                let line = bidi::in_text(line, direction);
-                put(&mut text, &line, &lead, &" ".repeat(lead.len()));
+                put(
+                    &bidi::in_text(line, direction),
+                    &lead,
+                    &" ".repeat(lead.len()),
+                );
+                match marker.strip_suffix('.') {
+                    Some(number) => {
+                        let value = format!(" value=\"{number}\"");
+                        (Place::Inside("ol"), element("li", &value, line))
+                    }
+                    None => (Place::Inside("ul"), element("li", "", line)),
+                }
             }
             Block::Verbatim(line) => {
                 let words = line.trim_start_matches(' ');
                 let lead = " ".repeat(4 + line.len() - words.len());
                 let words = bidi::in_text(words, direction);
-                put(&mut text, &words, &lead, &format!("{lead}  "));
+                put(&words, &lead, &format!("{lead}  "));
+                let html = format!("{}\n", bidi::in_html(line, direction));
+                (Place::Inside("pre"), html)
             }
             Block::Rule => {
-                text.push_str(&"-".repeat(WIDTH));
-                text.push('\n');
+                text = format!("{}\n", "-".repeat(WIDTH));
+                (Place::Page, "<hr>\n".to_owned())
             }
-            Block::Evidence => text.push_str(&table.to_text(direction)),
-        }
-    }
-    text.truncate(text.trim_end().len());
-    text.push('\n');
-    text
-}
-
-/// The inside of an HTML page, every character of the source escaped.
-pub(super) fn to_html(source: &str, table: &Table, direction: Direction) -> String {
-    let mut html = String::new();
-    let mut open = "";
-    for block in blocks(source) {
-        let wanted = match &block {
-            Block::Item(marker, _) if marker == "-" => "ul",
-            Block::Item(..) => "ol",
-            Block::Verbatim(_) => "pre",
-            // One blank line between two items does not end their list.
-            Block::Blank => open,
-            _ => "",
+            Block::Evidence => (Place::Table, String::new()),
+            Block::Blank => (Place::Nothing, String::new()),
         };
-        if wanted != open {
-            if !open.is_empty() {
-                html.push_str(&format!("</{open}>\n"));
-            }
-            if !wanted.is_empty() {
-                html.push_str(&format!("<{wanted}>"));
-                html.push_str(if wanted == "pre" { "" } else { "\n" });
-            }
-            open = wanted;
-        }
-        match block {
-            Block::Heading(text) => {
-                html.push_str(&format!("<h2>{}</h2>\n", bidi::in_html(text, direction)))
-            }
-            Block::Paragraph(text) => {
-                let dir = bidi::attribute(text, direction);
-                html.push_str(&format!("<p{dir}>{}</p>\n", bidi::in_html(text, direction)));
-            }
-            Block::Item(marker, text) => {
-                let value = match marker.strip_suffix('.') {
-                    Some(number) => format!(" value=\"{number}\""),
-                    None => String::new(),
-                };
-                let dir = bidi::attribute(text, direction);
-                html.push_str(&format!(
-                    "<li{value}{dir}>{}</li>\n",
-                    bidi::in_html(text, direction)
-                ));
-            }
-            Block::Verbatim(text) => {
-                html.push_str(&bidi::in_html(text, direction));
-                html.push('\n');
-            }
-            Block::Evidence => html.push_str(&table.to_html(direction)),
-            Block::Rule => html.push_str("<hr>\n"),
-            Block::Blank => {}
-        }
-    }
-    if !open.is_empty() {
-        html.push_str(&format!("</{open}>\n"));
-    }
-    html
-}
-
-impl Table {
-    /// Aligned columns; those that do not fit into the width stand on a line below, each with its
-    /// heading.
-    fn to_text(&self, direction: Direction) -> String {
-        let widths: Vec<usize> = (0..self.headings.len())
-            .map(|column| {
-                let cells = self.rows.iter().filter_map(|row| row.get(column));
-                cells
-                    .chain(self.headings.get(column))
-                    .map(|cell| cell.width())
-                    .max()
-                    .unwrap_or(0)
-            })
-            .collect();
-        let mut fitting = 0;
-        let mut used = 0;
-        for width in &widths {
-            let with_gap = used + width + if fitting == 0 { 0 } else { 2 };
-            if with_gap > WIDTH {
-                break;
-            }
-            used = with_gap;
-            fitting += 1;
-        }
-        let fitting = fitting.max(1);
-        let line = |cells: &[String]| {
-            let padded = cells
-                .iter()
-                .take(fitting)
-                .zip(&widths)
-                .map(|(cell, width)| {
-                    let room = " ".repeat(width.saturating_sub(cell.width()));
-                    format!("{}{room}", bidi::cell_in_text(cell, Direction::LeftToRight))
-                });
-            bidi::columns(padded.collect::<Vec<_>>().join("  ").trim_end().to_owned())
-        };
-        let mut text = format!("{}\n", line(&self.headings));
-        text.push_str(&"-".repeat(used.min(WIDTH)));
-        text.push('\n');
-        for (place, row) in self.rows.iter().enumerate() {
-            text.push_str(&line(row));
-            text.push('\n');
-            let beside = row.iter().zip(&self.headings).skip(fitting);
-            let note = self.notes.get(place).map(|note| (note, &self.note));
-            let below: Vec<String> = beside
-                .chain(note)
-                .filter(|(cell, _)| !cell.is_empty())
-                .map(|(cell, heading)| {
-                    format!("{heading}: {}", bidi::cell_in_text(cell, direction))
-                })
-                .collect();
-            if !below.is_empty() {
-                let from = text.len();
-                wrap(&mut text, &below.join("; "), "    ", "      ");
-                bidi::set_lines(&mut text, from, direction);
-                text.push('\n');
-            }
-        }
-        text
-    }
-
-    /// What is told of a row stands across the table below it: beside it, it would take the room from
-    /// all other columns.
-    fn to_html(&self, direction: Direction) -> String {
-        let cells = |html: &mut String, tag: &str, cells: &[String]| {
-            html.push_str("<tr>");
-            for cell in cells {
-                let cell = bidi::cell_in_html(cell, direction);
-                html.extend(["<", tag, ">", &cell, "</", tag, ">"]);
-            }
-            html.push_str("</tr>");
-        };
-        let mut html = "<table>\n<thead>".to_owned();
-        cells(&mut html, "th", &self.headings);
-        html.push_str("</thead>\n");
-        for (place, row) in self.rows.iter().enumerate() {
-            html.push_str("<tbody>");
-            cells(&mut html, "td", row);
-            let note = self.notes.get(place).filter(|note| !note.is_empty());
-            if let Some(note) = note {
-                let _ = write!(
-                    html,
-                    "\n<tr><td colspan=\"{}\">{}: {}</td></tr>",
-                    self.headings.len(),
-                    escape(&self.note),
-                    bidi::cell_in_html(note, direction)
-                );
-            }
-            html.push_str("</tbody>\n");
-        }
-        html.push_str("</table>\n");
-        html
+        Self { place, text, html }
     }
 }
 
@@ -356,6 +311,14 @@ mod tests {
     use super::Direction::{LeftToRight, RightToLeft};
     use super::*;
 
+    fn to_text(source: &str, table: &Table, direction: Direction) -> String {
+        Setter::default().set(source, table, direction).text
+    }
+
+    fn to_html(source: &str, table: &Table, direction: Direction) -> String {
+        Setter::default().set(source, table, direction).html
+    }
+
     fn table() -> Table {
         Table {
             headings: ["Address", "Seen (UTC)"].map(str::to_owned).to_vec(),
@@ -365,6 +328,8 @@ mod tests {
             ],
             note: "Evidence".to_owned(),
             notes: vec!["HELO <mail>".to_owned(), String::new()],
+            colon: ": ".to_owned(),
+            semicolon: "; ".to_owned(),
         }
     }
 
@@ -449,23 +414,6 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_beside_stands_below() {
-        let wide = Table {
-            headings: ["Address", "Source"].map(str::to_owned).to_vec(),
-            rows: vec![vec!["a".repeat(50), "s".repeat(40)]],
-            ..Table::default()
-        };
-        let text = wide.to_text(LeftToRight);
-        assert!(
-            text.contains(&format!(
-                "{}\n    Source: {}\n",
-                "a".repeat(50),
-                "s".repeat(40)
-            )),
-            "{text}"
-        );
-    }
-    #[test]
     fn a_letter_from_right_to_left_keeps_its_values_and_columns() {
         let [begin, end] = MARKS;
         let value = |text: &str| format!("{begin}{text}{end}");
@@ -504,5 +452,22 @@ mod tests {
         let english = format!("Dear {}, hello", value("شركة مثال"));
         let html = to_html(&english, &table, LeftToRight);
         assert_eq!(html, "<p>Dear <bdi>شركة مثال</bdi>, hello</p>\n");
+    }
+
+    #[test]
+    fn what_was_set_before_is_set_alike() {
+        let setter = Setter::default();
+        let source = "# What\n\n- one\n\n- two\n[[evidence]]\n";
+        let first = setter.set(source, &Table::default(), LeftToRight);
+        let again = setter.set(source, &table(), LeftToRight);
+        assert_eq!(again.text, to_text(source, &table(), LeftToRight));
+        assert_eq!(again.html, to_html(source, &table(), LeftToRight));
+        assert_ne!(first.text, again.text, "the table is each letter's own");
+        for number in 0..2 * KEPT {
+            let line = format!("line {number}");
+            let set = setter.set(&line, &Table::default(), LeftToRight);
+            assert_eq!(set.html, format!("<p>{line}</p>\n"));
+        }
+        assert!(setter.from_left.lock().unwrap().len() <= KEPT);
     }
 }

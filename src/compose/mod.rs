@@ -21,6 +21,7 @@ mod reminder;
 mod roll;
 mod rows;
 mod settings;
+mod table;
 mod wrap;
 mod write;
 mod xarf;
@@ -40,6 +41,7 @@ pub use check::{Cell, Checked, Language, check, reviewed};
 use draft::Draft;
 use jurisdiction::{ENGLISH, Translation};
 pub use jurisdiction::{Jurisdiction, jurisdictions};
+use layout::Setter;
 pub use page::page;
 use redact::Redactor;
 use reminder::Memory;
@@ -53,6 +55,7 @@ const PAGE: i64 = 200;
 /// Letters frozen in one transaction: at most so many, and about so many bytes.
 const LETTERS: usize = 100;
 const BYTES: usize = 8 << 20;
+
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Done {
     pub notices: u64,
@@ -136,6 +139,7 @@ pub async fn run_once(
         },
         jurisdictions: HashMap::new(),
         translations: HashMap::new(),
+        setter: Arc::default(),
         checked: BTreeSet::new(),
         written: Vec::new(),
         redactor: None,
@@ -175,6 +179,7 @@ struct Composition<'a> {
     jurisdictions: HashMap<String, Arc<Jurisdiction>>,
     /// By country and language.
     translations: HashMap<(String, String), Arc<Translation>>,
+    setter: Arc<Setter>,
     /// Letters, and languages in which each is known to be whole.
     checked: BTreeSet<(String, String)>,
     /// Letters not frozen yet.
@@ -224,8 +229,10 @@ impl Composition<'_> {
         let own = self.translation(notice, &notice.locale)?;
         let english = self.translation(notice, ENGLISH)?;
         let signatories = signing(&self.roll, self.now, &notice.country);
+        let setter = Arc::clone(&self.setter);
         let writer = Writer {
             templates: self.work.templates,
+            setter: &setter,
             settings: self.work.settings,
             letter: &draft.letter,
             notice,

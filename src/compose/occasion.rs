@@ -24,10 +24,10 @@ pub(super) struct Occasion {
     pub(super) still: u64,
     pub(super) fresh: u64,
     pub(super) gone: u64,
-    /// In a copy to an agency: its name, its country, and what was written to operators there.
+    /// In a copy to an agency: its name, the codes of its countries (a name would have to be in the
+    /// letter's language), and what was written to operators there.
     pub(super) recipient_agency: String,
-    pub(super) cover_country: String,
-    pub(super) country_name: String,
+    pub(super) countries: String,
     pub(super) operators: u64,
     pub(super) letters: i64,
 }

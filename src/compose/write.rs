@@ -10,9 +10,10 @@ use super::bidi::Direction;
 use super::evidence::{Detail, Evidence, Listed, NetworkWords};
 use super::hosts::Lines;
 use super::jurisdiction::{ENGLISH, Measure, Note, Translation};
-use super::layout::{self, Table};
+use super::layout::{Bodies, Setter, escape};
 use super::occasion::Occasion;
 use super::reasons::{Reason, Way, reasons};
+use super::table::Table;
 use crate::model::{Attachment, Format, Letter, Notice, Signatory, Timestamp, Tlp, hex, ticket};
 use crate::store::SuspectRow;
 use crate::templates::{Error, Templates};
@@ -23,6 +24,7 @@ const LISTED: usize = 12;
 /// All that the letters of one notice share.
 pub(super) struct Writer<'a> {
     pub(super) templates: &'a Templates,
+    pub(super) setter: &'a Setter,
     pub(super) settings: &'a Settings,
     /// Which letter: a folder under `templates/letter/`.
     pub(super) letter: &'a str,
@@ -202,26 +204,26 @@ impl Writer<'_> {
             body = format!("{}\n\n{body}", self.own.words.english_follows);
         }
         let direction = Direction::of(&self.own.words.direction);
-        let mut text = layout::to_text(&body, &table, direction);
+        let set =
+            |source: &str, table: &Table, direction| self.setter.set(source, table, direction);
+        let Bodies { mut text, html } = set(&body, &table, direction);
         let mut page = Page {
             locale: &self.own.locale,
             direction: &self.own.words.direction,
-            title: layout::escape(&subject).into_owned(),
-            content: layout::to_html(&body, &table, direction),
+            title: escape(&subject).into_owned(),
+            content: html,
             bilingual,
-            second_lead: layout::escape(&self.own.words.english_below).into_owned(),
+            second_lead: escape(&self.own.words.english_below).into_owned(),
             second_locale: ENGLISH,
             second_content: String::new(),
         };
         if bilingual {
             let english = self.body(self.english, &self.values(&told, self.english, true))?;
-            let nothing = Table::default();
+            let english = set(&english, &Table::default(), Direction::LeftToRight);
             let lead = format!("---\n\n{}", self.own.words.english_below);
-            for (source, direction) in [(&lead, direction), (&english, Direction::LeftToRight)] {
-                text.push('\n');
-                text.push_str(&layout::to_text(source, &nothing, direction));
-            }
-            page.second_content = layout::to_html(&english, &nothing, Direction::LeftToRight);
+            let lead = set(&lead, &Table::default(), direction);
+            text.extend(["\n", &lead.text, "\n", &english.text]);
+            page.second_content = english.html;
         }
         let html = self.templates.render("part/letter.html.hbs", &page)?;
         letter.subject = subject;

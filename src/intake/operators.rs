@@ -119,10 +119,7 @@ fn known_by(
     }
     match mailbox {
         Some(mailbox) => Ok(("mailbox", KnownBy::Mailbox(mailbox.clone()))),
-        None => Err((
-            "operator",
-            Wrong::new(format!("there is {NOBODY}"), REMEDY),
-        )),
+        None => Err(("operator", Wrong::new(format!("there is {NOBODY}"), REMEDY))),
     }
 }
 

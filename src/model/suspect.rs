@@ -57,7 +57,7 @@ impl Terminal {
 }
 
 /// Whether an address of a reminder stood in the first letter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sighting {
     Still,
     New,

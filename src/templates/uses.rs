@@ -68,8 +68,7 @@ struct Walk<'t> {
 impl Walk<'_> {
     fn file(&mut self, name: &str) {
         let templates = self.templates;
-        if let Some(template) = templates.written.get_template(name)
-        {
+        if let Some(template) = templates.written.get_template(name) {
             let outer = std::mem::replace(&mut self.file, name.to_owned());
             self.template(template);
             self.file = outer;

@@ -254,11 +254,11 @@ story!(holders_are_drawn_from_the_table_once_each, world, {
 story!(five_thousand_operators_are_each_in_one_place, world, {
     // It is about who gets a letter, not about what it says.
     world.template(
-        "letter/advisory/en/subject.hbs",
+        "letter/advisory-short/en/subject.hbs",
         "[{{ticket}}] To operators",
     );
     world.template(
-        "letter/advisory/en/body.hbs",
+        "letter/advisory-short/en/body.hbs",
         "To {{holder}}: {{#each subjects}}{{this}} {{/each}}and {{more_subjects}} more",
     );
     let mut list = String::from("operator,holder,country\n");
@@ -274,7 +274,12 @@ story!(five_thousand_operators_are_each_in_one_place, world, {
     world
         .table("range,country,abuse\n2001:db8::/33,US,abuse@big.example\n")
         .await;
-    world.begin(advisory()).await;
+    world
+        .begin(NewCampaign {
+            letter: "advisory-short".to_owned(),
+            ..advisory()
+        })
+        .await;
     let counts = world.feed(&list).await.counts;
     assert_eq!((counts.fresh, counts.repeated), (4_756, 500));
     world.resolve().await;

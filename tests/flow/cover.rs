@@ -57,7 +57,7 @@ story!(an_agency_learns_who_was_written_to_in_its_country, world, {
         "{}",
         copy.text
     );
-    assert!(copy.text.contains("(Germany)"), "{}", copy.text);
+    assert!(copy.text.contains("(DE)"), "{}", copy.text);
     let rows = attached(copy);
     assert_eq!(
         column(&rows, "mailbox"),

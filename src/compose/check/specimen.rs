@@ -9,26 +9,13 @@ use crate::compose::attach::Attached;
 use crate::compose::evidence::{Evidence, NetworkWords};
 use crate::compose::hosts::Lines;
 use crate::compose::jurisdiction::{ENGLISH, Jurisdiction, Translation};
+use crate::compose::layout::Setter;
 use crate::compose::occasion::Occasion;
 use crate::compose::reasons::{Way, reasons};
 use crate::compose::write::{Told, Writer};
 use crate::model::{Format, Mailbox, Notice, Signatory, Terminal, Timestamp, Via};
 use crate::store::SuspectRow;
 use crate::templates::{Error, Templates};
-
-/// What the copy list to a country's agencies tells besides.
-const OF_A_COVER: [&str; 4] = ["recipient_agency", "country_name", "operators", "letters"];
-
-/// What a kind of letter may name.
-pub(super) fn of(letter: &str, values: &Value) -> Value {
-    let mut values = values.clone();
-    if letter == "cover" {
-        for name in OF_A_COVER {
-            values[name] = Value::from("");
-        }
-    }
-    values
-}
 
 /// The values of a letter about one row, with something in each list. Only the shape counts: what
 /// stands in them is [varied](super::vary) anyhow.
@@ -47,6 +34,7 @@ pub(super) fn values(templates: &Templates) -> Result<Value, Error> {
     };
     let writer = Writer {
         templates,
+        setter: &Setter::default(),
         settings: &settings,
         letter: "notice",
         notice: &notice,
