@@ -27,7 +27,7 @@ pub(super) async fn look(names: &Names, config: &Config, relay: &[IpAddr]) -> Ve
     };
     let envelope = config.sender.bounce_domain().to_ascii_lowercase();
     let (from, answers) = (author.domain(), answers.domain());
-    let shipped = config::shipped().and_then(|one| Ok(one.sender.address));
+    let shipped = config::shipped().map(|one| one.sender.address);
     if shipped.is_ok_and(|address| address.ends_with(&format!("@{from}"))) {
         return vec![Area::Domain.warn(
             "domain",

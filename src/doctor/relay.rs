@@ -132,9 +132,7 @@ pub(super) async fn knock(config: &Config) -> Vec<Finding> {
         Security::Tls => "under TLS from the first byte",
     };
     let mut findings = vec![Area::Relay.ok("relay", format!("{relay} answers {way}{login}"))];
-    let is_here =
-        smtp.host == "localhost" || smtp.host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
-    if smtp.security == Security::None && !is_here {
+    if smtp.security == Security::None && !smtp.is_here() {
         let remedy = match knocked.offers_starttls {
             true => "it offers STARTTLS: set smtp.security = \"starttls\"",
             false => "let it offer STARTTLS, and set smtp.security = \"starttls\"",

@@ -83,11 +83,13 @@ pub(crate) struct Dns {
     book: Arc<Book>,
 }
 
+/// What stands behind each name and type.
+type Zone = HashMap<(String, u16), Vec<Vec<u8>>>;
+
 #[derive(Debug, Default)]
 struct Book {
     answers: Mutex<HashMap<String, Answer>>,
-    /// By name and type.
-    zone: Mutex<HashMap<(String, u16), Vec<Vec<u8>>>>,
+    zone: Mutex<Zone>,
     questions: Mutex<Vec<Question>>,
     /// Answers that are held back, and where they belong.
     late: Mutex<Vec<(String, Vec<u8>, SocketAddr)>>,
