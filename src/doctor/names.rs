@@ -51,7 +51,7 @@ impl Names {
                 .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
                 .collect())
         };
-        self.within(name, lookup).await
+        self.within("TXT", name, lookup).await
     }
 
     /// The mail exchanges of a domain, the preferred first, without the dot at their end; `.` alone
@@ -62,7 +62,7 @@ impl Names {
             let hosts = records.rrset.iter().flat_map(|mx| mx.exchanges.iter());
             Ok(hosts.map(|host| without_dot(host)).collect())
         };
-        self.within(domain, lookup).await
+        self.within("MX", domain, lookup).await
     }
 
     /// The addresses of a host, of both families.
@@ -75,7 +75,7 @@ impl Names {
             let records = self.mail.ipv6_lookup(host, none()).await?;
             Ok(records.rrset.iter().copied().map(IpAddr::from).collect())
         };
-        let (v4, v6) = tokio::join!(self.within(host, v4), self.within(host, v6));
+        let (v4, v6) = tokio::join!(self.within("A", host, v4), self.within("AAAA", host, v6));
         match (v4, v6) {
             (Ok(mut addresses), Ok(more)) => {
                 addresses.extend::<Vec<IpAddr>>(more);
@@ -129,6 +129,7 @@ impl Names {
 
     async fn within<T>(
         &self,
+        kind: &str,
         name: &str,
         lookup: impl Future<Output = Result<Vec<T>, Error>>,
     ) -> Result<Vec<T>, Unanswered> {
@@ -139,7 +140,9 @@ impl Names {
             Ok(Err(fault)) => fault.to_string(),
             Err(_) => format!("nothing within {:?}", self.timeout),
         };
-        Err(Unanswered(format!("no answer about {name}: {why}")))
+        Err(Unanswered(format!(
+            "no answer about the {kind} of {name}: {why}"
+        )))
     }
 }
 
