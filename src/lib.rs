@@ -111,6 +111,9 @@ pub mod send;
 // 8. What happened. (6 and 7, reading what comes back and writing again, are still to be built.)
 pub mod report;
 
+// Whether all is ready for a live campaign, and what the world sees of our mail domain.
+pub mod doctor;
+
 // A mail catcher that answers badly when told to.
 pub mod sink;
 

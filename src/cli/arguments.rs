@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::doctor::Options as Doctor;
 use super::jurisdiction::Action as Jurisdiction;
 use super::key::Key;
 use super::letters::Letter;
 use super::lookup::Options as Lookup;
+use super::sink::Options as Sink;
 use super::tables::Table;
 use super::words::Template;
 use crate::model::{Format, Tlp, TlpError};
@@ -72,6 +74,9 @@ pub(super) enum Command {
     Init(Init),
     /// Print every setting with its default and what it does
     Config,
+    /// Look whether all is ready for a live campaign: here, in the DNS (SPF, DKIM, DMARC, PTR, MX), at the
+    /// relay
+    Doctor(Doctor),
     /// Create, submit, approve, pause and cancel campaigns
     #[command(subcommand)]
     Campaign(Campaign),
@@ -371,19 +376,6 @@ pub(super) enum Signatory {
     Import(TableFile),
     /// The whole roll
     List,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Sink {
-    /// Where to listen; on this machine only
-    #[arg(long, default_value = "127.0.0.1:2525")]
-    pub(super) listen: std::net::SocketAddr,
-    /// Where caught letters go as .eml files
-    #[arg(long, default_value = "caught")]
-    pub(super) dir: PathBuf,
-    /// Answer badly: "RCPT slow@isp.example 451 4.7.1 later x2", "DOT *@isp.example close"
-    #[arg(long, value_name = "RULE")]
-    pub(super) answer: Vec<crate::sink::Rule>,
 }
 
 /// A sharing mark that was asked for, or that there be none.

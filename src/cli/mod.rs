@@ -5,6 +5,7 @@ mod campaign;
 mod contacts;
 mod context;
 mod demo;
+mod doctor;
 mod feed;
 mod jurisdiction;
 mod key;
@@ -86,6 +87,7 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Demo(options) => demo::run(&context, &options).await,
         Command::Init(options) => start::init(&context, &options).await,
         Command::Config => start::config(&context),
+        Command::Doctor(options) => doctor::doctor(&context, &options).await,
         Command::Sink(options) => sink::run(&context, &options).await,
         Command::Import(options) => feed::import(&context, &options).await,
         Command::Refused(options) => feed::refused(&context, &options).await,

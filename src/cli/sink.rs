@@ -1,9 +1,26 @@
 //! The mail catcher by itself.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
 use super::Ended;
-use super::arguments::Sink as Options;
 use super::context::Context;
 use crate::sink::{self, Sink};
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Where to listen; on this machine only
+    #[arg(long, default_value = "127.0.0.1:2525")]
+    listen: SocketAddr,
+    /// Where caught letters go as .eml files
+    #[arg(long, default_value = "caught")]
+    dir: PathBuf,
+    /// Answer badly: "RCPT slow@isp.example 451 4.7.1 later x2", "DOT *@isp.example close"
+    #[arg(long, value_name = "RULE")]
+    answer: Vec<sink::Rule>,
+}
 
 pub(super) async fn run(context: &Context, options: &Options) -> anyhow::Result<Ended> {
     let settings = sink::Options {

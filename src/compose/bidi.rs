@@ -49,7 +49,8 @@ impl Direction {
                     .all(|c| c.is_some_and(is_right_to_left));
                 let goes_on = before.is_some_and(|c| c.is_ascii_alphabetic());
                 let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
-                !value.is_empty() && !ends_alike && !(is_number && goes_on)
+                let stays = value.is_empty() || ends_alike || (is_number && goes_on);
+                !stays
             }
         }
     }

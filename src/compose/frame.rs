@@ -49,7 +49,7 @@ impl Frames {
     ) -> Result<String, Error> {
         let frame = self.of(templates, language)?;
         let title = escape(title);
-        let mut page = String::with_capacity(8 << 10 | content.len() + second.len());
+        let mut page = String::with_capacity((8 << 10) + content.len() + second.len());
         for (at, piece) in frame.iter().enumerate() {
             page.push_str(match piece.as_str() {
                 text if at % 2 == 0 => text,

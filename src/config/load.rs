@@ -82,6 +82,16 @@ pub fn load(
     Ok(Loaded { config, file })
 }
 
+/// The settings as they are before anybody has set one.
+///
+/// # Errors
+/// Never, as the tests see to it.
+pub fn shipped() -> Result<Config, Error> {
+    let wrong = |error: toml::de::Error| Error(vec![format!("built-in settings: {error}")]);
+    let settings: Table = DEFAULT.parse().map_err(wrong)?;
+    Config::deserialize(Value::Table(settings)).map_err(wrong)
+}
+
 /// A secret that stands in a file of its own; an empty path is no file.
 fn by_file(key: &str, path: &Path) -> Result<Option<String>, Error> {
     if path.as_os_str().is_empty() {
@@ -270,6 +280,7 @@ mod tests {
     #[test]
     fn every_setting_is_commented() {
         let mut commented = false;
+        assert!(super::shipped().is_ok());
         for line in DEFAULT.lines() {
             if line.contains(" = ") && !line.starts_with('#') {
                 let alone = [

@@ -1,9 +1,13 @@
 //! The settings: read from defaults, file, environment and flags, checked, and nothing built from them.
 
+mod doctor;
 mod load;
 mod sign;
-pub use load::{Loaded, load};
+mod smtp;
+pub use doctor::Doctor;
+pub use load::{Loaded, load, shipped};
 pub use sign::{Secret, Sign};
+pub use smtp::{Security, Smtp};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -27,6 +31,7 @@ pub struct Config {
     pub sign: Sign,
     pub send: Send,
     pub smtp: Smtp,
+    pub doctor: Doctor,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -193,31 +198,6 @@ pub enum OnUncertain {
     Hold,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Smtp {
-    pub host: String,
-    pub port: u16,
-    pub security: Security,
-    pub ca_file: PathBuf,
-    pub username: String,
-    pub password: String,
-    pub password_file: PathBuf,
-    pub hello: String,
-    pub connect_timeout: Span,
-    pub command_timeout: Span,
-    pub dot_timeout: Span,
-    pub letters_per_connection: usize,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Security {
-    None,
-    Starttls,
-    Tls,
-}
-
 impl Sender {
     /// # Errors
     /// When it is no mail address.
@@ -362,7 +342,7 @@ impl Config {
             ),
         );
         expect(
-            self.smtp.username.is_empty() || self.smtp.security != Security::None || is_loopback(&self.smtp.host),
+            self.smtp.username.is_empty() || self.smtp.security != Security::None || self.smtp.is_here(),
             "smtp.security: a password must not cross the network in the clear; set \"starttls\" or \"tls\"".to_owned(),
         );
         if wrong.is_empty() {
@@ -380,7 +360,7 @@ impl Config {
         let reaches_out = self.mode == Mode::Test
             && self.send.transport == Transport::Smtp
             && self.send.redirect_to.is_empty()
-            && !is_loopback(&self.smtp.host);
+            && !self.smtp.is_here();
         if reaches_out {
             return Err(Error(vec![format!(
                 "mode is \"test\" and smtp.host is {}, which is not this machine: set send.redirect_to to a mailbox of your own, or mode = \"live\" to write to the recipients",
@@ -389,11 +369,4 @@ impl Config {
         }
         Ok(())
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    host == "localhost"
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|ip| ip.is_loopback())
 }

@@ -68,9 +68,15 @@ impl Facts {
     /// What the staff should know before letters are signed with it.
     #[must_use]
     pub fn warnings(&self, now: Timestamp) -> Vec<String> {
+        self.warnings_ahead(now, SOON)
+    }
+
+    /// The same, where an end that lies `ahead` or less is told.
+    #[must_use]
+    pub fn warnings_ahead(&self, now: Timestamp, ahead: Span) -> Vec<String> {
         let file = self.file.display();
         let mut warnings = Vec::new();
-        if let Some(end) = self.expires_at.filter(|end| end.since(now) <= SOON) {
+        if let Some(end) = self.expires_at.filter(|end| end.since(now) <= ahead) {
             warnings.push(format!(
                 "the signing key expires on {}, then nothing can be signed; extend it ({file})",
                 end.date()

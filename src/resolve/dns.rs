@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
@@ -45,24 +45,9 @@ impl Dns {
     /// A setting that cannot be used, with what to write instead.
     pub(super) fn new(settings: &config::Dns) -> Result<Self, String> {
         let timeout = settings.timeout.to_std();
-        let servers = match settings.resolver.as_str() {
-            "" => system(),
-            text => vec![text.parse::<SocketAddr>().map_err(|_| {
-                format!(
-                    "resolve.dns.resolver is \"{text}\": write ADDRESS:PORT, such as 127.0.0.1:53"
-                )
-            })?],
-        };
-        let servers = servers.into_iter().map(name_server).collect();
-        let config = ResolverConfig::from_parts(None, Vec::new(), servers);
-        let mut builder =
-            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-        let options = builder.options_mut();
-        // A datagram may be lost: each question is put twice, and both fit into its time.
-        options.timeout = timeout / 2;
-        options.attempts = 1;
-        options.num_concurrent_reqs = 1;
-        let resolver = builder
+        let (config, options) = asking("resolve.dns.resolver", &settings.resolver, timeout)?;
+        let resolver = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+            .with_options(options)
             .build()
             .map_err(|fault| format!("no DNS resolver can be made: {fault}"))?;
         let zone = |key: &str, text: &str| match text.trim_matches('.') {
@@ -158,6 +143,34 @@ impl Dns {
             }
         }
     }
+}
+
+/// Which resolver is asked and how: the one at `place`, as the setting `key` has it, or the system's
+/// where it is empty; `timeout` is for one question.
+///
+/// # Errors
+/// When `place` is no `ADDRESS:PORT`.
+pub fn asking(
+    key: &str,
+    place: &str,
+    timeout: Duration,
+) -> Result<(ResolverConfig, ResolverOpts), String> {
+    let servers = match place {
+        "" => system(),
+        text => vec![text.parse::<SocketAddr>().map_err(|_| {
+            format!("{key} is \"{text}\": write ADDRESS:PORT, such as 127.0.0.1:53")
+        })?],
+    };
+    let servers = servers.into_iter().map(name_server).collect();
+    let mut options = ResolverOpts::default();
+    // A datagram may be lost: each question is put twice, and both fit into its time.
+    options.timeout = timeout / 2;
+    options.attempts = 1;
+    options.num_concurrent_reqs = 1;
+    Ok((
+        ResolverConfig::from_parts(None, Vec::new(), servers),
+        options,
+    ))
 }
 
 /// The TXT records of one name, each joined to one string. An error is no answer, in words.

@@ -50,6 +50,7 @@ use bootstrap::Bootstrap;
 use csirt::Csirts;
 use desk::Desk;
 pub use desk::Heard;
+pub use dns::asking;
 pub use dump::{TableError, TableFiles, load_tables};
 use ladder::judge;
 use lanes::{Unheard, ask_all};

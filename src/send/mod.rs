@@ -2,6 +2,7 @@
 
 mod batch;
 mod courier;
+mod knock;
 mod ledger;
 mod message;
 mod relay;
@@ -19,6 +20,7 @@ use crate::model::{
 use crate::openpgp;
 use crate::store::{self, Store};
 pub use courier::{Courier, file_name};
+pub use knock::{Knocked, knock};
 pub use relay::Trouble;
 pub use schedule::Schedule;
 pub use signing::{Signing, check_signers};

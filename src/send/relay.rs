@@ -12,7 +12,7 @@ use lettre::Address;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Quit, Rcpt, Rset};
-use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::extension::{ClientId, Extension};
 use lettre::transport::smtp::response::Response;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -311,6 +311,10 @@ impl Connection {
             },
             Err(_) => Answer::Broken(format!("no answer within {limit}")),
         }
+    }
+
+    pub(super) fn offers(&self, extension: Extension) -> bool {
+        self.smtp.server_info().supports_feature(extension)
     }
 
     pub(super) async fn quit(mut self) {

@@ -230,7 +230,10 @@ fn wrong(name: &str, error: &RenderError) -> Error {
 pub fn without_marks(text: &str) -> Option<String> {
     let [begin, end] = MARKS;
     let is_marked = text.contains(begin) || text.contains(end);
-    is_marked.then(|| text.replace(begin, "").replace(end, ""))
+    is_marked.then(|| {
+        let pieces = text.split(begin).flat_map(|piece| piece.split(end));
+        pieces.collect()
+    })
 }
 
 fn parse<T: serde::de::DeserializeOwned>(name: &str, text: &str) -> Result<T, Error> {

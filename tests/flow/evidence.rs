@@ -33,7 +33,7 @@ From now on, jane.doe@trap.example buys here.\r\n\
 /// Three observations of .7, one of them with its message, one of .8 without a time, and one elsewhere.
 fn feed() -> String {
     let row = |ip: &str, seen: &str, port: u16| json!({ "ip": ip, "seen": seen, "port": port, "source": "trap-1" });
-    let mut rows = vec![
+    let mut rows = [
         row("192.0.2.7", "2026-11-01T00:00:00Z", 1_001),
         row("192.0.2.7", "2026-11-02T00:00:00Z", 1_002),
         row("192.0.2.7", "2026-11-03T00:00:00Z", 1_003),

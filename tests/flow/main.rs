@@ -15,6 +15,7 @@ mod cover;
 mod crash;
 mod demo;
 mod desk;
+mod doctor;
 mod dump;
 mod evidence;
 mod fail_closed;

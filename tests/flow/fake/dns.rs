@@ -1,4 +1,5 @@
-//! A DNS server on loopback, by UDP and TCP at one port: TXT records, and what can go wrong with them.
+//! A DNS server on loopback, by UDP and TCP at one port: zones as they are written, TXT records, and what
+//! can go wrong with them.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -7,9 +8,13 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-const TXT: u16 = 16;
+const A: u16 = 1;
 const CNAME: u16 = 5;
 const SOA: u16 = 6;
+const PTR: u16 = 12;
+const MX: u16 = 15;
+const TXT: u16 = 16;
+const AAAA: u16 = 28;
 const NXDOMAIN: u8 = 3;
 pub(crate) const SERVFAIL: u8 = 2;
 pub(crate) const REFUSED: u8 = 5;
@@ -22,6 +27,8 @@ pub(crate) enum Answer {
         ttl: u32,
         texts: Vec<Vec<Vec<u8>>>,
     },
+    /// Records of whatever type was asked for, as they stand behind name and type.
+    Data(Vec<Vec<u8>>),
     /// Another name stands for this one.
     Alias(String),
     /// The name is there, TXT records are not.
@@ -76,9 +83,13 @@ pub(crate) struct Dns {
     book: Arc<Book>,
 }
 
+/// What stands behind each name and type.
+type Zone = HashMap<(String, u16), Vec<Vec<u8>>>;
+
 #[derive(Debug, Default)]
 struct Book {
     answers: Mutex<HashMap<String, Answer>>,
+    zone: Mutex<Zone>,
     questions: Mutex<Vec<Question>>,
     /// Answers that are held back, and where they belong.
     late: Mutex<Vec<(String, Vec<u8>, SocketAddr)>>,
@@ -131,6 +142,45 @@ impl Dns {
         self
     }
 
+    /// Adds lines of `name TYPE data`: A, AAAA, PTR, MX, TXT (the rest of the line, without quotes).
+    pub(crate) fn zone(&self, lines: &str) -> &Self {
+        let mut zone = self.book.zone.lock().unwrap();
+        for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let mut parts = line.splitn(3, ' ');
+            let mut part = || parts.next().unwrap_or_else(|| panic!("{line}"));
+            let (owner, kind, data) = (part(), part(), part());
+            let (kind, data) = match kind {
+                "A" => (
+                    A,
+                    data.parse::<std::net::Ipv4Addr>()
+                        .unwrap()
+                        .octets()
+                        .to_vec(),
+                ),
+                "AAAA" => (
+                    AAAA,
+                    data.parse::<std::net::Ipv6Addr>()
+                        .unwrap()
+                        .octets()
+                        .to_vec(),
+                ),
+                "PTR" => (PTR, name(data)),
+                "MX" => {
+                    let (preference, host) = data.split_once(' ').unwrap();
+                    let preference: u16 = preference.parse().unwrap();
+                    (MX, [&preference.to_be_bytes()[..], &name(host)].concat())
+                }
+                "TXT" => (TXT, character_strings(&[data.as_bytes().to_vec()])),
+                other => panic!("{other}: {line}"),
+            };
+            zone.entry((owner.to_ascii_lowercase(), kind))
+                .or_default()
+                .push(data);
+        }
+        drop(zone);
+        self
+    }
+
     pub(crate) fn questions(&self) -> Vec<Question> {
         self.book.questions.lock().unwrap().clone()
     }
@@ -141,7 +191,7 @@ impl Book {
         let Some(asked) = Asked::read(packet) else {
             return;
         };
-        let answer = self.asked(&asked.name, false);
+        let answer = self.asked(&asked, false);
         let late = std::mem::take(&mut *self.late.lock().unwrap());
         let (due, kept): (Vec<_>, Vec<_>) =
             late.into_iter().partition(|(name, ..)| *name == asked.name);
@@ -177,7 +227,7 @@ impl Book {
             let Some(asked) = Asked::read(&packet) else {
                 return;
             };
-            let answer = self.asked(&asked.name, true);
+            let answer = self.asked(&asked, true);
             for packet in asked.packets(&answer, true) {
                 let length = u16::try_from(packet.len()).unwrap().to_be_bytes();
                 if stream
@@ -190,9 +240,16 @@ impl Book {
         }
     }
 
-    fn asked(&self, name: &str, is_tcp: bool) -> Answer {
-        let name = name.to_owned();
+    fn asked(&self, asked: &Asked, is_tcp: bool) -> Answer {
+        let name = asked.name.clone();
         let answer = self.answers.lock().unwrap().get(&name).cloned();
+        let zone = self.zone.lock().unwrap();
+        let data = zone.get(&(name.clone(), asked.kind)).cloned();
+        let is_there = || zone.keys().any(|(owner, _)| *owner == name);
+        let answer = answer
+            .or_else(|| data.map(Answer::Data))
+            .or_else(|| is_there().then_some(Answer::NoData));
+        drop(zone);
         self.questions
             .lock()
             .unwrap()
@@ -206,6 +263,7 @@ impl Book {
 struct Asked {
     id: [u8; 2],
     name: String,
+    kind: u16,
 }
 
 impl Asked {
@@ -223,7 +281,8 @@ impl Asked {
             at += 1 + length;
         }
         let name = labels.join(".");
-        Some(Self { id, name })
+        let kind = u16::from_be_bytes(packet.get(at + 1..at + 3)?.try_into().ok()?);
+        Some(Self { id, name, kind })
     }
 
     fn packets(&self, answer: &Answer, is_tcp: bool) -> Vec<Vec<u8>> {
@@ -249,6 +308,12 @@ impl Asked {
             Answer::Alias(to) => {
                 vec![self.packet(0, 0, &[record(&self.name, CNAME, 3600, &name(to))], &[])]
             }
+            Answer::Data(data) => {
+                let records = data
+                    .iter()
+                    .map(|one| record(&self.name, self.kind, 3600, one));
+                vec![self.packet(0, 0, &records.collect::<Vec<_>>(), &[])]
+            }
             Answer::Records { ttl, texts } => {
                 let records: Vec<Vec<u8>> = texts
                     .iter()
@@ -264,6 +329,7 @@ impl Asked {
         let mut other = Self {
             id: self.id,
             name: self.name.clone(),
+            kind: self.kind,
         };
         match forgery {
             Forgery::Id => other.id[0] ^= 0xff,
@@ -280,7 +346,7 @@ impl Asked {
             packet.extend(u16::try_from(count).unwrap().to_be_bytes());
         }
         packet.extend(name(&self.name));
-        packet.extend(TXT.to_be_bytes());
+        packet.extend(self.kind.to_be_bytes());
         packet.extend([0, 1]);
         packet.extend(answers.concat());
         packet.extend(authorities.concat());

@@ -1,0 +1,144 @@
+//! The relay: whether it lets us in as the settings say, and what the world calls its addresses.
+
+use std::net::IpAddr;
+
+use super::names::{Names, Unanswered, without_dot};
+use super::{Area, Finding};
+use crate::config::{Config, Security, Transport};
+use crate::model::{Address, Step, Use, use_of};
+use crate::send;
+
+/// Where mail reaches the world from: those that staff name, else the public addresses of smtp.host.
+pub(super) async fn addresses(names: &Names, config: &Config) -> (Vec<Finding>, Vec<IpAddr>) {
+    let host = &config.smtp.host;
+    let named = &config.doctor.relay_addresses;
+    let mut findings = Vec::new();
+    let candidates = if !named.is_empty() {
+        named.clone()
+    } else if config.send.transport == Transport::Folder {
+        return (findings, Vec::new());
+    } else if let Ok(address) = host.parse() {
+        vec![address]
+    } else if host == "localhost" {
+        Vec::new()
+    } else {
+        match names.addresses(host).await {
+            Ok(addresses) => addresses,
+            Err(Unanswered(why)) => {
+                findings.push(Area::Relay.unknown("addresses", why));
+                return (findings, Vec::new());
+            }
+        }
+    };
+    let (public, inside): (Vec<IpAddr>, Vec<IpAddr>) = candidates.into_iter().partition(is_public);
+    let inside: Vec<String> = inside.iter().map(ToString::to_string).collect();
+    let inside = inside.join(", ");
+    if !named.is_empty() && !inside.is_empty() {
+        findings.push(Area::Relay.warn(
+            "addresses",
+            format!("doctor.relay_addresses names {inside}, which the world never sees"),
+            "name the public addresses that the relay's mail leaves from",
+        ));
+    } else if public.is_empty() {
+        let why = match inside.as_str() {
+            "" => host.clone(),
+            inside if inside == host => format!("{host}, which the world never sees"),
+            inside => format!("{host} ({inside}), which the world never sees"),
+        };
+        findings.push(Area::Relay.warn(
+            "addresses",
+            format!(
+                "from which addresses our mail reaches the world is not known: smtp.host is {why}"
+            ),
+            "set doctor.relay_addresses",
+        ));
+    }
+    (findings, public)
+}
+
+/// Documentation's addresses are nobody's, too, but they are not behind anybody's door.
+fn is_public(address: &IpAddr) -> bool {
+    use_of(Address::from(*address)) != Use::Special
+}
+
+/// The name of each address, which must lead back to it.
+pub(super) async fn pointers(names: &Names, addresses: &[IpAddr]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for address in addresses {
+        findings.push(pointer(names, *address).await);
+    }
+    findings
+}
+
+async fn pointer(names: &Names, address: IpAddr) -> Finding {
+    let told = match names.pointer(address).await {
+        Ok(told) => told,
+        Err(Unanswered(why)) => {
+            return Area::Relay
+                .unknown("ptr", format!("the name of {address} is not known: {why}"));
+        }
+    };
+    let found = told.ptr.iter().flat_map(|names| names.iter());
+    let found: Vec<String> = found.map(|name| without_dot(name)).collect();
+    if found.is_empty() {
+        return Area::Relay.mend(
+            "ptr",
+            format!("{address} has no name (PTR), and large receivers refuse its mail"),
+            "let whoever provides the address set its PTR to the relay's name",
+        );
+    }
+    let name = found.join(", ");
+    match told.result() {
+        mail_auth::IprevResult::Pass => Area::Relay.ok(
+            "ptr",
+            format!("{address} is {name}, and {name} is {address}"),
+        ),
+        _ => Area::Relay.mend(
+            "ptr",
+            format!("{address} is called {name} (PTR), but that name does not lead back to it"),
+            format!("give {name} the address {address}, or let the PTR name another"),
+        ),
+    }
+}
+
+/// Whether letters could be handed over; nothing where no relay takes them.
+pub(super) async fn knock(config: &Config) -> Vec<Finding> {
+    let smtp = &config.smtp;
+    if config.send.transport == Transport::Folder {
+        let folder = config.send.folder.display();
+        let said = format!("letters go into the folder {folder}: no relay is looked at");
+        return vec![Area::Relay.ok("relay", said)];
+    }
+    let relay = format!("{}:{}", smtp.host, smtp.port);
+    let knocked = match send::knock(config, config.doctor.timeout).await {
+        Ok(knocked) => knocked,
+        Err(trouble) => {
+            let remedy = match trouble.step {
+                Step::Tls => "see smtp.security, smtp.host and smtp.ca_file",
+                Step::Login => "see smtp.username and smtp.password_file",
+                _ => "is it running, and may this machine reach it? see smtp.host and smtp.port",
+            };
+            return vec![Area::Relay.mend("relay", trouble.to_string(), remedy)];
+        }
+    };
+    let login = if knocked.is_logged_in {
+        format!(", and lets {} in", smtp.username)
+    } else {
+        String::new()
+    };
+    let way = match smtp.security {
+        Security::None => "in the clear",
+        Security::Starttls => "under TLS (STARTTLS)",
+        Security::Tls => "under TLS from the first byte",
+    };
+    let mut findings = vec![Area::Relay.ok("relay", format!("{relay} answers {way}{login}"))];
+    if smtp.security == Security::None && !smtp.is_here() {
+        let remedy = match knocked.offers_starttls {
+            true => "it offers STARTTLS: set smtp.security = \"starttls\"",
+            false => "let it offer STARTTLS, and set smtp.security = \"starttls\"",
+        };
+        let said = format!("letters cross the network to {relay} in the clear");
+        findings.push(Area::Relay.warn("tls", said, remedy));
+    }
+    findings
+}
