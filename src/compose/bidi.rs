@@ -77,10 +77,16 @@ pub(super) fn in_html(marked: &str, direction: Direction) -> Cow<'_, str> {
         };
     }
     let escaped = |text: &str| escape(text).into_owned();
-    set(marked, direction, escaped, |value| {
-        format!("<bdi>{}</bdi>", escape(value))
-    })
-    .into()
+    set(marked, direction, escaped, isolated_in_html).into()
+}
+
+/// A value without letters, as `/24`, has no direction of its own, and would take that of the text.
+fn isolated_in_html(value: &str) -> String {
+    let dir = match has_right_to_left(value) {
+        true => "",
+        false => " dir=\"ltr\"",
+    };
+    format!("<bdi{dir}>{}</bdi>", escape(value))
 }
 
 /// A table's cell is a value of its own.
@@ -96,7 +102,7 @@ pub(super) fn cell_in_html(cell: &str, direction: Direction) -> Cow<'_, str> {
     if !direction.isolates(cell, None) {
         return escape(cell);
     }
-    format!("<bdi>{}</bdi>", escape(cell)).into()
+    isolated_in_html(cell).into()
 }
 
 /// A paragraph of right-to-left text that is not in a right-to-left script says so in HTML.
@@ -219,6 +225,7 @@ mod tests {
             ("192.0.2.0/24", RightToLeft, true),
             ("2026-11-01", RightToLeft, true),
             ("LW-000042-5", RightToLeft, true),
+            ("/24", RightToLeft, true),
             ("64500", RightToLeft, true),
             ("شركة مثال", RightToLeft, false),
             ("شركة Example", RightToLeft, true),
@@ -231,7 +238,7 @@ mod tests {
             let text = in_text(&marked, direction);
             assert_eq!(text.contains(ISOLATE), isolated, "{value}");
             let html = in_html(&marked, direction);
-            assert_eq!(html.contains("<bdi>"), isolated, "{value}");
+            assert_eq!(html.contains("<bdi"), isolated, "{value}");
             assert!(!text.contains(MARKS) && !html.contains(MARKS));
         }
         let number = format!("نص AS{} ({})", mark("64500"), mark("12"));
@@ -239,6 +246,9 @@ mod tests {
             in_text(&number, RightToLeft),
             "نص AS64500 (\u{2068}12\u{2069})"
         );
+        let block = mark("/24");
+        let html = in_html(&block, RightToLeft);
+        assert_eq!(html, "<bdi dir=\"ltr\">/24</bdi>");
         let marked = mark("<b>שלום</b>");
         let html = in_html(&marked, LeftToRight);
         assert_eq!(html, "<bdi>&lt;b&gt;שלום&lt;/b&gt;</bdi>");

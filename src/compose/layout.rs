@@ -442,8 +442,8 @@ mod tests {
         let html = to_html(&source, &table, RightToLeft);
         for part in [
             "<p dir=\"ltr\">The same in English below.</p>",
-            "<p>رقم <bdi>LW-000042-5</bdi>، من <bdi>2026-11-01</bdi>.</p>",
-            "<td><bdi>192.0.2.1</bdi></td>",
+            "<p>رقم <bdi dir=\"ltr\">LW-000042-5</bdi>، من <bdi dir=\"ltr\">2026-11-01</bdi>.</p>",
+            "<td><bdi dir=\"ltr\">192.0.2.1</bdi></td>",
             "<th>العنوان</th>",
         ] {
             assert!(html.contains(part), "{part}\n{html}");

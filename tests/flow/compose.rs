@@ -28,7 +28,7 @@ story!(one_contact_of_several_networks_gets_one_notice, world, {
     assert_eq!((totals.notices, totals.letters), (2, 2));
     let letter = world.letter_to("abuse@linden.example").await;
     for line in [
-        "Dear abuse desk of Linden Net,",
+        "Dear abuse team at Linden Net,",
         "    Observations:    3\n",
         "      192.0.2.0/25  LINDEN-1  AS64500  (2)\n",
         "      198.51.100.0/24  LINDEN-2  AS64501  (1)\n",
@@ -234,7 +234,7 @@ story!(a_letter_says_why_it_comes_to_its_mailbox, world, {
     // The range's desk is not greeted by the name of its customer, nor a CSIRT as an abuse desk.
     let around = world.letter_to("abuse@linden.example").await;
     assert!(
-        around.text.starts_with("Dear abuse desk,\n"),
+        around.text.starts_with("Dear abuse team,\n"),
         "{}",
         around.text
     );

@@ -281,7 +281,8 @@ fn headings(text: &str) -> Vec<&str> {
         .windows(2)
         .filter(|pair| is_line(pair[1]))
         .map(|pair| pair[0])
-        .filter(|heading| !heading.starts_with("アドレス"))
+        // The table's: columns stand two spaces apart.
+        .filter(|heading| !heading.contains("  "))
         .collect()
 }
 

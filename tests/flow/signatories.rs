@@ -54,7 +54,7 @@ story!(a_letter_names_those_who_sign_on_its_day, world, {
     assert!(signed(&english.text)[0].starts_with("- KR: Institute of Korea"));
 
     let japanese = world.letter_to("abuse@sakura.example").await;
-    let (own, english) = japanese.text.split_once("Dear abuse desk").unwrap();
+    let (own, english) = japanese.text.split_once("Dear abuse team").unwrap();
     let first = signed(english)[0];
     assert_eq!(first, "- JP: Agency of Japan (日本庁), Plan");
     for name in ["日本庁", "米国委員会", "韓国院", "豪州評議会"] {
