@@ -26,6 +26,7 @@ mod golden;
 mod gpg;
 mod hostile;
 mod intake;
+mod migrations;
 mod overrides;
 mod parts;
 mod readme;
