@@ -229,7 +229,13 @@ async fn draw(
         return Ok(Ended::Stopped(code));
     }
     if counts.rows == 0 {
-        text.push_str("The table knows nobody there; load one: lapwing table load FILE\n");
+        let whom = match systems_only {
+            true => "no holder of an AS",
+            false => "nobody",
+        };
+        text.push_str(&format!(
+            "The table knows {whom} there; load one: lapwing table load FILE\n"
+        ));
     } else if !context.dry_run {
         text.push_str(&format!("\nNext: lapwing resolve {name}\n"));
     }

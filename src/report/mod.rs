@@ -17,6 +17,8 @@ pub struct Report {
     pub at: Timestamp,
     #[serde(flatten)]
     pub campaign: Campaign,
+    /// The name of the campaign that a reminder reminds of.
+    pub after: Option<String>,
     pub decisions: Vec<Decision>,
     pub totals: Totals,
     pub queue: QueueView,
@@ -44,8 +46,16 @@ impl Report {
         let campaign = store.campaign(campaign).await?;
         let id = campaign.id;
         let replies = store.replies(id, REPLIES).await?;
+        let after = match campaign.after {
+            Some(first) => {
+                let mut all = store.campaigns().await?.into_iter();
+                all.find(|one| one.id == first).map(|one| one.name)
+            }
+            None => None,
+        };
         Ok(Self {
             at: now,
+            after,
             decisions: store.decisions(id).await?,
             totals: store.totals(id).await?,
             queue: store.queue_view(id).await?,

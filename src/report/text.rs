@@ -30,12 +30,41 @@ impl Report {
         text
     }
 
+    /// What the campaign is: `a reminder after spring, TLP:AMBER, with a copy to each country's agencies`.
+    fn kind(&self) -> String {
+        let campaign = &self.campaign;
+        let mut kind = match campaign.kind {
+            CampaignKind::Notice => "a notice".to_owned(),
+            CampaignKind::Advisory => "an advisory".to_owned(),
+            CampaignKind::Reminder => match &self.after {
+                Some(first) => format!("a reminder after {first}"),
+                None => "a reminder".to_owned(),
+            },
+        };
+        if campaign.letter != campaign.kind.as_str() {
+            kind.push_str(&format!(", letter {}", campaign.letter));
+        }
+        if let Some(mark) = campaign.tlp {
+            kind.push_str(&format!(", {mark}"));
+        }
+        if campaign.require_evidence {
+            kind.push_str(", of rows with time and basis only");
+        }
+        if campaign.cover {
+            kind.push_str(", with a copy to each country's agencies");
+        }
+        kind
+    }
+
     /// All of it.
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut text = format!(
-            "Report on campaign {}, {}, as of {}\n\n",
-            self.campaign.name, self.campaign.state, self.at
+            "Report on campaign {}, {}, as of {}\nIt is {}.\n\n",
+            self.campaign.name,
+            self.campaign.state,
+            self.at,
+            self.kind()
         );
         text.push_str(&self.rows());
         if self.totals.letters > 0 {

@@ -4,6 +4,7 @@ mod by_hand;
 mod codes;
 mod dry_run;
 mod help;
+mod kinds;
 mod output;
 mod temporary;
 mod words;
