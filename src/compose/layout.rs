@@ -123,6 +123,10 @@ pub(super) fn outline(source: &str) -> Outline {
 /// letter of its language; when there are so many, all are dropped, and those set anew.
 const KEPT: usize = 4_000;
 
+/// Bytes from which on a line with values is kept, too: so long are the measures, which are the same in
+/// every letter, while shorter ones have a ticket or a date that never comes again.
+const LONG: usize = 400;
+
 /// Sets texts as both bodies. What comes again, as most lines of a letter do, is set once.
 #[derive(Debug, Default)]
 pub(super) struct Setter {
@@ -174,10 +178,12 @@ impl Setter {
                 Some(line) => line,
                 None => {
                     fresh = Line::of(line, direction);
-                    if kept.len() >= KEPT {
-                        kept.clear();
+                    if line.len() > LONG || !line.contains(MARKS[0]) {
+                        if kept.len() >= KEPT {
+                            kept.clear();
+                        }
+                        kept.insert(line.into(), fresh.clone());
                     }
-                    kept.insert(line.into(), fresh.clone());
                     &fresh
                 }
             };

@@ -1,5 +1,6 @@
 //! A frozen letter as the bytes that leave: the same at every attempt.
 
+use std::borrow::Cow;
 use std::time::{Duration, UNIX_EPOCH};
 
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
@@ -47,10 +48,7 @@ pub(super) fn build(letter: &Letter, signer: Option<&Signer>) -> Result<Vec<u8>,
                     attachment.name
                 ));
             }
-            _ => {
-                Body::new_with_encoding(attachment.content.clone(), ContentTransferEncoding::Base64)
-                    .map_err(|_| format!("{} cannot be encoded", attachment.name))?
-            }
+            _ => encoded(attachment.content.clone(), ContentTransferEncoding::Base64)?,
         };
         whole = whole.singlepart(Attachment::new(attachment.name.clone()).body(body, media_type));
     }
@@ -134,34 +132,56 @@ fn named(name: &str, mailbox: &Mailbox) -> Result<Named, String> {
 /// Quoted-printable reads well in the raw for Latin scripts; for others base64 is half as long.
 fn text_part(text: &str, media_type: ContentType) -> Result<SinglePart, String> {
     let text = match text.contains('\r') {
-        true => text.replace("\r\n", "\n").replace('\r', ""),
-        false => text.to_owned(),
+        true => Cow::Owned(text.replace("\r\n", "\n").replace('\r', "")),
+        false => Cow::Borrowed(text),
     };
-    let has_from = text.contains(FROM);
-    let text = text.replace('\n', "\r\n").into_bytes();
-    let foreign = text.iter().filter(|byte| !byte.is_ascii()).count();
-    let encoding = if foreign * 6 > text.len() {
-        ContentTransferEncoding::Base64
+    let foreign = text.bytes().filter(|byte| !byte.is_ascii()).count();
+    let body = if foreign * 6 > text.len() {
+        let text = text.replace('\n', "\r\n").into_bytes();
+        encoded(text, ContentTransferEncoding::Base64)?
     } else {
-        ContentTransferEncoding::QuotedPrintable
+        let kept = quoted_printable(&text)?;
+        Body::dangerous_pre_encoded(kept, ContentTransferEncoding::QuotedPrintable)
     };
-    let mut body = Body::new_with_encoding(text, encoding)
-        .map_err(|_| "a body cannot be encoded".to_owned())?;
-    if has_from && encoding == ContentTransferEncoding::QuotedPrintable {
-        let kept = without_from(&body.into_vec());
-        body = Body::dangerous_pre_encoded(kept, encoding);
-    }
     Ok(SinglePart::builder().header(media_type).body(body))
 }
 
-const FROM: &str = "From ";
+fn encoded(bytes: Vec<u8>, encoding: ContentTransferEncoding) -> Result<Body, String> {
+    Body::new_with_encoding(bytes, encoding).map_err(|_| "a body cannot be encoded".to_owned())
+}
+
+/// The library takes a line as it is in ten times the time that it takes to see that it may stay so.
+fn quoted_printable(text: &str) -> Result<Vec<u8>, String> {
+    let mut kept = Vec::with_capacity(text.len() + text.len() / 8);
+    for (number, line) in text.split('\n').enumerate() {
+        if number > 0 {
+            kept.extend_from_slice(b"\r\n");
+        }
+        if stays(line.as_bytes()) {
+            kept.extend_from_slice(line.as_bytes());
+        } else {
+            let line = line.as_bytes().to_vec();
+            let line = encoded(line, ContentTransferEncoding::QuotedPrintable)?;
+            without_from(&line.into_vec(), &mut kept);
+        }
+    }
+    Ok(kept)
+}
+
+const FROM: &[u8] = b"From ";
+
+/// Whether quoted-printable changes nothing in a line (RFC 2045 6.7), nor need we.
+fn stays(line: &[u8]) -> bool {
+    let may_end = !matches!(line.last(), Some(b' ' | b'\t'));
+    let is_plain = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~') && *byte != b'=';
+    line.len() <= 76 && may_end && line.iter().all(is_plain) && !line.starts_with(FROM)
+}
 
 /// Mailboxes of old put `>` before a line that begins with `From `, and so break the signature over it
 /// (RFC 3156 3). A soft line break after the word, unlike an escape, makes no line longer.
-fn without_from(encoded: &[u8]) -> Vec<u8> {
-    let mut kept = Vec::with_capacity(encoded.len() + 16);
+fn without_from(encoded: &[u8], kept: &mut Vec<u8>) {
     for line in encoded.split_inclusive(|byte| *byte == b'\n') {
-        match line.strip_prefix(FROM.as_bytes()) {
+        match line.strip_prefix(FROM) {
             Some(rest) => {
                 kept.extend_from_slice(b"From=\r\n ");
                 kept.extend_from_slice(rest);
@@ -169,7 +189,6 @@ fn without_from(encoded: &[u8]) -> Vec<u8> {
             None => kept.extend_from_slice(line),
         }
     }
-    kept
 }
 
 /// RFC 3282; a letter in another language has the English below.
@@ -244,6 +263,24 @@ mod tests {
         }
         assert!(text.contains("Reply-To: ") && text.contains("<desk@agency.example>"));
         assert!(!text.contains("b-lw-000042"), "the envelope stays outside");
+    }
+
+    #[test]
+    fn lines_that_stay_are_encoded_as_the_library_would() {
+        let long = "word ".repeat(40);
+        for text in [
+            "",
+            "plain\n\n  indented, with = and \u{e4}\nends in a space \nand\ta tab\t\n.\n",
+            &format!("{}\n{}\n{}", "a".repeat(76), "a".repeat(77), long),
+            &format!("{}\u{e4}{}\n", "b".repeat(75), "c".repeat(80)),
+        ] {
+            let whole = text.replace('\n', "\r\n").into_bytes();
+            let whole = encoded(whole, ContentTransferEncoding::QuotedPrintable).unwrap();
+            let kept = String::from_utf8(quoted_printable(text).unwrap()).unwrap();
+            assert_eq!(kept, String::from_utf8(whole.into_vec()).unwrap());
+        }
+        let kept = quoted_printable("From x\nFrom\nfrom From y").unwrap();
+        assert_eq!(kept, b"From=\r\n x\r\nFrom\r\nfrom From y");
     }
 
     #[test]
