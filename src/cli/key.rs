@@ -140,7 +140,8 @@ pub(super) async fn warnings(
     let facts = key.as_ref().map(openpgp::Key::facts);
     let mut warnings = facts.map_or_else(Vec::new, |facts| facts.warnings(now));
     let fingerprint = facts.map_or("", |facts| facts.fingerprint.as_str());
-    match send::check_signers(store, campaign, fingerprint).await {
+    let required = context.config().sign.required;
+    match send::check_signers(store, campaign, fingerprint, required).await {
         Ok(()) => {}
         Err(Error::Refused(why)) => warnings.push(why),
         Err(error) => return Err(error.into()),

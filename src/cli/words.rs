@@ -8,6 +8,7 @@ use super::Ended;
 use super::context::{Context, Usage};
 use super::output::count;
 use crate::compose::{self, Checked};
+use crate::templates::Templates;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Template {
@@ -105,7 +106,11 @@ fn list(context: &Context, name: &str) -> anyhow::Result<Ended> {
 
 /// A file or a whole folder, never over one that is there.
 fn copy(context: &Context, name: &str, to: &Path) -> anyhow::Result<Ended> {
-    let templates = context.templates()?;
+    // The folder of the settings may be the one that this is to make.
+    let templates = match context.config().letter.templates.exists() {
+        true => context.templates()?,
+        false => Templates::load(Path::new(""))?,
+    };
     let folder = format!("{}/", name.trim_end_matches('/'));
     let wanted = |file: &&str| *file == name || file.starts_with(&folder);
     let files: Vec<&str> = templates.names("").filter(wanted).collect();

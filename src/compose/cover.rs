@@ -21,13 +21,14 @@ const ROUND: i64 = 0;
 const PAGE: i64 = 500;
 
 /// The columns of its list.
-const COLUMNS: [&str; 6] = [
+const COLUMNS: [&str; 7] = [
     "holder",
     "mailbox",
     "ticket",
     "letters",
     "observations",
     "country",
+    "tlp",
 ];
 
 /// Agencies that share a mailbox get one copy.
@@ -130,6 +131,8 @@ impl Composition<'_> {
             countries: Vec::from_iter(to.countries.iter().cloned()).join(", "),
             ..Occasion::default()
         };
+        let tlp = self.campaign.tlp.map(|mark| mark.to_string());
+        let tlp = tlp.unwrap_or_default();
         let mut rows = Vec::new();
         let mut suspects = 0;
         for country in &to.countries {
@@ -154,6 +157,7 @@ impl Composition<'_> {
                         line.letters.to_string(),
                         line.suspects.to_string(),
                         country.clone(),
+                        tlp.clone(),
                     ]);
                 }
             }
@@ -185,7 +189,7 @@ impl Composition<'_> {
     }
 }
 
-fn written(rows: &[[String; 6]]) -> Result<Vec<u8>, csv::Error> {
+fn written(rows: &[[String; COLUMNS.len()]]) -> Result<Vec<u8>, csv::Error> {
     let mut writer = csv::WriterBuilder::new()
         .terminator(csv::Terminator::CRLF)
         .from_writer(Vec::new());

@@ -170,7 +170,7 @@ fn key(config: &Config, now: Timestamp) -> Vec<Finding> {
     if !sign.required {
         findings.push(Area::Key.warn(
             "required",
-            "sign.required is false: letters leave unsigned where the key does not serve",
+            "sign.required is false: letters are written without a signature where the key does not serve",
             "sign.required = true",
         ));
     }

@@ -7,11 +7,10 @@ use crate::model::{Campaign, Letter, Timestamp};
 use crate::openpgp::Signer;
 use crate::store::{self, Store};
 
-/// The key at hand, and whether a letter may go without it.
+/// The key at hand, and whether a letter that was written without one may go while there is one.
 #[derive(Clone, Debug)]
 pub struct Signing {
     pub signer: Option<Arc<Signer>>,
-    /// Whether a letter that was written to be signed fails rather than leave unsigned.
     pub required: bool,
 }
 
@@ -27,11 +26,9 @@ impl Signing {
         campaign: &Campaign,
         now: Timestamp,
     ) -> Result<(), Error> {
-        if self.required {
-            check_signers(store, campaign, self.fingerprint()).await?;
-            if let Some(signer) = &self.signer {
-                signer.check(now)?;
-            }
+        check_signers(store, campaign, self.fingerprint(), self.required).await?;
+        if let Some(signer) = &self.signer {
+            signer.check(now)?;
         }
         Ok(())
     }
@@ -41,17 +38,7 @@ impl Signing {
     /// # Errors
     /// In words, when it cannot be built, or must be signed and cannot.
     pub(super) fn message(&self, letter: &Letter) -> Result<Vec<u8>, String> {
-        let signed = self.signer_of(letter).and_then(|signer| {
-            // A letter that nobody signs is built once, and fails only for its own sake.
-            signer
-                .map(|signer| message::build(letter, Some(signer)))
-                .transpose()
-        });
-        match signed {
-            Ok(Some(bytes)) => Ok(bytes),
-            Err(reason) if self.required => Err(reason),
-            _ => message::build(letter, None),
-        }
+        message::build(letter, self.signer_of(letter)?)
     }
 
     fn signer_of(&self, letter: &Letter) -> Result<Option<&Signer>, String> {
@@ -68,7 +55,9 @@ impl Signing {
     }
 }
 
-/// Whether the letters of a campaign want the key of this fingerprint; an empty one is no key.
+/// Whether the letters of a campaign want the key of this fingerprint; an empty one is no key. A letter
+/// that says who signs it never leaves without; with `required`, nor does one that says nothing of a
+/// signature, where there is a key.
 ///
 /// # Errors
 /// [`store::Error::Refused`] when they want another, or none although there is one; the database's.
@@ -76,11 +65,13 @@ pub async fn check_signers(
     store: &Store,
     campaign: &Campaign,
     fingerprint: &str,
+    required: bool,
 ) -> Result<(), store::Error> {
     let name = &campaign.name;
     for by in store.letter_signers(campaign.id).await? {
         let refusal = match (by.as_str(), fingerprint) {
             (by, at_hand) if by == at_hand => continue,
+            ("", _) if !required => continue,
             ("", _) => format!(
                 "letters of \"{name}\" were written to leave unsigned, and sign.key names a key: write them again (lapwing compose {name}), or say LAPWING_SIGN__REQUIRED=false"
             ),

@@ -96,7 +96,7 @@ impl Store {
     }
 
     /// What became of a ticket's parts, in their order; none where there is no such ticket. A letter
-    /// that was redirected has not left for its recipient.
+    /// that was redirected, or written into a folder, has not left for its recipient.
     ///
     /// # Errors
     /// The database's.
@@ -105,7 +105,7 @@ impl Store {
             "SELECT campaign.name, letter.recipient, parts,
                     (SELECT MIN(finished_at) FROM attempt
                      WHERE delivery_id = delivery.id AND outcome IN ('accepted', 'uncertain')
-                       AND sent_to IN ('', letter.recipient)) AS left_at
+                       AND sent_to = letter.recipient) AS left_at
              FROM letter JOIN campaign ON campaign.id = letter.campaign_id
                          LEFT JOIN delivery ON letter_id = letter.id
              WHERE ticket = $1 ORDER BY part, letter.id",

@@ -99,8 +99,11 @@ pub(super) fn differences(
     let (own, others) = (text.uses(), original.uses());
     let branches = [text.own_uses(), original.own_uses()].concat();
     let records = vary::records(specimen, &branches);
-    let mut found = Vec::new();
     let mut told = BTreeSet::new();
+    let mut found = match is_shorter_only {
+        true => Vec::new(),
+        false => unsaid_itself(text, &own, original, &others, &mut told),
+    };
     let mut is_built_alike = true;
     let sides = text.rendered(&records).zip(original.rendered(&records));
     for (record, sides) in records.iter().zip(sides) {
@@ -160,6 +163,38 @@ fn printed(marked: &str) -> BTreeSet<&str> {
         .filter_map(|value| Some(value.split_once(end)?.0))
         .filter(|value| !value.is_empty())
         .collect()
+}
+
+/// What the original says in its own file, and the text in none of its own: that a part which both
+/// include says it, too, is no help to the sentence that it was for.
+fn unsaid_itself(
+    text: Text<'_>,
+    own: &[Use],
+    original: Text<'_>,
+    others: &[Use],
+    told: &mut BTreeSet<String>,
+) -> Vec<Difference> {
+    let prints = |one: &&Use, file: &str| one.file == file && one.how == How::Printed;
+    let own = own.iter().filter(|one| prints(one, text.file));
+    let own: BTreeSet<&str> = own.map(|one| one.name.as_str()).collect();
+    let mut found = Vec::new();
+    for one in others.iter().filter(|one| prints(one, original.file)) {
+        if own.contains(one.name.as_str()) || !told.insert(one.name.clone()) {
+            continue;
+        }
+        found.push(Difference {
+            origin: text.file.to_owned(),
+            error: Error {
+                file: text.file.to_owned(),
+                line: None,
+                problem: format!(
+                    "does not say {{{{{}}}}}, as the original does in {}, line {}",
+                    one.name, one.file, one.line
+                ),
+            },
+        });
+    }
+    found
 }
 
 fn unsaid(text: Text<'_>, others: &[Use], name: &str, record: &Record) -> Difference {

@@ -73,11 +73,18 @@ fn each_slip_is_named_with_its_file() {
             "",
             "must be one line, with {{ticket}}",
         ),
+        // Its parts still say it; the sentence that asks to keep it does not.
+        (
+            "letter/notice/ja/body.hbs",
+            "{{ticket}}",
+            "",
+            "does not say {{ticket}}, as the original does in letter/notice/en/body.hbs, line",
+        ),
         (
             answer,
             "{{reply_to}}",
             "",
-            "does not say {{reply_to}} with everything given, as the original does in part/answer/en.hbs, line 3",
+            "does not say {{reply_to}}, as the original does in part/answer/en.hbs, line 3",
         ),
         (
             answer,

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{Office, lines};
 use crate::story;
+use crate::world::World;
 
 #[test]
 fn the_words_are_checked_copied_and_changed() {
@@ -78,6 +79,12 @@ story!(
         let ran = office.run(&format!("{line} --json"));
         assert_eq!(lines(&line, &ran.err)[0]["code"], json!(4));
 
+        // Nor is what went into a folder to be looked at.
+        let twin = Office::approved(&World::like(&world).await);
+        twin.well("send trial");
+        assert_eq!(twin.run(&line).code, 4);
+        office.set("LAPWING_SEND__TRANSPORT", "smtp");
+        office.set("LAPWING_SMTP__PORT", world.sink.address().port());
         office.well("send trial");
         let said = office.well(&line);
         for part in [

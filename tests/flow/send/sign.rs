@@ -235,13 +235,17 @@ story!(
     }
 );
 
-story!(letters_leave_without_where_the_settings_say_so, world, {
-    sign(&mut world, None);
+story!(no_letter_speaks_of_a_signature_that_it_has_not, world, {
+    let file = sign(&mut world, None);
     queue(&world, 1).await;
     world.config.sign.key = PathBuf::new();
     world.config.sign.required = false;
+    let refused = world.try_send().await.unwrap_err().to_string();
+    assert!(refused.contains("name that key by sign.key"), "{refused}");
+    assert!(world.sink.received().is_empty());
+    world.config.sign.key = file;
     assert_eq!(world.send().await.accepted, 1);
-    assert!(!world.sink.received()[0].text().contains("PGP SIGNATURE"));
+    assert!(world.sink.received()[0].text().contains("PGP SIGNATURE"));
 });
 
 story!(
