@@ -293,5 +293,6 @@ fn reading(now: Timestamp) -> Reading {
         tlp: None,
         kind: crate::model::CampaignKind::Notice,
         require_evidence: false,
+        since: None,
     }
 }

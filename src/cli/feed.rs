@@ -23,7 +23,8 @@ pub(super) async fn import(context: &Context, options: &Import) -> anyhow::Resul
     let name = feed_name(&options.file);
     let store = context.store().await?;
     let campaign = store.campaign(&options.campaign).await?;
-    let reading = reading(context, options, &campaign)?;
+    let since = intake::since(&store, &campaign).await?;
+    let reading = reading(context, options, &campaign, since)?;
     if !matches!(
         campaign.state,
         CampaignState::Draft | CampaignState::Submitted
@@ -108,7 +109,12 @@ pub(super) async fn import(context: &Context, options: &Import) -> anyhow::Resul
     })
 }
 
-fn reading(context: &Context, options: &Import, campaign: &Campaign) -> anyhow::Result<Reading> {
+fn reading(
+    context: &Context,
+    options: &Import,
+    campaign: &Campaign,
+    since: Option<Timestamp>,
+) -> anyhow::Result<Reading> {
     let settings = &context.config().intake;
     let zone = options.time_zone.as_deref().unwrap_or(&settings.time_zone);
     let time_zone = TimeZone::get(zone).map_err(|_| {
@@ -140,6 +146,7 @@ fn reading(context: &Context, options: &Import, campaign: &Campaign) -> anyhow::
         tlp: campaign.tlp,
         kind: campaign.kind,
         require_evidence: campaign.require_evidence,
+        since,
     })
 }
 

@@ -7,7 +7,7 @@ use super::jurisdiction::wished_languages;
 use super::occasion::Occasion;
 use super::reasons::Way;
 use super::{Composition, Error, letter_error};
-use crate::model::{CampaignKind, Finding, Format, Mailbox, Notice, Verdict};
+use crate::model::{Finding, Format, Mailbox, Notice, Verdict};
 
 /// One mailbox's notice, how it wants its letters, and by what right it is that mailbox.
 pub(super) struct Draft {
@@ -61,11 +61,7 @@ impl Composition<'_> {
             .filter_map(|(finding, _)| Some((finding.id, Way::of(finding)?)));
         Ok(Draft {
             notice,
-            format: match self.campaign.kind {
-                // It has no observations to attach.
-                CampaignKind::Advisory => Format::Text,
-                _ => format.unwrap_or(self.work.settings.format),
-            },
+            format: format.unwrap_or(self.work.settings.format),
             ways: ways.collect(),
             letter,
             occasion,

@@ -44,6 +44,8 @@ pub struct Reading {
     pub kind: CampaignKind,
     /// Whether a row must say when it was seen, and how that is known.
     pub require_evidence: bool,
+    /// In a reminder: what was seen before says nothing of what has happened since the first letter.
+    pub since: Option<Timestamp>,
 }
 
 /// What became of one row.
@@ -184,6 +186,9 @@ fn suspect(record: &Record<'_>, reading: &Reading) -> Result<(Suspect, bool), Fa
     if reading.require_evidence {
         has_evidence(&suspect)?;
     }
+    if let Some(since) = reading.since {
+        seen_since(&suspect, since).map_err(|wrong| ("seen", wrong))?;
+    }
     Ok((suspect, seen.is_some_and(|moment| moment.is_zoneless)))
 }
 
@@ -318,6 +323,21 @@ fn has_evidence(suspect: &Suspect) -> Result<(), Fault> {
     Ok(())
 }
 
+/// That a machine was seen before its operator was told is no sign that nothing was done.
+fn seen_since(suspect: &Suspect, since: Timestamp) -> Result<(), Wrong> {
+    match suspect.seen_at {
+        Some(at) if at > since => Ok(()),
+        Some(at) => Err(Wrong::new(
+            format!("it was seen at {at}, and the first letters were approved at {since}"),
+            "tell it in a notice: a reminder speaks of what was seen since",
+        )),
+        None => Err(Wrong::new(
+            format!("there is no time, and a reminder speaks of what was seen since {since}"),
+            "add when it was seen, in UTC; --seen gives one to a whole feed",
+        )),
+    }
+}
+
 /// A source port; 0 and what means nothing is none.
 fn port(text: &str) -> Result<Option<u16>, Wrong> {
     if is_nothing(text) {
@@ -395,6 +415,7 @@ mod tests {
             tlp: None,
             kind: CampaignKind::Notice,
             require_evidence: false,
+            since: None,
         };
         for option in options.trim_start_matches('#').split_whitespace() {
             match option.split_once('=').unwrap() {

@@ -27,13 +27,13 @@ const FIRST: &str = "ip,seen
 ";
 
 const SECOND: &str = "ip,seen
-192.0.2.1,2026-11-14T00:00:00Z
-192.0.2.1,2026-11-15T00:00:00Z
-192.0.2.9,2026-11-15T00:00:00Z
-192.0.2.70,2026-11-15T00:00:00Z
-198.51.100.2,2026-11-15T00:00:00Z
-198.51.100.200,2026-11-15T00:00:00Z
-203.0.113.1,2026-11-15T00:00:00Z
+192.0.2.1,2026-11-24T00:00:00Z
+192.0.2.1,2026-11-25T00:00:00Z
+192.0.2.9,2026-11-25T00:00:00Z
+192.0.2.70,2026-11-25T00:00:00Z
+198.51.100.2,2026-11-25T00:00:00Z
+198.51.100.200,2026-11-25T00:00:00Z
+203.0.113.1,2026-11-25T00:00:00Z
 ";
 
 /// A first campaign, sent, and two weeks later the same table.
@@ -51,7 +51,11 @@ async fn remind(world: &World, feed: &str) -> Result<(compose::Done, Vec<Letter>
         ..NewCampaign::new("again", "reminder")
     };
     let campaign = world.begin(new).await;
-    let rows = intake::read(text(feed), "again.csv", &world.reading()).unwrap();
+    let reading = intake::Reading {
+        since: intake::since(&world.store, &campaign).await.unwrap(),
+        ..world.reading()
+    };
+    let rows = intake::read(text(feed), "again.csv", &reading).unwrap();
     let progress = Progress::default();
     intake::run_once(
         &world.store,

@@ -195,6 +195,7 @@ impl World {
             tlp: None,
             kind: lapwing::model::CampaignKind::Notice,
             require_evidence: false,
+            since: None,
         }
     }
 
@@ -205,6 +206,7 @@ impl World {
             kind: campaign.kind,
             tlp: campaign.tlp,
             require_evidence: campaign.require_evidence,
+            since: intake::since(&self.store, &campaign).await.unwrap(),
             ..self.reading()
         };
         let rows = intake::read(text(feed), "feed.csv", &reading).unwrap();

@@ -14,6 +14,16 @@ const ROLL: &str = "agency,country,mailbox
 Agency of Germany,DE,desk@agency-de.example
 ";
 
+/// What is seen since: the program goes by this machine's clock, and takes what lies a little ahead of it.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the program reads the clock, too"
+)]
+fn soon() -> String {
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_mins(8);
+    format!("{soon:.0}")
+}
+
 fn office(world: &crate::world::World) -> Office {
     let office = Office::beside(world);
     office.file("table.csv", TABLE);
@@ -76,9 +86,14 @@ story!(a_reminder_follows_the_notice_that_left, world, {
         "first.csv",
         "ip,seen,class,source\n192.0.2.7,2026-10-01T00:00:00Z,spam,trap\n192.0.2.8,2026-10-01T00:00:00Z,spam,trap\n",
     );
+    let soon = soon();
     office.file(
         "second.csv",
-        "ip,seen,class,source\n192.0.2.8,2026-10-09T00:00:00Z,spam,trap\n192.0.2.9,2026-10-09T00:00:00Z,spam,trap\n",
+        format!("ip,seen,class,source\n192.0.2.8,{soon},spam,trap\n192.0.2.9,{soon},spam,trap\n"),
+    );
+    office.file(
+        "old.csv",
+        "ip,seen,class,source\n192.0.2.8,2026-10-09T00:00:00Z,spam,trap\n192.0.2.8,,spam,trap\n",
     );
     for (name, feed, line) in [
         (
@@ -99,6 +114,21 @@ story!(a_reminder_follows_the_notice_that_left, world, {
         office.well(&format!("campaign submit {name} --as author"));
         office.well(&format!("campaign approve {name} --as reviewer"));
         office.well(&format!("send {name}"));
+    }
+    // What was seen before the first letter says nothing of what came of it.
+    office.well("campaign new winter --letter reminder --after spring --tlp RED");
+    let ran = office.run("import winter old.csv --allow-documentation");
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    for said in [
+        "seen at 2026-10-09T00:00:00Z, and the first letters",
+        "there is no time",
+    ] {
+        assert!(
+            ran.out.contains(said) || ran.err.contains(said),
+            "{said}\n{}{}",
+            ran.out,
+            ran.err
+        );
     }
     let shown = office.well("report spring");
     let kind = "It is a notice, TLP:RED, with a copy to each country's agencies.";
