@@ -47,6 +47,11 @@ const NAMED: usize = 10;
 /// The shortest local part that is looked for by itself: `a` is in every second word.
 const SHORTEST: usize = 3;
 
+/// What stands for the sign between a mailbox's name and its domain.
+const AT: [&str; 10] = [
+    "@", "%40", "=40", "=", "&#64;", "&commat;", "[at]", " [at] ", "(at)", " (at) ",
+];
+
 const WITHHELD: &str = "[withheld: it names a recipient]";
 
 /// Makes recipients unrecognisable.
@@ -100,8 +105,9 @@ impl Redactor {
         traces.extend(names.iter().take(MOST).map(|name| Trace {
             text: name.clone(),
             replacement: self.mark(name),
-            is_word: true,
+            kind: Kind::Name,
         }));
+        traces.sort_by_key(|trace| trace.kind);
         let mut redacted = Redacted::default();
         for field in &fields {
             let text = self.field(field, &traces);
@@ -175,7 +181,7 @@ impl Redactor {
         let (local, domain) = address.split_once('@').unwrap_or((address, ""));
         let mut traces = Vec::new();
         if !domain.is_empty() {
-            for at in ["@", "%40", "=40", "=", "&#64;", "&commat;"] {
+            for at in AT {
                 let replacement = match at {
                     "@" => self.token(address),
                     _ => mark.clone(),
@@ -183,15 +189,20 @@ impl Redactor {
                 traces.push(Trace {
                     text: format!("{local}{at}{domain}"),
                     replacement,
-                    is_word: false,
+                    kind: Kind::Address,
                 });
             }
+            traces.push(Trace {
+                text: hex(address.as_bytes()),
+                replacement: mark.clone(),
+                kind: Kind::Address,
+            });
         }
         if local.len() >= SHORTEST {
             traces.push(Trace {
                 text: local.to_owned(),
                 replacement: mark,
-                is_word: true,
+                kind: Kind::LocalPart,
             });
         }
         traces
@@ -203,8 +214,23 @@ impl Redactor {
 pub(super) struct Trace {
     text: String,
     replacement: String,
-    /// Counts only where no letter or digit stands beside it.
-    is_word: bool,
+    kind: Kind,
+}
+
+/// In the order in which they are replaced: a name is a piece of many addresses, and an address of which a
+/// piece is gone would not be found any more where it is hidden.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Address,
+    LocalPart,
+    Name,
+}
+
+impl Kind {
+    /// It counts only where no letter or digit stands beside it.
+    fn is_word(self) -> bool {
+        self != Self::Address
+    }
 }
 
 impl Trace {
@@ -214,7 +240,7 @@ impl Trace {
         places.filter(|at| {
             let end = at + self.text.len();
             let beside = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-            !self.is_word
+            !self.kind.is_word()
                 || !(beside(lower[..*at].chars().next_back())
                     || beside(lower[end..].chars().next()))
         })
@@ -225,11 +251,23 @@ impl Trace {
     }
 }
 
-/// The text with every trace replaced, and with what hides one withheld.
+/// The text with every trace replaced, and with what hides one withheld. Traces are in the order of their
+/// kinds.
 fn without(text: &str, traces: &[Trace]) -> String {
     if traces.is_empty() {
         return text.to_owned();
     }
+    let mut plain = hidden::withhold_base64(text, traces, WITHHELD);
+    for alike in traces.chunk_by(|a, b| a.kind == b.kind) {
+        plain = replaced(&plain, alike);
+        if hidden::is_hidden_in(&plain, alike) {
+            return format!("{WITHHELD}\r\n");
+        }
+    }
+    plain
+}
+
+fn replaced(text: &str, traces: &[Trace]) -> String {
     let lower = text.to_ascii_lowercase();
     let mut found: Vec<(usize, &Trace)> = traces
         .iter()
@@ -246,11 +284,7 @@ fn without(text: &str, traces: &[Trace]) -> String {
         }
     }
     plain.push_str(&text[done..]);
-    let plain = hidden::withhold_base64(&plain, traces, WITHHELD);
-    match hidden::is_hidden_in(&plain, traces) {
-        true => format!("{WITHHELD}\r\n"),
-        false => plain,
-    }
+    plain
 }
 
 struct Field<'m> {
@@ -330,18 +364,22 @@ fn named(value: &str) -> BTreeSet<String> {
     named
 }
 
-/// The words of the names that stand beside addresses, for spam calls its victims by them; those of
+/// The names that stand beside addresses, and their words, for spam calls its victims by them; words of
 /// three letters and less are in every text.
 fn words_of_names(value: &str) -> BTreeSet<String> {
     let names = value
         .split(',')
         .filter_map(|one| Some(one.split_once('<')?.0));
+    let mut found = BTreeSet::new();
     // One that is encoded goes with its field; how else it may be written is not guessed.
-    let words = names
-        .filter(|name| !name.contains("=?"))
-        .flat_map(|name| name.split(|c: char| !c.is_alphanumeric()));
-    let words = words.filter(|word| word.chars().count() > SHORTEST);
-    words.map(str::to_lowercase).collect()
+    for name in names.filter(|name| !name.contains("=?")) {
+        let words = name.split(|c: char| !c.is_alphanumeric());
+        let words = words.filter(|word| word.chars().count() > SHORTEST);
+        found.extend(words.map(str::to_lowercase));
+        let whole = name.trim_matches(|c: char| c.is_whitespace() || "\"'".contains(c));
+        found.extend(Some(whole.to_lowercase()).filter(|whole| whole.contains(' ')));
+    }
+    found
 }
 
 /// Where a Received field says for whom (RFC 5321 4.4), and that address.
@@ -387,6 +425,25 @@ mod tests {
     fn whole(message: &str) -> String {
         let redacted = redacted(message);
         format!("{}\r\n{}", redacted.header, redacted.body).replace("\r\n", "\n")
+    }
+
+    #[test]
+    fn a_name_that_is_replaced_hides_no_address() {
+        for body in [
+            "jane.do=\ne@trap.example",
+            "jane&#46;doe&#64;trap.example",
+            "http://shop.example/?x=6A616E652E646F6540747261702E6578616D706C65",
+            "jane.doe [at] trap.example",
+            "Dear Jane Doe, dear Jane",
+        ] {
+            let told = whole(&format!(
+                "To: \"Jane Doe\" <jane.doe@trap.example>\n\n{body}\n"
+            ));
+            let lower = told.to_lowercase();
+            for left in ["jane", "doe", "trap.example", "6a616e65"] {
+                assert!(!lower.contains(left), "{left}: {told}");
+            }
+        }
     }
 
     #[test]

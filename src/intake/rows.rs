@@ -243,7 +243,7 @@ fn seen(record: &Record<'_>, reading: &Reading) -> Result<Option<Moment>, Fault>
         }
         (None, Some((_, date)), None) => ("date", date.into()),
         (None, None, Some((_, time))) => ("time", time.into()),
-        (None, None, None) => return Ok(None),
+        (None, None, None) => return is_no_time(record).map(|()| None),
     };
     // `last_seen_utc` and `Time (UTC)` name the zone for all their values.
     let is_utc = column
@@ -259,6 +259,25 @@ fn seen(record: &Record<'_>, reading: &Reading) -> Result<Option<Moment>, Fault>
     moment.is_zoneless &= !is_utc;
     not_ahead(moment, reading).map_err(|wrong| (key, wrong))?;
     Ok(Some(moment))
+}
+
+/// Columns called `first` and `last` hold addresses, or times beside an address: these must not get lost.
+fn is_no_time(record: &Record<'_>) -> Result<(), Fault> {
+    let times = ["first", "last"].map(|key| (key, record.get(key)));
+    let is_time = |text: &str| has(record, "ip") && moment::read(text, &TimeZone::UTC).is_ok();
+    match times.into_iter().find(|(_, text)| is_time(text)) {
+        Some((key, text)) => Err((
+            key,
+            Wrong::new(
+                format!(
+                    "\"{}\" is a time, in a column taken for an address",
+                    plain_text(text, 60)
+                ),
+                "say which column says when it was seen: --map seen=COLUMN",
+            ),
+        )),
+        None => Ok(()),
+    }
 }
 
 fn not_ahead(moment: Moment, reading: &Reading) -> Result<(), Wrong> {
