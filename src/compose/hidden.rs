@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::redact::Trace;
+use super::trace::Trace;
 
 /// As base64 stands in mail and in links: with padding or without, cut anywhere.
 const BASE64: GeneralPurpose = GeneralPurpose::new(

@@ -23,6 +23,7 @@ mod roll;
 mod rows;
 mod settings;
 mod table;
+mod trace;
 mod wrap;
 mod write;
 mod xarf;
