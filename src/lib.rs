@@ -68,6 +68,9 @@
 //! - *One body for each language.* A letter is written once, in a layout without inline markup, and set as text and
 //!   as HTML by [`compose`]: two files for each of two dozen languages would drift apart, and a value from
 //!   outside has no markup to become.
+//! - *Most of a letter is in every letter.* Templates are rendered with what they include put in its place, the
+//!   page around the HTML once for each language, and a line that comes again is set once; what is left for each
+//!   letter are its values. [`compose`] alone knows of it: the words themselves are plain files.
 //! - *The sink is part of the product*: the demo needs a mail server that misbehaves, and so do the tests; they are
 //!   the same one.
 //! - *The ledger.* `send` commits what all its connections have to say in one transaction at a time; each waits for
