@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use super::{FEED, NETWORKS, Office, ROLL};
+use super::{FEED, NETWORKS, Office, ROLL, lines};
 use crate::story;
 
 const MAP: &str =
@@ -246,7 +246,7 @@ story!(from_init_to_report_in_json, world, {
     assert_eq!(told["delivery"]["state"], json!("accepted"));
     assert_eq!(told["attempts"].as_array().map(Vec::len), Some(1));
     let verified = office.run(&format!("letter verify {ticket} --json"));
-    assert_eq!(super::lines("verify", &verified.err)[0]["code"], json!(4));
+    assert_eq!(lines("verify", &verified.err)[0]["code"], json!(4));
 
     for (line, n) in [
         ("status", 1),
