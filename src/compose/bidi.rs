@@ -61,11 +61,12 @@ pub(super) fn in_text(marked: &str, direction: Direction) -> Cow<'_, str> {
     if !direction.is_mixed(marked) {
         return plain(marked);
     }
-    set(marked, direction, str::to_owned, |value| {
-        let [begin, end] = ISOLATE;
-        format!("{begin}{value}{end}")
-    })
-    .into()
+    set(marked, direction, str::to_owned, isolated_in_text).into()
+}
+
+fn isolated_in_text(value: &str) -> String {
+    let [begin, end] = ISOLATE;
+    format!("{begin}{value}{end}")
 }
 
 /// The same, escaped.
@@ -94,8 +95,7 @@ pub(super) fn cell_in_text(cell: &str, direction: Direction) -> Cow<'_, str> {
     if !direction.isolates(cell, None) {
         return cell.into();
     }
-    let [begin, end] = ISOLATE;
-    format!("{begin}{cell}{end}").into()
+    isolated_in_text(cell).into()
 }
 
 pub(super) fn cell_in_html(cell: &str, direction: Direction) -> Cow<'_, str> {

@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::hosts::{Line, Lines};
 use super::table::Table;
-use crate::model::Sighting;
-use crate::model::{Terminal, Timestamp, Tlp, neutral_cell};
+use crate::model::{Sighting, Terminal, Timestamp, Tlp, neutral_cell};
 use crate::store::SuspectRow;
 
 /// The columns of the attachment, as the letters explain them. New ones come behind the last, and none

@@ -4,8 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::Sighting;
-use crate::model::{AddressRange, Timestamp};
+use crate::model::{AddressRange, Sighting, Timestamp};
 use crate::store::SuspectRow;
 
 /// What one line of a table stands for when there are too many addresses.

@@ -7,8 +7,7 @@
 
 use super::occasion::Occasion;
 use super::{Composition, Error};
-use crate::model::Sighting;
-use crate::model::{AddressRange, CampaignState, Mailbox};
+use crate::model::{AddressRange, CampaignState, Mailbox, Sighting};
 use crate::store::{self, FirstLetter, Store, SuspectRow};
 
 /// Ranges compared at a time.

@@ -26,9 +26,7 @@ pub fn load(
     environment: impl Iterator<Item = (String, String)>,
     flags: &[(&str, String)],
 ) -> Result<Loaded, Error> {
-    let mut settings: Table = DEFAULT
-        .parse()
-        .map_err(|e| Error(vec![format!("built-in settings: {e}")]))?;
+    let mut settings = defaults()?;
     let known = settings.clone();
     let usual = Path::new("lapwing.toml");
     let file = file
@@ -87,9 +85,15 @@ pub fn load(
 /// # Errors
 /// Never, as the tests see to it.
 pub fn shipped() -> Result<Config, Error> {
-    let wrong = |error: toml::de::Error| Error(vec![format!("built-in settings: {error}")]);
-    let settings: Table = DEFAULT.parse().map_err(wrong)?;
-    Config::deserialize(Value::Table(settings)).map_err(wrong)
+    Config::deserialize(Value::Table(defaults()?)).map_err(built_in)
+}
+
+fn defaults() -> Result<Table, Error> {
+    DEFAULT.parse().map_err(built_in)
+}
+
+fn built_in(error: toml::de::Error) -> Error {
+    Error(vec![format!("built-in settings: {error}")])
 }
 
 /// A secret that stands in a file of its own; an empty path is no file.

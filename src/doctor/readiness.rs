@@ -232,22 +232,13 @@ fn key(config: &Config, now: Timestamp) -> Vec<Finding> {
 fn words(config: &Config) -> Finding {
     let checked =
         Templates::load(&config.letter.templates).and_then(|words| compose::check(&words));
-    let (said, remedy) = match checked {
-        Err(error) => (error.to_string(), "see lapwing template check"),
-        Ok(checked) => match checked.problems.len() {
-            0 => {
-                let n = checked.languages.len();
-                return Area::Letters.ok("words", format!("the words of {n} languages are whole"));
-            }
-            1 => (
-                "1 problem in the templates".to_owned(),
-                "see lapwing template check",
-            ),
-            n => (
-                format!("{n} problems in the templates"),
-                "see lapwing template check",
-            ),
-        },
+    let said = match checked.map(|checked| (checked.problems.len(), checked.languages.len())) {
+        Ok((0, n)) => {
+            return Area::Letters.ok("words", format!("the words of {n} languages are whole"));
+        }
+        Ok((1, _)) => "1 problem in the templates".to_owned(),
+        Ok((n, _)) => format!("{n} problems in the templates"),
+        Err(error) => error.to_string(),
     };
-    Area::Letters.mend("words", said, remedy)
+    Area::Letters.mend("words", said, "see lapwing template check")
 }

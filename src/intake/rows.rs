@@ -264,8 +264,9 @@ fn seen(record: &Record<'_>, reading: &Reading) -> Result<Option<Moment>, Fault>
 /// Columns called `first` and `last` hold addresses, or times beside an address: these must not get lost.
 fn is_no_time(record: &Record<'_>) -> Result<(), Fault> {
     let times = ["first", "last"].map(|key| (key, record.get(key)));
-    let is_time = |text: &str| has(record, "ip") && moment::read(text, &TimeZone::UTC).is_ok();
-    match times.into_iter().find(|(_, text)| is_time(text)) {
+    let is_time = |text: &str| !text.is_empty() && moment::read(text, &TimeZone::UTC).is_ok();
+    let found = times.into_iter().find(|(_, text)| is_time(text));
+    match found.filter(|_| has(record, "ip")) {
         Some((key, text)) => Err((
             key,
             Wrong::new(
@@ -319,6 +320,8 @@ fn marked_alike(record: &Record<'_>, reading: &Reading) -> Result<(), Wrong> {
     }
 }
 
+const ADD_TIME: &str = "add when it was seen, in UTC; --seen gives one to a whole feed";
+
 /// What an abuse desk needs at least: when, and who says so or how it is known.
 fn has_evidence(suspect: &Suspect) -> Result<(), Fault> {
     if suspect.seen_at.is_none() {
@@ -326,7 +329,7 @@ fn has_evidence(suspect: &Suspect) -> Result<(), Fault> {
             "seen",
             Wrong::new(
                 "there is no time, and this campaign takes no row without",
-                "add when it was seen, in UTC; --seen gives one to a whole feed",
+                ADD_TIME,
             ),
         ));
     }
@@ -352,7 +355,7 @@ fn seen_since(suspect: &Suspect, since: Timestamp) -> Result<(), Wrong> {
         )),
         None => Err(Wrong::new(
             format!("there is no time, and a reminder speaks of what was seen since {since}"),
-            "add when it was seen, in UTC; --seen gives one to a whole feed",
+            ADD_TIME,
         )),
     }
 }

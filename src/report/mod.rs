@@ -47,10 +47,7 @@ impl Report {
         let id = campaign.id;
         let replies = store.replies(id, REPLIES).await?;
         let after = match campaign.after {
-            Some(first) => {
-                let mut all = store.campaigns().await?.into_iter();
-                all.find(|one| one.id == first).map(|one| one.name)
-            }
+            Some(first) => Some(store.campaign_of(first).await?.name),
             None => None,
         };
         Ok(Self {

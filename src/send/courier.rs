@@ -29,8 +29,7 @@ impl Courier {
         match config.send.transport {
             Transport::Folder => Self::Folder(config.send.folder.clone()),
             Transport::Smtp => {
-                let domain = config.sender.address.rsplit('@').next().unwrap_or_default();
-                let relay = Relay::from_settings(&config.smtp, domain);
+                let relay = Relay::from_settings(config);
                 Self::Smtp(Smtp {
                     relay,
                     idle: Mutex::new(Vec::new()),

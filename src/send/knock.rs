@@ -20,8 +20,7 @@ pub struct Knocked {
 /// # Errors
 /// The step at which it ended and why, as sending would say it.
 pub async fn knock(config: &Config, patience: Span) -> Result<Knocked, Trouble> {
-    let domain = config.sender.address.rsplit('@').next().unwrap_or_default();
-    let mut relay = Relay::from_settings(&config.smtp, domain);
+    let mut relay = Relay::from_settings(config);
     relay.connect_timeout = relay.connect_timeout.min(patience);
     relay.command_timeout = relay.command_timeout.min(patience);
     let connection = relay.open().await?;

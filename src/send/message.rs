@@ -48,7 +48,8 @@ pub(super) fn build(letter: &Letter, signer: Option<&Signer>) -> Result<Vec<u8>,
                     attachment.name
                 ));
             }
-            _ => encoded(attachment.content.clone(), ContentTransferEncoding::Base64)?,
+            _ => encoded(attachment.content.clone(), ContentTransferEncoding::Base64)
+                .map_err(|why| format!("{}: {why}", attachment.name))?,
         };
         whole = whole.singlepart(Attachment::new(attachment.name.clone()).body(body, media_type));
     }

@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::tls::TlsStream;
-use crate::config::{Security, Smtp};
+use crate::config::{Config, Security};
 use crate::model::{Mailbox, Outcome, OutcomeKind, Span, Step};
 
 /// How long the goodbye may take; nothing hangs on it.
@@ -49,7 +49,9 @@ pub struct Trouble {
 }
 
 impl Relay {
-    pub(super) fn from_settings(smtp: &Smtp, sender_domain: &str) -> Self {
+    pub(super) fn from_settings(config: &Config) -> Self {
+        let smtp = &config.smtp;
+        let sender_domain = config.sender.address.rsplit('@').next().unwrap_or_default();
         let hello = if smtp.hello.is_empty() {
             sender_domain
         } else {

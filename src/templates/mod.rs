@@ -89,7 +89,6 @@ impl Templates {
                     problem: error.reason().to_string(),
                 })?;
         }
-        let mut handlebars = written.clone();
         for name in files.keys() {
             if let Some(circle) = splice::circle(&written, name) {
                 return Err(Error {
@@ -99,11 +98,7 @@ impl Templates {
                 });
             }
         }
-        for name in files.keys() {
-            if let Some(template) = splice::spliced(&written, name) {
-                handlebars.register_template(name, template);
-            }
-        }
+        let handlebars = splice::spliced(&written);
         Ok(Self {
             written,
             handlebars,

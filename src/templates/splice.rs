@@ -4,17 +4,25 @@
 use handlebars::template::{DecoratorTemplate, HelperTemplate, TemplateElement as Element};
 use handlebars::{Handlebars, Template};
 
-/// The template of this name, with all that it includes where the values at hand are the root's.
-/// Each keeps its name, so that an error still names the file that it stands in. To be asked only
-/// where there is no [`circle`].
-pub(super) fn spliced(written: &Handlebars<'_>, name: &str) -> Option<Template> {
-    let mut whole = written.get_template(name)?.clone();
-    let frame = Template::compile("{{#if true}}{{/if}}").ok()?;
+/// All templates, with what they include where the values at hand are the root's. Each keeps its name,
+/// so that an error still names the file that it stands in. To be asked only where there is no
+/// [`circle`].
+pub(super) fn spliced(written: &Handlebars<'static>) -> Handlebars<'static> {
+    let mut whole = written.clone();
+    let frame = Template::compile("{{#if true}}{{/if}}").unwrap_or_default();
     let Some(Element::HelperBlock(frame)) = frame.elements.first() else {
-        return None;
+        return whole;
     };
-    splice(&mut whole, written, frame);
-    Some(whole)
+    for (name, template) in written.get_templates() {
+        let mut included = Vec::new();
+        list(template, &mut included);
+        if !included.is_empty() {
+            let mut template = template.clone();
+            splice(&mut template, written, frame);
+            whole.register_template(name, template);
+        }
+    }
+    whole
 }
 
 fn splice(template: &mut Template, written: &Handlebars<'_>, frame: &HelperTemplate) {

@@ -5,6 +5,8 @@
 //! that any mailer has to do. Ours is six times as long, in two languages for most, and its words can be
 //! exchanged file by file.
 
+mod verdict;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -32,14 +34,7 @@ const ROUNDS: usize = 5;
 const BAR: f64 = 2.0;
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            println!("\nverdict: FAILED: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    verdict::of(run())
 }
 
 fn run() -> Result<bool> {

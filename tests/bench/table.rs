@@ -5,6 +5,7 @@
 //! the answers differ or we are not fast enough.
 
 mod ranges;
+mod verdict;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -32,14 +33,7 @@ const ROUNDS: usize = 5;
 const BATCH: usize = 256;
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            println!("\nverdict: FAILED: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    verdict::of(run())
 }
 
 fn run() -> Result<bool> {

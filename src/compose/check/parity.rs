@@ -113,7 +113,8 @@ pub(super) fn differences(
         let (said, wanted) = (printed(&here), printed(&there));
         for name in wanted.difference(&said) {
             if told.insert((*name).to_owned()) {
-                found.push(unsaid(text, &others, name, record));
+                let case = format!(" {}", record.name);
+                found.push(unsaid(text, place_of(&others, name), name, &case));
             }
         }
         if is_shorter_only {
@@ -182,23 +183,12 @@ fn unsaid_itself(
         if own.contains(one.name.as_str()) || !told.insert(one.name.clone()) {
             continue;
         }
-        found.push(Difference {
-            origin: text.file.to_owned(),
-            error: Error {
-                file: text.file.to_owned(),
-                line: None,
-                problem: format!(
-                    "does not say {{{{{}}}}}, as the original does in {}, line {}",
-                    one.name, one.file, one.line
-                ),
-            },
-        });
+        found.push(unsaid(text, Some(one), &one.name, ""));
     }
     found
 }
 
-fn unsaid(text: Text<'_>, others: &[Use], name: &str, record: &Record) -> Difference {
-    let place = place_of(others, name);
+fn unsaid(text: Text<'_>, place: Option<&Use>, name: &str, case: &str) -> Difference {
     let said = place.map(|one| format!(" in {}, line {}", one.file, one.line));
     Difference {
         origin: place.map_or(text.file, |one| &one.file).to_owned(),
@@ -206,8 +196,7 @@ fn unsaid(text: Text<'_>, others: &[Use], name: &str, record: &Record) -> Differ
             file: text.file.to_owned(),
             line: None,
             problem: format!(
-                "does not say {{{{{name}}}}} {}, as the original does{}",
-                record.name,
+                "does not say {{{{{name}}}}}{case}, as the original does{}",
                 said.unwrap_or_default()
             ),
         },
