@@ -46,7 +46,7 @@ fn the_words_are_checked_copied_and_changed() {
     std::fs::write(&subject, "[{{ticket}}] {{#if csirt}}{{tickett}}{{/if}}").unwrap();
     let ran = run("template check");
     assert_eq!(ran.code, 1);
-    let said = "problem: templates/letter/notice/ja/subject.hbs, line 1: no letter of this kind has {{tickett}}";
+    let said = "problem: mine/letter/notice/ja/subject.hbs, line 1: no letter of this kind has {{tickett}}";
     assert!(ran.out.contains(said), "{}", ran.out);
     assert!(ran.out.contains("incomplete"), "{}", ran.out);
     assert!(
@@ -61,6 +61,15 @@ fn the_words_are_checked_copied_and_changed() {
         (told["languages"][0]["locale"].as_str(), ran.code),
         (Some("en"), 1)
     );
+
+    // What cannot be read at all is told without the words of those who make template engines.
+    std::fs::write(&subject, "[{{ticket}}]\n{{#if csirt}}x").unwrap();
+    for line in ["template check", "template list"] {
+        let ran = run(line);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        let said = "mine/letter/notice/ja/subject.hbs, line 2: {{#if csirt}} is opened here and never closed: {{/if}} is missing";
+        assert!(ran.err.contains(said), "{}", ran.err);
+    }
 }
 
 story!(
