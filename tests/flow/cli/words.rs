@@ -164,6 +164,49 @@ story!(a_letter_is_printed_as_one_page, world, {
 });
 
 story!(
+    in_live_mode_nobody_writes_in_the_name_of_the_example,
+    world,
+    {
+        let mut office = Office::furnished(&world);
+        office.well("table load networks.csv");
+        office.well("campaign new trial");
+        office.run("import trial feed.csv --allow-documentation");
+        office.well("resolve trial");
+        office.well("compose trial");
+        office.set("LAPWING_MODE", "live");
+        let refused = |office: &Office, line: &str, settings: &str| {
+            let ran = office.run(line);
+            assert_eq!(ran.code, 5, "{ran:?}");
+            assert!(ran.err.contains(settings), "{}", ran.err);
+        };
+        let both = "set sender.name and sender.address and run `lapwing compose trial`";
+        refused(&office, "campaign submit trial --as author", both);
+        refused(&office, "campaign submit trial --as author --dry-run", both);
+        office.set("LAPWING_SENDER__NAME", "Example Coalition");
+        office.well("compose trial");
+        let one = "sender.address is \"notices@lapwing.example\", as it was shipped; set sender.address and";
+        refused(&office, "campaign submit trial --as author", one);
+        office.set("LAPWING_SENDER__ADDRESS", "notices@coalition.example");
+        // The settings are right; the letters are not yet.
+        refused(&office, "campaign submit trial --as author", one);
+
+        // Submitted in test mode, it does not get past the second person either.
+        office.set("LAPWING_MODE", "test");
+        office.well("campaign submit trial --as author");
+        office.set("LAPWING_MODE", "live");
+        for line in [
+            "campaign approve trial --as reviewer --unreviewed en,ja,de",
+            "campaign approve trial --as reviewer --unreviewed en,ja,de --dry-run",
+        ] {
+            refused(&office, line, one);
+        }
+        office.well("compose trial");
+        office.well("campaign submit trial --as author");
+        office.well("campaign approve trial --as reviewer --unreviewed en,ja,de");
+    }
+);
+
+story!(
     in_live_mode_the_second_person_names_what_nobody_has_read,
     world,
     {
@@ -172,6 +215,8 @@ story!(
         office.well("campaign new trial");
         office.run("import trial feed.csv --allow-documentation");
         office.well("resolve trial");
+        office.set("LAPWING_SENDER__NAME", "Example Coalition");
+        office.set("LAPWING_SENDER__ADDRESS", "notices@coalition.example");
         office.well("compose trial");
         office.set("LAPWING_MODE", "live");
         let said = office.well("campaign submit trial --as author");
