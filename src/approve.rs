@@ -34,6 +34,8 @@ pub struct Preflight {
 /// Who has read the languages of the letters, and what the second person knows of the others.
 #[derive(Clone, Debug, Default)]
 pub struct Review {
+    /// All that letters can be written in.
+    pub languages: BTreeSet<String>,
     /// Languages that a reader of theirs has vouched for.
     pub reviewed: BTreeSet<String>,
     /// Letters will reach those they are written to: each other language must be accepted, and the
@@ -45,9 +47,24 @@ pub struct Review {
 
 impl Review {
     /// # Errors
-    /// [`Error::Refused`] when letters that will reach people are in a language that nobody has
-    /// reviewed and the second person has not named.
+    /// [`Error::Refused`] when the second person names a language that there is not, or when letters
+    /// that will reach people are in one that nobody has reviewed and the second person has not named.
     pub fn accepts(&self, campaign: &str, preflight: &Preflight) -> Result<(), Error> {
+        let strangers: Vec<&str> = self
+            .accepted
+            .difference(&self.languages)
+            .map(String::as_str)
+            .collect();
+        if !strangers.is_empty() {
+            let wanted = match preflight.unreviewed.is_empty() {
+                true => "none of its languages wants it".to_owned(),
+                false => format!("those that want it are {}", preflight.unreviewed.join(", ")),
+            };
+            return Err(Error::Refused(format!(
+                "\"{campaign}\" cannot be approved: --unreviewed names {}, in which no letter can be written; {wanted}",
+                strangers.join(", ")
+            )));
+        }
         let unknown = preflight.unreviewed.iter();
         let unknown = unknown.filter(|locale| !self.accepted.contains(*locale));
         let unknown: Vec<&str> = unknown.map(String::as_str).collect();
@@ -59,6 +76,24 @@ impl Review {
             unknown.join(", "),
             preflight.unreviewed.join(",")
         )))
+    }
+
+    /// Languages that the second person accepts without need, each with the reason.
+    fn needless(&self, used: &BTreeSet<String>) -> impl Iterator<Item = String> {
+        let known = self.accepted.intersection(&self.languages);
+        known.filter_map(|locale| {
+            if !used.contains(locale) {
+                Some(format!(
+                    "--unreviewed {locale} was not needed: no letter is in it"
+                ))
+            } else if self.reviewed.contains(locale) {
+                Some(format!(
+                    "--unreviewed {locale} was not needed: a reader of it has reviewed the letters"
+                ))
+            } else {
+                None
+            }
+        })
     }
 }
 
@@ -186,6 +221,7 @@ pub async fn preflight(
             preflight.unreviewed.join(", ")
         ));
     }
+    preflight.warnings.extend(review.needless(&locales));
     preflight.digest = digest_of_set(digests.iter().map(String::as_str));
     Ok(preflight)
 }

@@ -304,11 +304,20 @@ async fn approve(
 
 /// Who has read which language, and which of the others the second person accepts.
 fn review(context: &Context, accepted: &[String]) -> anyhow::Result<Review> {
-    let accepted = accepted.iter().map(|locale| locale.trim().to_owned());
+    let templates = context.templates()?;
+    let languages = compose::languages(&templates);
+    let accepted = accepted.iter().map(|typed| {
+        let typed = typed.trim();
+        let known = languages
+            .iter()
+            .find(|known| known.eq_ignore_ascii_case(typed));
+        known.map_or(typed, String::as_str).to_owned()
+    });
     Ok(Review {
-        reviewed: compose::reviewed(&context.templates()?),
+        accepted: accepted.filter(|locale| !locale.is_empty()).collect(),
+        reviewed: compose::reviewed(&templates),
         is_live: context.config().mode == Mode::Live,
-        accepted: accepted.collect(),
+        languages,
     })
 }
 

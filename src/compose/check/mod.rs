@@ -98,6 +98,12 @@ pub fn check(templates: &Templates) -> Result<Checked, Error> {
     Ok(checked)
 }
 
+/// The languages in which there is anything.
+#[must_use]
+pub fn languages(templates: &Templates) -> BTreeSet<String> {
+    locales(templates).into_iter().collect()
+}
+
 /// The languages that a reader has vouched for.
 #[must_use]
 pub fn reviewed(templates: &Templates) -> BTreeSet<String> {

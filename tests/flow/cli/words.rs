@@ -234,8 +234,16 @@ story!(
         }
         let all = office.told("campaign show trial");
         assert_eq!(all["state"], json!("submitted"));
-        let preflight =
-            office.told("campaign approve trial --as reviewer --dry-run --unreviewed en,ja,de");
+        let ran = office.run("campaign approve trial --as reviewer --unreviewed en,ja,de,xx");
+        assert_eq!(ran.code, 5, "{ran:?}");
+        assert!(ran.err.contains("names xx,"), "{}", ran.err);
+        let preflight = office
+            .told("campaign approve trial --as reviewer --dry-run --unreviewed EN,ja,de,zh-hans");
+        let warnings = preflight["warnings"].to_string();
+        assert!(
+            warnings.contains("--unreviewed zh-Hans was not needed"),
+            "{warnings}"
+        );
         let unreviewed = preflight["unreviewed"].as_array().unwrap().iter();
         let unreviewed: Vec<&str> = unreviewed.filter_map(|one| one.as_str()).collect();
         assert!(unreviewed.contains(&"ja"), "{unreviewed:?}");
