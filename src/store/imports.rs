@@ -125,11 +125,12 @@ impl Store {
                 .bind(from.0);
         }
         if update.execute(&mut *tx).await?.rows_affected() > 0 {
-            // Pieces are few, and copies of what was told.
+            // Pieces are few, and copies of what was told. The sign before the campaign leads SQLite to
+            // their index instead of through all of its suspects.
             sqlx::query(
                 "UPDATE suspect SET seen_from = (SELECT seen_from FROM suspect AS whole
                                                  WHERE whole.id = suspect.cut_from)
-                 WHERE campaign_id = $1 AND cut_from > 0",
+                 WHERE +campaign_id = $1 AND cut_from > 0",
             )
             .bind(campaign)
             .execute(tx)
