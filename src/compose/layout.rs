@@ -15,7 +15,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::bidi::{self, Direction};
 use super::table::Table;
-use super::wrap::{WIDTH, wrap};
+use super::wrap::{WIDTH, folded, wrap};
 use crate::templates::{MARKS, without_marks};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,7 +154,7 @@ enum Place {
     Table,
 }
 
-/// A text as plain text in 78 columns, and as the inside of an HTML page.
+/// A text as plain text in [`WIDTH`] columns, and as the inside of an HTML page.
 #[derive(Debug)]
 pub(super) struct Bodies {
     pub(super) text: String,
@@ -241,7 +241,8 @@ impl Line {
         let element = |tag: &str, attribute: &str, content: &str| {
             let dir = bidi::attribute(content, direction);
             let content = bidi::in_html(content, direction);
-            format!("<{tag}{attribute}{dir}>{content}</{tag}>\n")
+            let set = format!("<{tag}{attribute}{dir}>{content}</{tag}>\n");
+            folded(&set).into_owned()
         };
         let (place, html) = match block(source) {
             Block::Heading(line) => {
@@ -349,7 +350,7 @@ mod tests {
              Address        Seen (UTC)\n-------------------------\n\
              192.0.2.1      2026-11-01\n    Evidence: HELO <mail>\n2001:db8::/32\n"
                 .to_owned()
-                + &"-".repeat(78)
+                + &"-".repeat(WIDTH)
                 + "\n"
         );
     }
@@ -361,10 +362,10 @@ mod tests {
             to_html(source, &table(), LeftToRight),
             "<p>A &amp; B</p>\n<ul>\n<li>one</li>\n<li>&lt;two&gt;</li>\n</ul>\n\
              <ol>\n<li value=\"3\">three</li>\n</ol>\n<pre>a\nb\n</pre>\n\
-             <table>\n<thead><tr><th>Address</th><th>Seen (UTC)</th></tr></thead>\n\
-             <tbody><tr><td>192.0.2.1</td><td>2026-11-01</td></tr>\n\
+             <table>\n<thead>\n<tr><th>Address</th> <th>Seen (UTC)</th></tr>\n</thead>\n\
+             <tbody>\n<tr><td>192.0.2.1</td> <td>2026-11-01</td></tr>\n\
              <tr><td colspan=\"2\">Evidence: HELO &lt;mail&gt;</td></tr></tbody>\n\
-             <tbody><tr><td>2001:db8::/32</td><td></td></tr></tbody>\n</table>\n"
+             <tbody>\n<tr><td>2001:db8::/32</td> <td></td></tr></tbody>\n</table>\n"
         );
     }
 
@@ -445,7 +446,7 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line}\n{text}");
         }
-        let html = to_html(&source, &table, RightToLeft);
+        let html = to_html(&source, &table, RightToLeft).replace('\n', " ");
         for part in [
             "<p dir=\"ltr\">The same in English below.</p>",
             "<p>رقم <bdi dir=\"ltr\">LW-000042-5</bdi>، من <bdi dir=\"ltr\">2026-11-01</bdi>.</p>",
@@ -457,7 +458,7 @@ mod tests {
         // A name from right to left in a letter that is not.
         let english = format!("Dear {}, hello", value("شركة مثال"));
         let html = to_html(&english, &table, LeftToRight);
-        assert_eq!(html, "<p>Dear <bdi>شركة مثال</bdi>, hello</p>\n");
+        assert_eq!(html, "<p>Dear <bdi>شركة مثال</bdi>,\nhello</p>\n");
     }
 
     #[test]

@@ -1,12 +1,10 @@
 //! The table of a letter's observations, for both bodies.
 
-use std::fmt::Write;
-
 use unicode_width::UnicodeWidthStr;
 
 use super::bidi::{self, Direction};
 use super::layout::escape;
-use super::wrap::{WIDTH, wrap};
+use super::wrap::{WIDTH, folded, wrap};
 
 /// Columns of observations, and what stands below each row.
 #[derive(Clone, Debug, Default)]
@@ -87,29 +85,32 @@ impl Table {
     /// all other columns.
     pub(super) fn to_html(&self, direction: Direction) -> String {
         let cells = |html: &mut String, tag: &str, cells: &[String]| {
-            html.push_str("<tr>");
-            for cell in cells {
+            let mut row = "<tr>".to_owned();
+            for (place, cell) in cells.iter().enumerate() {
                 let cell = bidi::cell_in_html(cell, direction);
-                html.extend(["<", tag, ">", &cell, "</", tag, ">"]);
+                let gap = if place > 0 { " " } else { "" };
+                row.extend([gap, "<", tag, ">", &cell, "</", tag, ">"]);
             }
-            html.push_str("</tr>");
+            row.push_str("</tr>");
+            html.push_str(&folded(&row));
         };
-        let mut html = "<table>\n<thead>".to_owned();
+        let mut html = "<table>\n<thead>\n".to_owned();
         cells(&mut html, "th", &self.headings);
-        html.push_str("</thead>\n");
+        html.push_str("\n</thead>\n");
         for (place, row) in self.rows.iter().enumerate() {
-            html.push_str("<tbody>");
+            html.push_str("<tbody>\n");
             cells(&mut html, "td", row);
             let note = self.notes.get(place).filter(|note| !note.is_empty());
             if let Some(note) = note {
-                let _ = write!(
-                    html,
-                    "\n<tr><td colspan=\"{}\">{}{}{}</td></tr>",
+                let row = format!(
+                    "<tr><td colspan=\"{}\">{}{}{}</td></tr>",
                     self.headings.len(),
                     escape(&self.note),
                     escape(&self.colon),
                     bidi::cell_in_html(note, direction)
                 );
+                html.push('\n');
+                html.push_str(&folded(&row));
             }
             html.push_str("</tbody>\n");
         }

@@ -1,13 +1,15 @@
 //! Lines broken to the width of plain text, in any script.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use icu_segmenter::options::LineBreakOptions;
 use icu_segmenter::{LineSegmenter, LineSegmenterBorrowed};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// The width of the plain text, in columns.
-pub(super) const WIDTH: usize = 78;
+/// The width of the plain text, in columns: of the 78 that a mail should have (RFC 5322 2.1.1), as many
+/// as quoted-printable carries without a break of its own (RFC 2045 6.7).
+pub(super) const WIDTH: usize = 76;
 
 /// Chinese, Japanese and Thai have no spaces between their words. For Thai it has a dictionary.
 static SEGMENTER: LazyLock<LineSegmenterBorrowed<'static>> =
@@ -18,6 +20,11 @@ static SEGMENTER: LazyLock<LineSegmenterBorrowed<'static>> =
 pub(super) fn wrap(text: &mut String, line: &str, first: &str, then: &str) {
     let line = line.trim_end_matches(' ');
     text.push_str(first);
+    // No character takes more columns than bytes.
+    if first.len() + line.len() <= WIDTH {
+        text.push_str(line);
+        return;
+    }
     let mut used = first.width();
     let mut is_fresh = true;
     let mut put = |piece: &str| {
@@ -44,6 +51,35 @@ pub(super) fn wrap(text: &mut String, line: &str, first: &str, then: &str) {
     } else {
         line.split_inclusive(' ').for_each(put);
     }
+}
+
+/// Markup with line breaks for spaces, so that a mail shows it raw as it is written here. Not for what is
+/// preformatted.
+pub(super) fn folded(html: &str) -> Cow<'_, str> {
+    if html.len() * 3 <= WIDTH || (html.len() <= WIDTH && carried(html) <= WIDTH) {
+        return html.into();
+    }
+    let mut folded = String::with_capacity(html.len());
+    let mut used = 0;
+    for piece in html.split_inclusive(' ') {
+        let width = carried(piece.trim_end_matches(' '));
+        if used > 0 && used + width > WIDTH {
+            folded.pop();
+            folded.push('\n');
+            used = 0;
+        }
+        folded.push_str(piece);
+        used += width + 1;
+    }
+    folded.into()
+}
+
+/// Bytes of a word in quoted-printable.
+fn carried(word: &str) -> usize {
+    let escaped = word
+        .bytes()
+        .filter(|byte| !byte.is_ascii() || *byte == b'=');
+    word.len() + 2 * escaped.count()
 }
 
 /// Columns on a terminal: combining marks take none, ideographs two.
@@ -147,6 +183,19 @@ mod tests {
                 assert!(text.contains(word) || word == "-", "{word}");
             }
         }
+    }
+
+    #[test]
+    fn markup_is_broken_at_its_spaces_alone() {
+        let short = "<p>a = b</p>";
+        assert_eq!(folded(short), short);
+        let long = format!("<td>{}</td> <td>ä=</td>", "word ".repeat(40));
+        let lines: Vec<String> = folded(&long).lines().map(str::to_owned).collect();
+        assert!(lines.len() > 2);
+        assert!(lines.iter().all(|line| carried(line) <= WIDTH), "{lines:?}");
+        assert_eq!(lines.join(" "), long);
+        let address = format!("<p>{}</p>", "x".repeat(90));
+        assert_eq!(folded(&address), address);
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::Instant;
 
-use jiff::tz::TimeZone;
 use serde::{Serialize, Serializer};
 
 /// A moment, in milliseconds since 1970-01-01T00:00:00Z, as the store keeps it.
@@ -45,13 +44,7 @@ impl From<jiff::Timestamp> for Timestamp {
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_second(self.0.div_euclid(1000)) {
-            Ok(moment) => write!(
-                f,
-                "{}",
-                moment
-                    .to_zoned(TimeZone::UTC)
-                    .strftime("%Y-%m-%dT%H:%M:%SZ")
-            ),
+            Ok(moment) => write!(f, "{moment}"),
             Err(_) => write!(f, "{} ms", self.0),
         }
     }

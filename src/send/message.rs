@@ -151,16 +151,16 @@ fn encoded(bytes: Vec<u8>, encoding: ContentTransferEncoding) -> Result<Body, St
     Body::new_with_encoding(bytes, encoding).map_err(|_| "a body cannot be encoded".to_owned())
 }
 
-/// The library takes a line as it is in ten times the time that it takes to see that it may stay so.
+/// The library takes ten times as long for a line that needs no soft line break.
 fn quoted_printable(text: &str) -> Result<Vec<u8>, String> {
     let mut kept = Vec::with_capacity(text.len() + text.len() / 8);
     for (number, line) in text.split('\n').enumerate() {
         if number > 0 {
             kept.extend_from_slice(b"\r\n");
         }
-        if stays(line.as_bytes()) {
-            kept.extend_from_slice(line.as_bytes());
-        } else {
+        let begin = kept.len();
+        if !fits(line.as_bytes(), &mut kept) {
+            kept.truncate(begin);
             let line = line.as_bytes().to_vec();
             let line = encoded(line, ContentTransferEncoding::QuotedPrintable)?;
             without_from(&line.into_vec(), &mut kept);
@@ -171,11 +171,35 @@ fn quoted_printable(text: &str) -> Result<Vec<u8>, String> {
 
 const FROM: &[u8] = b"From ";
 
-/// Whether quoted-printable changes nothing in a line (RFC 2045 6.7), nor need we.
-fn stays(line: &[u8]) -> bool {
-    let may_end = !matches!(line.last(), Some(b' ' | b'\t'));
-    let is_plain = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~') && *byte != b'=';
-    line.len() <= 76 && may_end && line.iter().all(is_plain) && !line.starts_with(FROM)
+/// The longest encoded line (RFC 2045 6.7), without its end.
+const ENCODED: usize = 76;
+
+/// In capitals (RFC 2045 6.7, rule 1).
+const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+
+/// Adds the line as quoted-printable has it (RFC 2045 6.7); false where it is too long for one, or ends or
+/// begins as none may.
+fn fits(line: &[u8], kept: &mut Vec<u8>) -> bool {
+    let begin = kept.len();
+    let may_stand = !matches!(line.last(), Some(b' ' | b'\t')) && !line.starts_with(FROM);
+    if line.len() > ENCODED || !may_stand {
+        return false;
+    }
+    let is_plain = |byte: u8| matches!(byte, b'\t' | b' '..=b'~') && byte != b'=';
+    // Without a way out in the middle, many bytes are looked at in one step.
+    if line.iter().fold(true, |all, byte| all & is_plain(*byte)) {
+        kept.extend_from_slice(line);
+        return true;
+    }
+    for byte in line {
+        if is_plain(*byte) {
+            kept.push(*byte);
+        } else {
+            let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
+            kept.extend([b'=', DIGITS[high], DIGITS[low]]);
+        }
+    }
+    kept.len() - begin <= ENCODED
 }
 
 /// Mailboxes of old put `>` before a line that begins with `From `, and so break the signature over it

@@ -274,9 +274,9 @@ fn tags(html: &str) -> Vec<String> {
 /// The lines that are underlined.
 fn headings(text: &str) -> Vec<&str> {
     let lines: Vec<&str> = text.lines().collect();
-    // One of 78 is the rule between the languages.
+    // One of 76 is the rule between the languages.
     let is_line =
-        |line: &str| (1..78).contains(&line.len()) && line.bytes().all(|byte| byte == b'-');
+        |line: &str| (1..76).contains(&line.len()) && line.bytes().all(|byte| byte == b'-');
     lines
         .windows(2)
         .filter(|pair| is_line(pair[1]))
