@@ -14,6 +14,8 @@ mod sample;
 
 mod screen;
 
+mod seen;
+
 mod operators;
 
 mod draw;
@@ -57,3 +59,6 @@ impl Wrong {
         }
     }
 }
+
+/// A cell that is wrong: the key it stands for, and what is wrong with it.
+type Fault = (&'static str, Wrong);
