@@ -7,6 +7,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use backoff::backoff::Backoff;
 use backoff::{Error, ExponentialBackoff, future};
 
 /// Tries `work` until it succeeds, fails for good, or `patience` has passed. `is_passing` tells
@@ -45,6 +46,36 @@ where
         }
     })
     .await
+}
+
+/// Waits between looks at something that is out of order: each twice the one before, a fifth more or
+/// less, and never the last.
+#[derive(Debug)]
+pub struct Pauses(ExponentialBackoff);
+
+impl Pauses {
+    #[must_use]
+    pub fn growing(first: Duration, longest: Duration) -> Self {
+        Self(ExponentialBackoff {
+            current_interval: first,
+            initial_interval: first,
+            multiplier: 2.0,
+            randomization_factor: 0.2,
+            max_interval: longest,
+            max_elapsed_time: None,
+            ..ExponentialBackoff::default()
+        })
+    }
+
+    pub fn next(&mut self) -> Duration {
+        // Without a limit to all of them there always is one.
+        self.0.next_backoff().unwrap_or(self.0.max_interval)
+    }
+
+    /// The next is as the first.
+    pub fn reset(&mut self) {
+        self.0.reset();
+    }
 }
 
 #[cfg(test)]

@@ -161,8 +161,8 @@ pub(super) struct Import {
     pub(super) campaign: String,
     /// The feed; - is standard input
     pub(super) file: PathBuf,
-    /// Say which column holds what: ip=Source_IP, seen=col3 (ip, first, last, seen, date, time,
-    /// class, source, evidence, port, terminal, tlp)
+    /// Say which column holds what: ip=Source_IP, seen=col3 (ip, first, last, seen,
+    /// seen_from, date, time, class, source, evidence, port, terminal, tlp)
     #[arg(long, value_name = "WHAT=COLUMN")]
     pub(super) map: Vec<crate::sheet::Mapping>,
     /// csv, tsv, jsonl or lines; told from the content when not given

@@ -10,7 +10,7 @@ use super::contacts::load_demo_tables;
 use super::context::{Context, Usage};
 use super::output::print;
 use super::sink::wait_for_signal;
-use super::stages::settle;
+use super::stages::Sending;
 use super::worker::worker;
 use crate::config::{Config, RungName, SourceName, Transport};
 use crate::intake::{self, Reading};
@@ -206,20 +206,20 @@ pub(super) async fn run(context: &Context, options: &Options) -> anyhow::Result<
     let courier = Courier::new(&config);
     let campaign = store.campaign(CAMPAIGN).await?;
     let watch = context.watch("letters");
-    let first = send::drain(
-        &store,
-        &courier,
-        &settings,
-        &campaign,
-        &clock,
-        &watch.progress,
-    )
-    .await?;
+    let sending = Sending {
+        store: &store,
+        courier: &courier,
+        settings: &settings,
+        campaign: &campaign,
+        clock: &clock,
+        watch: &watch,
+    };
+    let first = sending.drain().await?;
     say(&format!(
         "send     first round: {} accepted, {} deferred, {} refused",
         first.accepted, first.deferred, first.refused
     ))?;
-    let rest = settle(&store, &courier, &settings, &campaign, &clock, &watch).await?;
+    let rest = sending.settle().await?;
     let stopped = watch.stopped_by();
     drop(watch);
     say(&format!(

@@ -187,7 +187,6 @@ pub(super) fn feed_name(file: &Path) -> String {
 
 fn say_columns(context: &Context, rows: &intake::Rows) -> anyhow::Result<()> {
     let taken: Vec<String> = rows
-        .columns()
         .taken()
         .into_iter()
         .map(|(key, columns)| format!("{key} from {}", columns.join(", ")))

@@ -166,28 +166,18 @@ pub(super) async fn send(context: &Context, options: &Send) -> anyhow::Result<En
     let courier = Courier::new(context.config());
     let watch = context.watch("letters");
     expect_ready(&store, &campaign, &watch).await?;
-    let mut done = send::drain(
-        &store,
-        &courier,
-        &settings,
-        &campaign,
-        &context.clock,
-        &watch.progress,
-    )
-    .await?;
-    if options.wait {
-        done.add(
-            settle(
-                &store,
-                &courier,
-                &settings,
-                &campaign,
-                &context.clock,
-                &watch,
-            )
-            .await?,
-        );
-    }
+    let work = Sending {
+        store: &store,
+        courier: &courier,
+        settings: &settings,
+        campaign: &campaign,
+        clock: &context.clock,
+        watch: &watch,
+    };
+    let done = match options.wait {
+        true => work.settle().await?,
+        false => work.drain().await?,
+    };
     let stopped = watch.stopped_by();
     drop(watch);
     let report = Report::gather(&store, &campaign.name, context.clock.now()).await?;
@@ -203,30 +193,65 @@ pub(super) async fn send(context: &Context, options: &Send) -> anyhow::Result<En
     Ok(if failed { Ended::Partly } else { Ended::Well })
 }
 
-/// Waits for what is deferred and sends it, again and again, until nothing is open any more.
-pub(super) async fn settle(
-    store: &Store,
-    courier: &Courier,
-    settings: &Settings,
-    campaign: &Campaign,
-    clock: &Clock,
-    watch: &Watch,
-) -> anyhow::Result<Done> {
-    let mut done = Done::default();
-    loop {
-        let state = store.campaign(&campaign.name).await?.state;
-        if watch.progress.is_stopped() || state != CampaignState::Approved {
-            return Ok(done);
-        }
-        let next = store.queue_view(campaign.id).await?.next_retry;
-        let pause = next.map_or(LOOK, |at| at.since(clock.now()).to_std());
-        // Another worker may change what is due: look again at least every few seconds.
-        pause_for(
-            pause.clamp(Duration::from_millis(20), Duration::from_secs(5)),
-            watch,
+/// A campaign's letters on their way out.
+pub(super) struct Sending<'a> {
+    pub(super) store: &'a Store,
+    pub(super) courier: &'a Courier,
+    pub(super) settings: &'a Settings,
+    pub(super) campaign: &'a Campaign,
+    pub(super) clock: &'a Clock,
+    pub(super) watch: &'a Watch,
+}
+
+impl Sending<'_> {
+    pub(super) async fn drain(&self) -> Result<Done, send::Error> {
+        let progress = &self.watch.progress;
+        let (store, courier, settings) = (self.store, self.courier, self.settings);
+        send::drain(
+            store,
+            courier,
+            settings,
+            self.campaign,
+            self.clock,
+            progress,
         )
-        .await;
-        done.add(send::drain(store, courier, settings, campaign, clock, &watch.progress).await?);
+        .await
+    }
+
+    /// Sends what is due, waits for what is deferred or for a relay in trouble, and sends that, until
+    /// nothing is open any more.
+    pub(super) async fn settle(&self) -> anyhow::Result<Done> {
+        let mut done = Done::default();
+        let mut told = None;
+        loop {
+            let again_at = match self.drain().await {
+                Ok(sent) => {
+                    done.add(sent);
+                    self.store.queue_view(self.campaign.id).await?.next_retry
+                }
+                Err(error) => {
+                    let again_at = match &error {
+                        send::Error::Relay(trouble) if !trouble.is_lasting => trouble.again_at,
+                        _ => None,
+                    };
+                    let Some(at) = again_at else {
+                        return Err(error.into());
+                    };
+                    if told.replace(at) != Some(at) {
+                        eprintln!("{error}; left alone until {at}");
+                    }
+                    again_at
+                }
+            };
+            let state = self.store.campaign(&self.campaign.name).await?.state;
+            if self.watch.progress.is_stopped() || state != CampaignState::Approved {
+                return Ok(done);
+            }
+            let pause = again_at.map_or(LOOK, |at| at.since(self.clock.now()).to_std());
+            // Another worker may change what is due: look again at least every few seconds.
+            let pause = pause.clamp(Duration::from_millis(20), Duration::from_secs(5));
+            pause_for(pause, self.watch).await;
+        }
     }
 }
 

@@ -11,8 +11,18 @@ use crate::store::SuspectRow;
 
 /// The columns of the attachment, as the letters explain them. New ones come behind the last, and none
 /// changes its place.
-const COLUMNS: [&str; 10] = [
-    "address", "network", "seen", "class", "source", "evidence", "port", "terminal", "state", "tlp",
+const COLUMNS: [&str; 11] = [
+    "address",
+    "network",
+    "seen",
+    "class",
+    "source",
+    "evidence",
+    "port",
+    "terminal",
+    "state",
+    "tlp",
+    "seen_from",
 ];
 
 /// Observations that a letter without attachment lists for one address.
@@ -80,7 +90,7 @@ pub(super) enum Detail {
 
 impl Evidence<'_> {
     pub(super) fn first_seen(&self) -> Option<Timestamp> {
-        self.rows.iter().filter_map(|row| row.seen_at).min()
+        self.rows.iter().filter_map(SuspectRow::first_seen).min()
     }
 
     pub(super) fn last_seen(&self) -> Option<Timestamp> {
@@ -207,6 +217,7 @@ impl Evidence<'_> {
                 row.terminal.as_str(),
                 row.sighting.map_or("", Sighting::as_str),
                 &tlp,
+                &row.seen_from.map(|at| at.to_string()).unwrap_or_default(),
             ])?;
         }
         writer
@@ -226,16 +237,20 @@ fn latest(words: &Words, line: &Line<'_>) -> String {
     }
 }
 
-/// The observations of a line, the latest first: `2026-11-01T04:05:06Z, Port 49152, HELO mail`.
+/// The observations of a line, the latest first: `2026-11-01T04:05:06Z, Port 49152, HELO mail`; from
+/// when until when, where both are known.
 fn every(words: &Words, line: &Line<'_>) -> String {
     let mut rows: Vec<&SuspectRow> = line.rows().collect();
     rows.reverse();
     let more = rows.len().saturating_sub(LISTED);
     let port = line.port();
     let told = rows.iter().take(LISTED).map(|row| {
-        let seen = row
+        let mut seen = row
             .seen_at
             .map_or_else(|| words.not_given.clone(), |at| at.to_string());
+        if let Some(from) = row.seen_from {
+            seen.insert_str(0, &format!("{from} - "));
+        }
         let mut told = vec![seen];
         told.extend(
             row.port

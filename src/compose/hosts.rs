@@ -17,7 +17,7 @@ const NAMED: usize = 3;
 /// All observations of one address, or of one range that was told as such.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Host<'a> {
-    /// Of one finding and range; those without a time first, then the oldest.
+    /// Of one finding and range; those without a time first, then those seen last the longest ago.
     pub(super) rows: &'a [SuspectRow],
 }
 
@@ -27,7 +27,7 @@ impl<'a> Host<'a> {
     }
 
     pub(super) fn first_seen(self) -> Option<Timestamp> {
-        self.rows.iter().find_map(|row| row.seen_at)
+        self.rows.iter().filter_map(SuspectRow::first_seen).min()
     }
 
     pub(super) fn last_seen(self) -> Option<Timestamp> {
@@ -201,6 +201,7 @@ pub(super) mod tests {
                     line: id,
                     range: range.parse().unwrap(),
                     seen_at: seen.parse().ok().map(|s: i64| Timestamp(s * 1000)),
+                    seen_from: None,
                     class: "spam".to_owned(),
                     source: "trap".to_owned(),
                     evidence: format!("log {id}"),
@@ -208,6 +209,7 @@ pub(super) mod tests {
                     terminal: Terminal::Unknown,
                     sample: None,
                     sighting: None,
+                    told_from: None,
                 }
             })
             .collect();

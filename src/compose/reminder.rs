@@ -4,10 +4,20 @@
 //! mailbox: an override may have moved the contact since. So a contact that took over gets a reminder
 //! that names its predecessor's ticket. Whom nobody told anything gets the notice, as the first letter
 //! that it is; in a campaign of its own it would come a second person's approval later.
+//!
+//! A feed may tell a whole range where the first letter had single addresses of it, and the other way
+//! round. What is counted, and marked in the list, are the addresses and ranges as each was told, by
+//! one rule for both: it is *still* seen when each of its addresses stood in the first letter, whether
+//! one by one, in a range around them, or in several that together cover it; else it is *new*, for it
+//! names machines that nobody was told of. Of the first letter, that is *gone* of which no address is
+//! seen now, neither by itself nor within a range. So an address that was told, and now lies in a wider
+//! range, is not gone, and not counted a second time: that range is new.
+
+use std::iter::once;
 
 use super::occasion::Occasion;
 use super::{Composition, Error};
-use crate::model::{AddressRange, CampaignState, Mailbox, Sighting};
+use crate::model::{Address, AddressRange, CampaignState, Mailbox, Sighting};
 use crate::store::{self, FirstLetter, Store, SuspectRow};
 
 /// Ranges compared at a time.
@@ -25,6 +35,14 @@ pub(super) struct Memory {
     told: Vec<AddressRange>,
     /// The same of what is seen now.
     seen: Vec<AddressRange>,
+}
+
+/// How much of a range the first campaign told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    Part,
+    Whole,
 }
 
 impl Memory {
@@ -82,6 +100,33 @@ fn merged(mut ranges: Vec<AddressRange>) -> Vec<AddressRange> {
     merged
 }
 
+/// What of a range lies in none of the merged ones, in order.
+fn gaps(merged: &[AddressRange], range: AddressRange) -> impl Iterator<Item = AddressRange> {
+    let from = merged.partition_point(|one| one.last() < range.first());
+    let inside = merged[from..]
+        .iter()
+        .take_while(move |one| one.first() <= range.last());
+    let mut open = Some(range.first());
+    inside.map(Some).chain(once(None)).filter_map(move |one| {
+        let begin = open?;
+        let Some(one) = one else {
+            return AddressRange::new(begin, range.last()).ok();
+        };
+        let behind = one.last().0.checked_add(1).map(Address);
+        open = behind.filter(|behind| *behind <= range.last());
+        let end = Address(one.first().0.checked_sub(1)?);
+        AddressRange::new(begin, end).ok()
+    })
+}
+
+/// The first of the addresses that were told together with this one, where it lies in a merged range.
+fn begin_around(merged: &[AddressRange], address: Address) -> Address {
+    let behind = merged.partition_point(|one| one.first() <= address);
+    let around = behind.checked_sub(1).map(|place| merged[place]);
+    let around = around.filter(|one| address <= one.last());
+    around.map_or(address, AddressRange::first)
+}
+
 fn touches(merged: &[AddressRange], range: AddressRange) -> bool {
     let behind = merged.partition_point(|one| one.first() <= range.last());
     behind
@@ -110,11 +155,14 @@ impl Composition<'_> {
             };
             after = Some(*last);
             let told = self.were_told(memory, &page).await?;
-            let again = told.iter().filter(|told| **told).count() as u64;
+            let again = told.iter().filter(|told| **told == Told::Whole).count() as u64;
             still += again;
             fresh += page.len() as u64 - again;
-            if again > 0 && first.is_none() {
-                first = self.predecessor(memory, &page).await?;
+            if first.is_none() {
+                let known = page.iter().zip(told);
+                let known = known.filter(|(_, told)| *told != Told::Nothing);
+                let known: Vec<AddressRange> = known.map(|(range, _)| *range).collect();
+                first = self.predecessor(memory, &known).await?;
             }
         }
         let Some(first) = first else {
@@ -137,7 +185,9 @@ impl Composition<'_> {
         ranges: &[AddressRange],
     ) -> Result<Option<FirstLetter>, Error> {
         let store = self.work.store;
-        let told = store.told_about(memory.first, ranges).await?;
+        let around = |range: &AddressRange| (begin_around(&memory.told, range.first()), *range);
+        let ranges: Vec<(Address, AddressRange)> = ranges.iter().map(around).collect();
+        let told = store.told_about(memory.first, &ranges).await?;
         let Some(told) = told else {
             return Ok(None);
         };
@@ -185,27 +235,69 @@ impl Composition<'_> {
         Ok(gone)
     }
 
+    /// How much of each range the first campaign told.
     async fn were_told(
         &self,
         memory: &Memory,
         ranges: &[AddressRange],
-    ) -> Result<Vec<bool>, store::Error> {
-        let met = self.work.store.met(memory.first, ranges, true).await?;
-        let told = ranges.iter().zip(met);
-        Ok(told
-            .map(|(range, met)| met || touches(&memory.told, *range))
-            .collect())
+    ) -> Result<Vec<Told>, store::Error> {
+        let store = self.work.store;
+        let mut some: Vec<bool> = (ranges.iter())
+            .map(|range| touches(&memory.told, *range))
+            .collect();
+        let mut all = vec![true; ranges.len()];
+        // What begins in a gap is one address: whatever is more than one is in the memory.
+        let mut open = ranges
+            .iter()
+            .enumerate()
+            .flat_map(|(place, range)| gaps(&memory.told, *range).map(move |gap| (place, gap)));
+        loop {
+            let page = open.by_ref().take(PAGE as usize);
+            let (single, wide): (Vec<_>, Vec<_>) = page.partition(|(_, gap)| gap.is_single());
+            if single.is_empty() && wide.is_empty() {
+                break;
+            }
+            let asked: Vec<AddressRange> = single.iter().map(|(_, gap)| *gap).collect();
+            let met = store.met(memory.first, &asked, true).await?;
+            for ((place, _), met) in single.into_iter().zip(met) {
+                some[place] |= met;
+                all[place] &= met;
+            }
+            let asked: Vec<AddressRange> = wide.iter().map(|(_, gap)| *gap).collect();
+            let counts = store.count_told(memory.first, &asked).await?;
+            for ((place, gap), count) in wide.into_iter().zip(counts) {
+                some[place] |= count > 0;
+                all[place] &= u128::from(count) > gap.last().0 - gap.first().0;
+            }
+        }
+        let told = all.into_iter().zip(some).map(|told| match told {
+            (true, _) => Told::Whole,
+            (false, true) => Told::Part,
+            (false, false) => Told::Nothing,
+        });
+        Ok(told.collect())
     }
 
-    /// Says of each row whether the first campaign told of its address.
+    /// Says of each row whether the first campaign told of its
+    /// addresses, and since when that campaign had seen them.
     pub(super) async fn mark(&self, rows: &mut [SuspectRow]) -> Result<(), Error> {
         let Some(memory) = &self.memory else {
             return Ok(());
         };
-        let ranges: Vec<AddressRange> = rows.iter().map(|row| row.range).collect();
+        let mut ranges: Vec<AddressRange> = rows.iter().map(|row| row.range).collect();
+        ranges.sort_unstable();
+        ranges.dedup();
         let told = self.were_told(memory, &ranges).await?;
-        for (row, told) in rows.iter_mut().zip(told) {
-            row.sighting = Some(if told { Sighting::Still } else { Sighting::New });
+        let since = self.work.store.told_since(memory.first, &ranges).await?;
+        for row in rows {
+            let Ok(place) = ranges.binary_search(&row.range) else {
+                continue;
+            };
+            row.sighting = Some(match told[place] {
+                Told::Whole => Sighting::Still,
+                Told::Part | Told::Nothing => Sighting::New,
+            });
+            row.told_from = since[place];
         }
         Ok(())
     }
@@ -219,14 +311,55 @@ mod tests {
         text.split(' ').map(|one| one.parse().unwrap()).collect()
     }
 
+    fn shown(ranges: impl IntoIterator<Item = AddressRange>) -> Vec<String> {
+        ranges.into_iter().map(|one| one.to_string()).collect()
+    }
+
+    #[test]
+    fn what_was_not_told_of_a_range_are_the_gaps_between_what_was() {
+        let told = merged(ranges(
+            "192.0.2.0/28 192.0.2.16/28 192.0.2.64/26 203.0.113.0/24 2001:db8::/33",
+        ));
+        for (range, open) in [
+            ("192.0.2.0/27", vec![]),
+            ("192.0.2.7", vec![]),
+            ("192.0.2.40", vec!["192.0.2.40"]),
+            ("192.0.2.0/25", vec!["192.0.2.32/27"]),
+            (
+                "192.0.2.48-192.0.2.200",
+                vec!["192.0.2.48/28", "192.0.2.128-192.0.2.200"],
+            ),
+            ("198.51.100.0/24", vec!["198.51.100.0/24"]),
+            ("203.0.113.255", vec![]),
+            ("2001:db8::/32", vec!["2001:db8:8000::/33"]),
+        ] {
+            let found: Vec<String> = shown(gaps(&told, range.parse().unwrap()));
+            let found: Vec<&str> = found.iter().map(String::as_str).collect();
+            assert_eq!(found, open, "{range}");
+        }
+    }
+
+    #[test]
+    fn who_was_told_of_an_address_is_looked_for_from_where_its_block_begins() {
+        let told = merged(ranges("192.0.2.64/28 192.0.2.72/28 203.0.113.0/24"));
+        for (address, begin) in [
+            ("192.0.2.75", "192.0.2.64"),
+            ("192.0.2.64", "192.0.2.64"),
+            ("192.0.2.96", "192.0.2.96"),
+            ("192.0.2.1", "192.0.2.1"),
+        ] {
+            let found = begin_around(&told, address.parse().unwrap());
+            assert_eq!(found.to_string(), begin, "{address}");
+        }
+    }
+
     #[test]
     fn ranges_that_overlap_become_one_and_are_found() {
         let merged = merged(ranges(
             "203.0.113.0/28 192.0.2.0/25 192.0.2.64-192.0.2.200 2001:db8::/32",
         ));
-        let shown: Vec<String> = merged.iter().map(ToString::to_string).collect();
         assert_eq!(
-            shown,
+            shown(merged.iter().copied()),
             ["192.0.2.0-192.0.2.200", "203.0.113.0/28", "2001:db8::/32"]
         );
         for (text, found) in [

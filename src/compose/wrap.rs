@@ -94,16 +94,19 @@ pub(super) fn folded(html: &str) -> Cow<'_, str> {
         return html.into();
     }
     let mut folded = String::with_capacity(html.len());
-    let mut used = 0;
+    let (mut used, mut is_in_tag) = (0, false);
     for piece in html.split_inclusive(' ') {
         let width = carried(piece.trim_end_matches(' '));
-        if used > 0 && used + width > WIDTH {
+        if used > 0 && used + width > WIDTH && !is_in_tag {
             folded.pop();
             folded.push('\n');
             used = 0;
         }
         folded.push_str(piece);
         used += width + 1;
+        if let Some(end) = piece.rfind(['<', '>']) {
+            is_in_tag = piece[end..].starts_with('<');
+        }
     }
     folded.into()
 }
@@ -256,7 +259,7 @@ mod tests {
         assert!(lines.len() > 2);
         assert!(lines.iter().all(|line| carried(line) <= WIDTH), "{lines:?}");
         assert_eq!(lines.join(" "), long);
-        let address = format!("<p>{}</p>", "x".repeat(90));
+        let address = format!("<li value=\"2\">{}</li>", "x".repeat(90));
         assert_eq!(folded(&address), address);
     }
 

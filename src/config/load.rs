@@ -27,7 +27,7 @@ pub fn load(
     flags: &[(&str, String)],
 ) -> Result<Loaded, Error> {
     let mut settings = defaults()?;
-    let known = settings.clone();
+    let mut known = settings.clone();
     let usual = Path::new("lapwing.toml");
     let file = file
         .map(Path::to_owned)
@@ -43,6 +43,9 @@ pub fn load(
         let table: Table = text
             .parse()
             .map_err(|e: toml::de::Error| Error(vec![format!("{}: {e}", path.display())]))?;
+        for place in [&mut settings, &mut known] {
+            add_relays(place, &table);
+        }
         lay_over(
             &mut settings,
             &known,
@@ -70,14 +73,31 @@ pub fn load(
     }
     let mut config = Config::deserialize(Value::Table(settings))
         .map_err(|e| Error(vec![format!("settings: {e}")]))?;
-    if let Some(text) = by_file("smtp.password_file", &config.smtp.password_file)? {
-        config.smtp.password = text;
+    let further = config.relay.iter_mut();
+    let further = further.map(|(name, smtp)| (format!("relay.{name}"), smtp));
+    for (section, smtp) in std::iter::once(("smtp".to_owned(), &mut config.smtp)).chain(further) {
+        if let Some(text) = by_file(&format!("{section}.password_file"), &smtp.password_file)? {
+            smtp.password = text;
+        }
     }
     if let Some(text) = by_file("sign.passphrase_file", &config.sign.passphrase_file)? {
         config.sign.passphrase = Secret(text);
     }
     config.check()?;
     Ok(Loaded { config, file })
+}
+
+/// Each relay that a file names has all the settings of the first, as they are shipped.
+fn add_relays(onto: &mut Table, file: &Table) {
+    let Some(shipped) = onto.get("smtp").cloned() else {
+        return;
+    };
+    let named = file.get("relay").and_then(Value::as_table);
+    if let Some(Value::Table(relays)) = onto.get_mut("relay") {
+        for name in named.into_iter().flat_map(Table::keys) {
+            relays.insert(name.clone(), shipped.clone());
+        }
+    }
 }
 
 /// The settings as they are before anybody has set one.

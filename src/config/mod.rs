@@ -33,6 +33,8 @@ pub struct Config {
     pub sign: Sign,
     pub send: Send,
     pub smtp: Smtp,
+    /// Further ones, by name.
+    pub relay: BTreeMap<String, Smtp>,
     pub doctor: Doctor,
 }
 
@@ -283,10 +285,6 @@ impl Config {
         for (key, n) in [
             ("send.connections", self.send.connections),
             ("send.batch", self.send.batch),
-            (
-                "smtp.letters_per_connection",
-                self.smtp.letters_per_connection,
-            ),
         ] {
             expect(
                 (1..=10_000).contains(&n),
@@ -297,19 +295,30 @@ impl Config {
             !self.send.retry.is_empty() && self.send.retry.iter().all(|wait| wait.0 > 0),
             "send.retry: must list one wait or more, as [\"5m\", \"15m\"]".to_owned(),
         );
-        // The final dot alone may take ten minutes: a shorter lease would be taken over mid-letter.
-        let longest = Span(self.smtp.dot_timeout.0 + self.smtp.command_timeout.0);
-        expect(
-            self.send.transport == Transport::Folder || self.send.lease > longest,
-            format!(
-                "send.lease: {} must be longer than smtp.dot_timeout and smtp.command_timeout together ({longest})",
-                self.send.lease
-            ),
-        );
-        expect(
-            self.smtp.username.is_empty() || self.smtp.security != Security::None || self.smtp.is_here(),
-            "smtp.security: a password must not cross the network in the clear; set \"starttls\" or \"tls\"".to_owned(),
-        );
+        for (section, smtp) in self.relays() {
+            expect(
+                (1..=10_000).contains(&smtp.letters_per_connection),
+                format!(
+                    "{section}.letters_per_connection: {} must be 1 to 10000",
+                    smtp.letters_per_connection
+                ),
+            );
+            // The final dot alone may take ten minutes: a shorter lease would be taken over mid-letter.
+            let longest = Span(smtp.dot_timeout.0 + smtp.command_timeout.0);
+            expect(
+                self.send.transport == Transport::Folder || self.send.lease > longest,
+                format!(
+                    "send.lease: {} must be longer than {section}.dot_timeout and {section}.command_timeout together ({longest})",
+                    self.send.lease
+                ),
+            );
+            expect(
+                smtp.username.is_empty() || smtp.security != Security::None || smtp.is_here(),
+                format!(
+                    "{section}.security: a password must not cross the network in the clear; set \"starttls\" or \"tls\""
+                ),
+            );
+        }
         if wrong.is_empty() {
             Ok(())
         } else {
@@ -317,19 +326,33 @@ impl Config {
         }
     }
 
+    /// All relays with the sections that they are set in, in the order in which they are asked.
+    #[must_use]
+    pub fn relays(&self) -> Vec<(String, &Smtp)> {
+        let further = self.relay.iter();
+        let further = further.map(|(name, smtp)| (format!("relay.{name}"), smtp));
+        let mut relays: Vec<_> = std::iter::once(("smtp".to_owned(), &self.smtp))
+            .chain(further)
+            .collect();
+        relays.sort_by_key(|(_, smtp)| smtp.priority);
+        relays
+    }
+
     /// Test mode keeps letters on this machine or under `redirect_to`.
     ///
     /// # Errors
     /// When test mode is set and the letters would reach strangers, with the two ways out.
     pub fn check_reach(&self) -> Result<(), Error> {
-        let reaches_out = self.mode == Mode::Test
-            && self.send.transport == Transport::Smtp
-            && self.send.redirect_to.is_empty()
-            && !self.smtp.is_here();
-        if reaches_out {
+        if self.mode == Mode::Live
+            || self.send.transport == Transport::Folder
+            || !self.send.redirect_to.is_empty()
+        {
+            return Ok(());
+        }
+        if let Some((section, smtp)) = self.relays().into_iter().find(|(_, smtp)| !smtp.is_here()) {
             return Err(Error(vec![format!(
-                "mode is \"test\" and smtp.host is {}, which is not this machine: set send.redirect_to to a mailbox of your own, or mode = \"live\" to write to the recipients",
-                self.smtp.host
+                "mode is \"test\" and {section}.host is {}, which is not this machine: set send.redirect_to to a mailbox of your own, or mode = \"live\" to write to the recipients",
+                smtp.host
             )]));
         }
         Ok(())

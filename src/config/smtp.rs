@@ -22,6 +22,9 @@ pub struct Smtp {
     pub command_timeout: Span,
     pub dot_timeout: Span,
     pub letters_per_connection: usize,
+    pub connection_life: Span,
+    pub idle: Span,
+    pub priority: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -33,6 +36,12 @@ pub enum Security {
 }
 
 impl Smtp {
+    /// `mx.example:25`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
     /// Whether the relay is this machine.
     #[must_use]
     pub fn is_here(&self) -> bool {

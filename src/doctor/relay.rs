@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::names::{Names, Unanswered, without_dot};
 use super::{Area, Finding};
-use crate::config::{Config, Security, Transport};
+use crate::config::{Config, Security, Smtp, Transport};
 use crate::model::{Address, Step, Use, use_of};
 use crate::send;
 
@@ -103,20 +103,31 @@ async fn pointer(names: &Names, address: IpAddr) -> Finding {
 
 /// Whether letters could be handed over; nothing where no relay takes them.
 pub(super) async fn knock(config: &Config) -> Vec<Finding> {
-    let smtp = &config.smtp;
     if config.send.transport == Transport::Folder {
         let folder = config.send.folder.display();
         let said = format!("letters go into the folder {folder}: no relay is looked at");
         return vec![Area::Relay.ok("relay", said)];
     }
-    let relay = format!("{}:{}", smtp.host, smtp.port);
-    let knocked = match send::knock(config, config.doctor.timeout).await {
+    let mut findings = Vec::new();
+    for (section, smtp) in config.relays() {
+        findings.extend(knock_at(config, &section, smtp).await);
+    }
+    findings
+}
+
+async fn knock_at(config: &Config, section: &str, smtp: &Smtp) -> Vec<Finding> {
+    let relay = smtp.name();
+    let knocked = match send::knock(config, smtp, config.doctor.timeout).await {
         Ok(knocked) => knocked,
         Err(trouble) => {
             let remedy = match trouble.step {
-                Step::Tls => "see smtp.security, smtp.host and smtp.ca_file",
-                Step::Login => "see smtp.username and smtp.password_file",
-                _ => "is it running, and may this machine reach it? see smtp.host and smtp.port",
+                Step::Tls => {
+                    format!("see {section}.security, {section}.host and {section}.ca_file")
+                }
+                Step::Login => format!("see {section}.username and {section}.password_file"),
+                _ => format!(
+                    "is it running, and may this machine reach it? see {section}.host and {section}.port"
+                ),
             };
             return vec![Area::Relay.mend("relay", trouble.to_string(), remedy)];
         }
@@ -134,8 +145,10 @@ pub(super) async fn knock(config: &Config) -> Vec<Finding> {
     let mut findings = vec![Area::Relay.ok("relay", format!("{relay} answers {way}{login}"))];
     if smtp.security == Security::None && !smtp.is_here() {
         let remedy = match knocked.offers_starttls {
-            true => "it offers STARTTLS: set smtp.security = \"starttls\"",
-            false => "let it offer STARTTLS, and set smtp.security = \"starttls\"",
+            true => format!("it offers STARTTLS: set {section}.security = \"starttls\""),
+            false => {
+                format!("let it offer STARTTLS, and set {section}.security = \"starttls\"")
+            }
         };
         let said = format!("letters cross the network to {relay} in the clear");
         findings.push(Area::Relay.warn("tls", said, remedy));

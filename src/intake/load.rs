@@ -153,7 +153,13 @@ fn read_ahead(mut rows: Rows, sender: &mpsc::Sender<Chunk>) {
         chunk
             .suspects
             .sort_by_cached_key(|(line, suspect)| (key(suspect), *line));
-        chunk.suspects.dedup_by_key(|(_, suspect)| key(suspect));
+        chunk.suspects.dedup_by(|(_, again), (_, kept)| {
+            let is_again = key(again) == key(kept);
+            if is_again {
+                kept.begin_with(again);
+            }
+            is_again
+        });
         if sender.blocking_send(chunk).is_err() {
             return;
         }

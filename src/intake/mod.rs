@@ -17,6 +17,8 @@ mod sample;
 
 mod screen;
 
+mod seen;
+
 mod operators;
 
 mod draw;
@@ -60,3 +62,6 @@ impl Wrong {
         }
     }
 }
+
+/// A cell that is wrong: the key it stands for, and what is wrong with it.
+type Fault = (&'static str, Wrong);

@@ -1,19 +1,17 @@
 //! Makes suspects of a feed's rows: finds the columns, reads the cells, screens the addresses.
 
-use std::borrow::Cow;
-
 use jiff::tz::TimeZone;
 
 use super::headers::PLAN;
-use super::moment::Moment;
 use super::notes::{Noted, Notes};
 use super::screen::{Limits, screen};
-use super::{Wrong, evidence, moment, operators, place, sample};
+use super::seen::{self, Seen};
+use super::{Fault, Wrong, evidence, moment, operators, place, sample};
 use crate::model::{
     AddressRange, Addressee, CampaignKind, Refusal, Span, Suspect, Terminal, Timestamp, Tlp,
     TlpError, plain_text,
 };
-use crate::sheet::{Columns, Format, Mapping, Record, Sheet, SheetError, Text};
+use crate::sheet::{Format, Mapping, Record, Sheet, SheetError, Text};
 
 const CLASS_LEN: usize = 64;
 const SOURCE_LEN: usize = 128;
@@ -90,10 +88,19 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// What was taken for what: `ip` from `Source_IP`.
+    /// What was taken for what: `ip` from `Source_IP`. A first time that stands alone is the time.
     #[must_use]
-    pub fn columns(&self) -> &Columns {
-        self.sheet.columns()
+    pub fn taken(&self) -> Vec<(&'static str, Vec<&str>)> {
+        let mut taken = self.sheet.columns().taken();
+        if !taken
+            .iter()
+            .any(|(key, _)| ["seen", "date", "time"].contains(key))
+        {
+            for (key, _) in taken.iter_mut().filter(|(key, _)| *key == "seen_from") {
+                *key = "seen";
+            }
+        }
+        taken
     }
 
     /// The columns that say nothing about a suspect. With JSON it grows as rows come.
@@ -140,9 +147,6 @@ impl Iterator for Rows {
     }
 }
 
-/// A cell that is wrong: the key it stands for, and what is wrong with it.
-type Fault = (&'static str, Wrong);
-
 /// The suspect of a row, and what of it was taken otherwise than it stands there.
 fn suspect(record: &Record<'_>, reading: &Reading) -> Result<(Suspect, Noted), Fault> {
     let (range, beside) = place_of(record)?;
@@ -159,18 +163,20 @@ fn suspect(record: &Record<'_>, reading: &Reading) -> Result<(Suspect, Noted), F
         "" => default.to_owned(),
         text => noted.line(text, limit),
     };
-    let said = seen(record, reading)?;
+    let latest = reading.now.plus(reading.future);
+    let said = seen::read(record, &reading.time_zone, latest)?;
     let logged = match said {
         None => moment::logged(record.as_line().unwrap_or_else(|| record.get("evidence"))),
         Some(_) => None,
     };
-    let seen = said.or(logged);
     if let Some(moment) = logged {
-        not_ahead(moment, reading).map_err(|wrong| ("evidence", wrong))?;
+        seen::not_ahead(moment, latest).map_err(|wrong| ("evidence", wrong))?;
     }
+    let seen = said.or(logged.map(Seen::from));
     let suspect = Suspect {
         range,
-        seen_at: seen.map_or(reading.seen_at, |moment| Some(moment.at)),
+        seen_at: seen.map_or(reading.seen_at, |seen| Some(seen.at)),
+        seen_from: seen.and_then(|seen| seen.from),
         class: text("class", CLASS_LEN, &reading.class),
         source: text("source", SOURCE_LEN, &reading.source),
         evidence: evidence::of(record, logged.is_some(), &mut noted),
@@ -189,7 +195,7 @@ fn suspect(record: &Record<'_>, reading: &Reading) -> Result<(Suspect, Noted), F
     if let Some(since) = reading.since {
         seen_since(&suspect, since).map_err(|wrong| ("seen", wrong))?;
     }
-    noted.is_zoneless = seen.is_some_and(|moment| moment.is_zoneless);
+    noted.is_zoneless = seen.is_some_and(|seen| seen.is_zoneless);
     Ok((suspect, noted))
 }
 
@@ -228,72 +234,6 @@ fn place_of(record: &Record<'_>) -> Result<(AddressRange, Option<u16>), Fault> {
         Ok(range) => Ok((range, None)),
         Err(error) => Err(("last", Wrong::new(error.reason, error.remedy))),
     }
-}
-
-fn seen(record: &Record<'_>, reading: &Reading) -> Result<Option<Moment>, Fault> {
-    let said = |key| record.get_said(key, |text| !moment::is_none(text));
-    let mut column = "";
-    let (key, text): (_, Cow<'_, str>) = match (said("seen"), said("date"), said("time")) {
-        (Some((name, seen)), ..) => {
-            column = name;
-            ("seen", seen.into())
-        }
-        (None, Some((_, date)), Some((name, time))) => {
-            column = name;
-            ("date", format!("{date} {time}").into())
-        }
-        (None, Some((_, date)), None) => ("date", date.into()),
-        (None, None, Some((_, time))) => ("time", time.into()),
-        (None, None, None) => return is_no_time(record).map(|()| None),
-    };
-    // `last_seen_utc` and `Time (UTC)` name the zone for all their values.
-    let is_utc = column
-        .to_ascii_lowercase()
-        .trim_end_matches(')')
-        .ends_with("utc");
-    let zone = if is_utc {
-        &TimeZone::UTC
-    } else {
-        &reading.time_zone
-    };
-    let mut moment = moment::read(&text, zone).map_err(|wrong| (key, wrong))?;
-    moment.is_zoneless &= !is_utc;
-    not_ahead(moment, reading).map_err(|wrong| (key, wrong))?;
-    Ok(Some(moment))
-}
-
-/// Columns called `first` and `last` hold addresses, or times beside an address: these must not get lost.
-fn is_no_time(record: &Record<'_>) -> Result<(), Fault> {
-    let times = ["first", "last"].map(|key| (key, record.get(key)));
-    let is_time = |text: &str| !text.is_empty() && moment::read(text, &TimeZone::UTC).is_ok();
-    let found = times.into_iter().find(|(_, text)| is_time(text));
-    match found.filter(|_| has(record, "ip")) {
-        Some((key, text)) => Err((
-            key,
-            Wrong::new(
-                format!(
-                    "\"{}\" is a time, in a column taken for an address",
-                    plain_text(text, 60)
-                ),
-                "say which column says when it was seen: --map seen=COLUMN",
-            ),
-        )),
-        None => Ok(()),
-    }
-}
-
-fn not_ahead(moment: Moment, reading: &Reading) -> Result<(), Wrong> {
-    if moment.at <= reading.now.plus(reading.future) {
-        return Ok(());
-    }
-    Err(Wrong::new(
-        format!("{} lies in the future", moment.at),
-        if moment.is_zoneless {
-            "see whether the time zone is right (--time-zone), and the clock of the feed"
-        } else {
-            "see whether the clock of the feed is right; leave the time out if it is not"
-        },
-    ))
 }
 
 /// A letter has one mark, and what its source marked must not go out under another.
@@ -474,9 +414,12 @@ mod tests {
         for row in rows.by_ref() {
             match row {
                 Row::Suspect { line, suspect: s } => {
-                    let seen = s
+                    let mut seen = s
                         .seen_at
                         .map_or_else(|| "-".to_owned(), |seen| seen.to_string());
+                    if let Some(from) = s.seen_from {
+                        seen.insert_str(0, &format!("{from}.."));
+                    }
                     let port = s
                         .port
                         .map_or_else(|| "-".to_owned(), |port| port.to_string());
@@ -524,7 +467,7 @@ mod tests {
                 writeln!(told, "{what}: {}, as in line {line}", tally.count).unwrap();
             }
         }
-        for (key, columns) in rows.columns().taken() {
+        for (key, columns) in rows.taken() {
             writeln!(told, "{key} = {}", columns.join(", ")).unwrap();
         }
         if !rows.ignored_columns().is_empty() {

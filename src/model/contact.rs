@@ -18,6 +18,12 @@ impl Mailbox {
         &self.0
     }
 
+    /// What stands before the `@`.
+    #[must_use]
+    pub fn local_part(&self) -> &str {
+        self.0.split('@').next().unwrap_or_default()
+    }
+
     /// What stands behind the `@`.
     #[must_use]
     pub fn domain(&self) -> &str {

@@ -9,8 +9,10 @@ use super::{AddressRange, Timestamp};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Suspect {
     pub range: AddressRange,
-    /// When it was seen; a feed may leave it out.
+    /// When it was seen, last where the feed tells a first and a last time; a feed may leave it out.
     pub seen_at: Option<Timestamp>,
+    /// When it was seen first, where the feed tells that beside the last time.
+    pub seen_from: Option<Timestamp>,
     /// What it is suspected of, in the feed's own word: `spam`, `botnet-drone`.
     pub class: String,
     /// Who or what saw it: a spam trap, a partner.
@@ -76,7 +78,8 @@ impl Sighting {
 impl Suspect {
     /// What makes two rows the same observation, beside the first address: 64 bits of a SHA-256.
     /// Evidence and sample are left out, for two feeds tell one event in different words; the source stays in,
-    /// for two witnesses are worth more than one.
+    /// for two witnesses are worth more than one. The first time is left out, too: who asks a feed for the
+    /// same event with more of its past gets the same event, and the earliest of its beginnings is kept.
     #[must_use]
     pub fn fingerprint(&self) -> i64 {
         let mut digest = Sha256::new();
@@ -88,6 +91,12 @@ impl Suspect {
             digest.update(text.as_bytes());
         }
         leading_i64(&digest.finalize())
+    }
+
+    /// Takes over the beginning of the same observation, told once more, where that is the earlier one.
+    pub fn begin_with(&mut self, again: &Self) {
+        let known = [self.seen_from, again.seen_from];
+        self.seen_from = known.into_iter().flatten().min();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::model::neutral_cell;
+use crate::model::{Timestamp, neutral_cell};
 use crate::store::{Error as StoreError, Store};
 
 /// Rows read from the store at a time.
@@ -120,9 +120,19 @@ pub async fn refused<W: Write>(
     Ok(rows)
 }
 
-const UNPLACED: [&str; 11] = [
-    "feed", "line", "address", "seen", "class", "source", "evidence", "port", "terminal",
-    "verdict", "reason",
+const UNPLACED: [&str; 12] = [
+    "feed",
+    "line",
+    "address",
+    "seen",
+    "class",
+    "source",
+    "evidence",
+    "port",
+    "terminal",
+    "verdict",
+    "reason",
+    "seen_from",
 ];
 
 /// A campaign's suspects that are in no letter, each with verdict and reason. Returns how many.
@@ -144,7 +154,8 @@ pub async fn unplaced<W: Write>(
         after = last.id;
         rows += page.len() as i64;
         for (row, verdict, reason) in &page {
-            let seen = row.seen_at.map(|at| at.to_string()).unwrap_or_default();
+            let moment = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
+            let (seen, from) = (moment(row.seen_at), moment(row.seen_from));
             let port = row.port.map(|port| port.to_string()).unwrap_or_default();
             let (line, address) = (row.line.to_string(), row.range.to_string());
             let cells = [
@@ -159,6 +170,7 @@ pub async fn unplaced<W: Write>(
                 row.terminal.as_str(),
                 verdict,
                 reason,
+                &from,
             ];
             out.row(&UNPLACED, &cells)?;
         }

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use super::courier::{Courier, Way};
 use super::ledger::{self, Closed, Ledger};
+use super::schedule::Tried;
 use super::{Done, Error, Settings, Trouble};
 use crate::model::{Clock, DeliveryState, Letter, Outcome, OutcomeKind, Progress, Step};
 use crate::store::{self, Claimed, Fact, Granted, Store};
@@ -78,7 +79,20 @@ impl<'a> Run<'a> {
             way: None,
             ended: None,
         };
-        while let Some(claimed) = self.next() {
+        while !self.is_over() {
+            if lane.way.is_none() {
+                // Connecting may take long; what has ended must not wait for it.
+                if lane.write(None).await.is_err() {
+                    return;
+                }
+                match self.open().await {
+                    Some(way) => lane.way = Some(way),
+                    None => break,
+                }
+            }
+            let Some(claimed) = self.next() else {
+                break;
+            };
             if self.letter(&mut lane, &claimed).await.is_err() {
                 return;
             }
@@ -86,7 +100,33 @@ impl<'a> Run<'a> {
         // Nothing more can be done about it: the ledger says why it closed.
         let _ = lane.write(None).await;
         if let Some(way) = lane.way {
-            way.rest();
+            way.rest(self.clock.now());
+        }
+    }
+
+    /// A way out; `None` where there is none, or nothing left to go out.
+    async fn open(&self) -> Option<Way<'a>> {
+        loop {
+            let entry = match self.courier.enter(self.clock.now()).await {
+                Ok(entry) => entry,
+                Err(trouble) => {
+                    self.stop(trouble.into());
+                    return None;
+                }
+            };
+            if self.is_over() {
+                return None;
+            }
+            match entry.open(self.clock.now()).await {
+                Ok(way) => return Some(way),
+                // Others carry on, and as many at once may be too many.
+                Err(refused) if !refused.is_alone => return None,
+                Err(refused) if refused.is_final => {
+                    self.stop(refused.trouble.into());
+                    return None;
+                }
+                Err(_) => {}
+            }
         }
     }
 
@@ -99,17 +139,6 @@ impl<'a> Run<'a> {
                 return Ok(());
             }
         };
-        if lane.way.is_none() && built.is_ok() {
-            // Connecting may take long; what has ended must not wait for it.
-            lane.write(None).await?;
-            match self.courier.ready().await {
-                Ok(way) => lane.way = Some(way),
-                Err(trouble) => {
-                    self.stop(trouble.into());
-                    return Ok(());
-                }
-            }
-        }
         let at = self.clock.now();
         let begin = Fact::Begin {
             delivery: claimed.delivery,
@@ -129,7 +158,7 @@ impl<'a> Run<'a> {
                     .redirect_to
                     .as_ref()
                     .unwrap_or(&letter.recipient);
-                let (outcome, again) = way.send(&letter, to, &message).await;
+                let (outcome, again) = way.send(&letter, to, &message, self.clock).await;
                 lane.way = again;
                 outcome
             }
@@ -139,33 +168,32 @@ impl<'a> Run<'a> {
             }
             (Ok(_), None) => failure("there was no way to send it".to_owned()),
         };
-        let not_us = outcome.step == Step::Mail && outcome.code >= 500;
-        if outcome.kind == OutcomeKind::Relay && (not_us || outcome.step == Step::Connect) {
-            // Every further letter would be told the same.
-            let cause = match outcome.code {
-                0 => outcome.reply.clone(),
-                code => format!("{code} {}", outcome.reply),
+        if outcome.kind == OutcomeKind::Relay && outcome.step == Step::Connect {
+            // Only a folder fails so late at this: every further letter would be told the same.
+            let trouble = Trouble {
+                relay: outcome.relay.clone(),
+                step: outcome.step,
+                cause: outcome.reply.clone(),
+                is_lasting: false,
+                again_at: None,
             };
-            self.stop(
-                Trouble {
-                    relay: outcome.relay.clone(),
-                    step: outcome.step,
-                    cause,
-                }
-                .into(),
-            );
+            self.stop(trouble.into());
         }
         lane.ended = Some(self.end(claimed, number, outcome));
         Ok(())
     }
 
+    /// There is nothing more to do, or to be done.
+    fn is_over(&self) -> bool {
+        let trouble = self.trouble.lock();
+        let waiting = self.waiting.lock();
+        self.progress.is_stopped()
+            || trouble.map_or(true, |trouble| trouble.is_some())
+            || waiting.map_or(true, |waiting| waiting.is_empty())
+    }
+
     fn next(&self) -> Option<Claimed> {
-        let stopped = self.progress.is_stopped()
-            || self
-                .trouble
-                .lock()
-                .map_or(true, |trouble| trouble.is_some());
-        if stopped {
+        if self.is_over() {
             return None;
         }
         self.waiting.lock().ok()?.pop_front()
@@ -202,8 +230,14 @@ impl<'a> Run<'a> {
         let at = self.clock.now();
         let kind = outcome.kind;
         let attempts = claimed.attempts + i64::from(kind != OutcomeKind::Relay);
-        let schedule = &self.settings.schedule;
-        let again = schedule.next(kind, claimed.delivery, attempts, claimed.queued_at, at);
+        let again = self.settings.schedule.next(Tried {
+            kind,
+            reply: &outcome.reply,
+            delivery: claimed.delivery,
+            attempts,
+            queued_at: claimed.queued_at,
+            at,
+        });
         let (state, due_at) = DeliveryState::after(kind, again, self.settings.resend_uncertain);
         if let Ok(mut done) = self.done.lock() {
             done.count(kind, state);

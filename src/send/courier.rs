@@ -1,25 +1,31 @@
-//! Who carries letters out: a relay over SMTP, or a folder that stands for one.
+//! Who carries letters out: relays over SMTP, the next where one is in trouble; or a folder.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::relay::{Connection, Line, Relay, Trouble};
+use super::answer::{Fault, Line};
+use super::breaker::{Breaker, Pass};
+use super::dialogue::{Connection, Parcel};
+use super::folder;
+use super::relay::{Relay, Trouble};
 use crate::config::{Config, Transport};
-use crate::model::{Letter, Mailbox, Outcome, OutcomeKind, Step};
+use crate::model::{Clock, Letter, Mailbox, Outcome, Timestamp};
 
 /// Both arms are real: the folder is how letters are looked at before anybody gets one.
 #[derive(Debug)]
 pub enum Courier {
-    Smtp(Smtp),
+    /// In the order in which they are asked.
+    Smtp(Vec<Station>),
     Folder(PathBuf),
 }
 
-/// A relay, and the connections to it that are open and at rest.
+/// A relay, how it is doing, and the connections to it that are open and at rest.
 #[derive(Debug)]
-pub struct Smtp {
+pub struct Station {
     relay: Relay,
-    idle: Mutex<Vec<Connection>>,
+    breaker: Breaker,
+    /// Since when each is at rest.
+    idle: Mutex<Vec<(Box<Connection>, Timestamp)>>,
 }
 
 impl Courier {
@@ -29,61 +35,164 @@ impl Courier {
         match config.send.transport {
             Transport::Folder => Self::Folder(config.send.folder.clone()),
             Transport::Smtp => {
-                let relay = Relay::from_settings(config);
-                Self::Smtp(Smtp {
-                    relay,
-                    idle: Mutex::new(Vec::new()),
-                })
+                let station = |(_, smtp)| {
+                    let relay = Relay::from_settings(config, smtp);
+                    Station::new(relay, config.send.connections)
+                };
+                Self::Smtp(config.relays().into_iter().map(station).collect())
             }
         }
     }
 
-    /// Makes ready to send: an open connection, or the folder.
+    /// Why nothing can leave at this moment, if so: every relay is left alone. The one that is tried
+    /// again first says it.
+    pub(super) fn shut(&self, now: Timestamp) -> Option<Trouble> {
+        let Self::Smtp(stations) = self else {
+            return None;
+        };
+        let shut: Option<Vec<Trouble>> = stations.iter().map(|one| one.breaker.shut(now)).collect();
+        shut?.into_iter().min_by_key(|trouble| trouble.again_at)
+    }
+
+    /// Waits until there is room for one more way out.
     ///
     /// # Errors
-    /// When the relay cannot be spoken to; no letter is to blame for that.
-    pub(super) async fn ready(&self) -> Result<Way<'_>, Trouble> {
-        match self {
-            Self::Folder(folder) => {
-                let trouble = |error: std::io::Error| Trouble {
-                    relay: folder.display().to_string(),
-                    step: Step::Connect,
-                    cause: error.to_string(),
-                };
-                tokio::fs::create_dir_all(folder).await.map_err(trouble)?;
-                Ok(Way::Folder(folder))
+    /// Every relay is left alone, or comes to be.
+    pub(super) async fn enter(&self, now: Timestamp) -> Result<Entry<'_>, Trouble> {
+        let stations = match self {
+            Self::Folder(folder) => return Ok(Entry::Folder(folder)),
+            Self::Smtp(stations) => stations,
+        };
+        loop {
+            for station in stations {
+                if let Ok(pass) = station.breaker.enter(now).await {
+                    return Ok(Entry::Smtp { station, pass });
+                }
             }
-            Self::Smtp(smtp) => {
-                let connection = match smtp.rested() {
-                    Some(connection) => connection,
-                    None => smtp.relay.open().await?,
-                };
-                Ok(Way::Smtp {
-                    smtp,
-                    connection: Box::new(connection),
-                })
+            if let Some(trouble) = self.shut(now) {
+                return Err(trouble);
             }
         }
     }
 
-    /// Says goodbye to the relay on all connections at rest.
+    /// Says goodbye on all connections at rest.
     pub async fn close(&self) {
-        if let Self::Smtp(smtp) = self {
-            while let Some(connection) = smtp.rested() {
-                connection.quit().await;
+        if let Self::Smtp(stations) = self {
+            for station in stations {
+                let idle = std::mem::take(&mut *station.idle());
+                for (connection, _) in idle {
+                    connection.quit().await;
+                }
             }
         }
     }
 }
 
-impl Smtp {
-    fn rested(&self) -> Option<Connection> {
-        self.idle.lock().map_or(None, |mut idle| idle.pop())
+impl Station {
+    fn new(relay: Relay, connections: usize) -> Self {
+        Self {
+            relay,
+            breaker: Breaker::new(connections),
+            idle: Mutex::default(),
+        }
     }
 
-    fn rest(&self, connection: Connection) {
-        if let Ok(mut idle) = self.idle.lock() {
-            idle.push(connection);
+    /// A connection that has not been at rest for too long, or a new one.
+    async fn connect(&self, now: Timestamp) -> Result<Box<Connection>, Trouble> {
+        loop {
+            let rested = self.idle().pop();
+            let Some((connection, since)) = rested else {
+                break;
+            };
+            if now.since(since) < self.relay.idle && !connection.is_worn(&self.relay, now) {
+                return Ok(connection);
+            }
+            connection.quit().await;
+        }
+        self.relay
+            .open(now)
+            .await
+            .map(Box::new)
+            .inspect_err(|trouble| {
+                let fault = if trouble.is_lasting {
+                    Fault::Lasting
+                } else {
+                    Fault::Connection
+                };
+                self.breaker.went_wrong(fault, trouble.clone(), now);
+            })
+    }
+
+    fn note(&self, outcome: &Outcome, fault: Fault, now: Timestamp) {
+        if fault == Fault::None {
+            return self.breaker.went_well();
+        }
+        let cause = match outcome.code {
+            0 => outcome.reply.clone(),
+            code => format!("{code} {}", outcome.reply),
+        };
+        let trouble = Trouble {
+            relay: self.relay.name(),
+            step: outcome.step,
+            cause,
+            is_lasting: fault == Fault::Lasting,
+            again_at: None,
+        };
+        self.breaker.went_wrong(fault, trouble, now);
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<(Box<Connection>, Timestamp)>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Leave to go out.
+#[derive(Debug)]
+pub(super) enum Entry<'a> {
+    Folder(&'a Path),
+    Smtp {
+        station: &'a Station,
+        pass: Pass<'a>,
+    },
+}
+
+/// A way out that could not be opened.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) trouble: Trouble,
+    /// Nobody else has a way out who could carry the letters.
+    pub(super) is_alone: bool,
+    /// There is nothing to be gained by asking again at once.
+    pub(super) is_final: bool,
+}
+
+impl<'a> Entry<'a> {
+    /// An open connection, or the folder.
+    ///
+    /// # Errors
+    /// The relay cannot be spoken to; no letter is to blame for that.
+    pub(super) async fn open(self, now: Timestamp) -> Result<Way<'a>, Refused> {
+        match self {
+            Self::Folder(folder) => match folder::make_ready(folder).await {
+                Ok(()) => Ok(Way::Folder(folder)),
+                Err(trouble) => Err(Refused {
+                    trouble,
+                    is_alone: true,
+                    is_final: true,
+                }),
+            },
+            Self::Smtp { station, pass } => match station.connect(now).await {
+                Ok(connection) => Ok(Way::Smtp {
+                    station,
+                    connection,
+                    _pass: pass,
+                }),
+                Err(trouble) => Err(Refused {
+                    trouble,
+                    is_alone: station.breaker.is_alone(),
+                    is_final: false,
+                }),
+            },
         }
     }
 }
@@ -94,8 +203,9 @@ impl Smtp {
 pub(super) enum Way<'a> {
     Folder(&'a Path),
     Smtp {
-        smtp: &'a Smtp,
+        station: &'a Station,
         connection: Box<Connection>,
+        _pass: Pass<'a>,
     },
 }
 
@@ -106,94 +216,53 @@ impl<'a> Way<'a> {
         letter: &Letter,
         to: &Mailbox,
         message: &[u8],
+        clock: &Clock,
     ) -> (Outcome, Option<Way<'a>>) {
         match self {
             Self::Folder(folder) => {
-                let outcome = put_down(folder, letter, message).await;
+                let outcome = folder::put_down(folder, letter, message).await;
                 (outcome, Some(self))
             }
             Self::Smtp {
-                smtp,
+                station,
                 mut connection,
+                _pass,
             } => {
-                let relay = &smtp.relay;
-                let sent = connection
-                    .send(relay, &letter.envelope_from, to, message)
-                    .await;
-                let (mut outcome, line) = sent;
+                let relay = &station.relay;
+                let parcel = Parcel {
+                    from: &letter.envelope_from,
+                    to,
+                    message,
+                };
+                let (mut outcome, line, fault) = connection.send(relay, parcel).await;
                 outcome.sent_to = Some(to.clone());
+                let now = clock.now();
+                station.note(&outcome, fault, now);
                 if line == Line::Dirty {
                     return (outcome, None);
                 }
-                if connection.is_worn(relay) {
+                if connection.is_worn(relay, now) || station.breaker.shut(now).is_some() {
                     connection.quit().await;
                     return (outcome, None);
                 }
-                (outcome, Some(Self::Smtp { smtp, connection }))
+                let way = Self::Smtp {
+                    station,
+                    connection,
+                    _pass,
+                };
+                (outcome, Some(way))
             }
         }
     }
 
-    pub(super) fn rest(self) {
-        if let Self::Smtp { smtp, connection } = self {
-            smtp.rest(*connection);
+    pub(super) fn rest(self, now: Timestamp) {
+        if let Self::Smtp {
+            station,
+            connection,
+            ..
+        } = self
+        {
+            station.idle().push((connection, now));
         }
-    }
-}
-
-/// `LW-000042-5-1-abuse@isp.example.eml`, safe on every file system.
-#[must_use]
-pub fn file_name(letter: &Letter) -> String {
-    let stem = format!("{}-{}-{}", letter.ticket, letter.part, letter.recipient);
-    let fit = |c: char| {
-        if c.is_ascii_alphanumeric() || "-@._+".contains(c) {
-            c
-        } else {
-            '_'
-        }
-    };
-    format!("{}.eml", stem.chars().map(fit).collect::<String>())
-}
-
-/// Writes the message under a name of its own, and moves it into place when it is on the disk. A
-/// full disk is the folder's trouble, not the letter's.
-async fn put_down(folder: &Path, letter: &Letter, message: &[u8]) -> Outcome {
-    let name = file_name(letter);
-    let (path, unfinished) = (folder.join(&name), folder.join(format!(".{name}.part")));
-    let (place, message) = (path.clone(), message.to_vec());
-    // The standard library's file says at the write what went wrong; tokio's may say it later.
-    let written = tokio::task::spawn_blocking(move || {
-        let mut file = std::fs::File::create(&unfinished)?;
-        let whole = file.write_all(&message).and_then(|()| file.sync_all());
-        whole
-            .and_then(|()| std::fs::rename(&unfinished, &place))
-            .inspect_err(|_| {
-                // What is half there must not be taken for a letter; the error is what counts.
-                let _ = std::fs::remove_file(&unfinished);
-            })
-    });
-    let written = written
-        .await
-        .unwrap_or_else(|error| Err(std::io::Error::other(error)));
-    let (kind, step, reply) = match written {
-        Ok(()) => (
-            OutcomeKind::Accepted,
-            Step::Dot,
-            format!("written to {}", path.display()),
-        ),
-        Err(error) => (
-            OutcomeKind::Relay,
-            Step::Connect,
-            format!("{}: {error}", path.display()),
-        ),
-    };
-    Outcome {
-        kind,
-        relay: format!("the folder {}", folder.display()),
-        sent_to: None,
-        step,
-        code: 0,
-        enhanced: String::new(),
-        reply,
     }
 }

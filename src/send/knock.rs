@@ -1,10 +1,8 @@
 //! A knock at the relay's door: whether letters could be handed over, without handing one over.
 
-use lettre::transport::smtp::extension::Extension;
-
 use super::relay::{Relay, Trouble};
-use crate::config::Config;
-use crate::model::Span;
+use crate::config::{Config, Smtp};
+use crate::model::{Span, Timestamp};
 
 /// What a relay let us do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,18 +12,21 @@ pub struct Knocked {
     pub is_logged_in: bool,
 }
 
+/// The connection does not live long enough to grow old.
+const ANY_TIME: Timestamp = Timestamp(0);
+
 /// Opens a connection as sending does, TLS and login included, and says goodbye. Each step may take
 /// `patience` and no longer, for somebody waits.
 ///
 /// # Errors
 /// The step at which it ended and why, as sending would say it.
-pub async fn knock(config: &Config, patience: Span) -> Result<Knocked, Trouble> {
-    let mut relay = Relay::from_settings(config);
+pub async fn knock(config: &Config, smtp: &Smtp, patience: Span) -> Result<Knocked, Trouble> {
+    let mut relay = Relay::from_settings(config, smtp);
     relay.connect_timeout = relay.connect_timeout.min(patience);
     relay.command_timeout = relay.command_timeout.min(patience);
-    let connection = relay.open().await?;
+    let connection = relay.open(ANY_TIME).await?;
     let knocked = Knocked {
-        offers_starttls: connection.offers(Extension::StartTls),
+        offers_starttls: connection.offers().starttls,
         is_logged_in: relay.login.is_some(),
     };
     connection.quit().await;

@@ -1,7 +1,11 @@
 //! Stage 5. Deliveries in, attempts out.
 
+mod answer;
 mod batch;
+mod breaker;
 mod courier;
+mod dialogue;
+mod folder;
 mod knock;
 mod ledger;
 mod message;
@@ -9,6 +13,7 @@ mod relay;
 mod schedule;
 mod signing;
 mod tls;
+mod wire;
 
 use serde::Serialize;
 
@@ -19,7 +24,8 @@ use crate::model::{
 };
 use crate::openpgp;
 use crate::store::{self, Store};
-pub use courier::{Courier, file_name};
+pub use courier::Courier;
+pub use folder::file_name;
 pub use knock::{Knocked, knock};
 pub use relay::Trouble;
 pub use schedule::Schedule;
@@ -163,6 +169,9 @@ pub async fn run_once(
     clock: &Clock,
     progress: &Progress,
 ) -> Result<Done, Error> {
+    if let Some(trouble) = courier.shut(clock.now()) {
+        return Err(trouble.into());
+    }
     store
         .rescue(clock.now(), !settings.resend_uncertain)
         .await?;

@@ -1,28 +1,32 @@
-//! One SMTP connection to the relay, and one letter over it.
+//! A relay, and how a connection to it is opened, secured and logged in.
 //!
 //! Lettre's own transport was measured and left: its pool keeps Nagle's algorithm on (40 ms a
 //! letter), limits only idle connections, has no timeout after connecting, and gives a cancelled
 //! connection back with a reply unread, which the next letter then takes for its own. So the
 //! connection is its, and everything around it is ours.
 
+use std::error::Error;
 use std::fmt::Display;
+use std::io;
 use std::path::PathBuf;
 
-use lettre::Address;
+use lettre::transport::smtp;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
-use lettre::transport::smtp::commands::{Data, Mail, Quit, Rcpt, Rset};
-use lettre::transport::smtp::extension::{ClientId, Extension};
+use lettre::transport::smtp::client::{
+    AsyncSmtpConnection, AsyncTokioStream, Certificate, TlsParameters,
+};
+use lettre::transport::smtp::commands::Ehlo;
+use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::rustls;
 
+use super::dialogue::Connection;
 use super::tls::TlsStream;
-use crate::config::{Config, Security};
-use crate::model::{Mailbox, Outcome, OutcomeKind, Span, Step};
-
-/// How long the goodbye may take; nothing hangs on it.
-const QUIT: Span = Span(2_000);
+use super::wire::Wire;
+use crate::config::{Config, Security, Smtp};
+use crate::model::{Span, Step, Timestamp};
 
 /// A relay and how to talk to it.
 #[derive(Clone, Debug)]
@@ -37,6 +41,21 @@ pub(super) struct Relay {
     pub(super) command_timeout: Span,
     pub(super) dot_timeout: Span,
     pub(super) letters_per_connection: usize,
+    pub(super) connection_life: Span,
+    pub(super) idle: Span,
+}
+
+/// What a relay says that it can do, beyond what RFC 5321 asks of all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Offers {
+    /// RFC 2920.
+    pub(super) pipelining: bool,
+    /// RFC 3461.
+    pub(super) dsn: bool,
+    /// RFC 1870.
+    pub(super) size: bool,
+    /// RFC 3207; no longer once it is done.
+    pub(super) starttls: bool,
 }
 
 /// The relay cannot be spoken to at all; no letter is to blame.
@@ -46,11 +65,14 @@ pub struct Trouble {
     pub relay: String,
     pub step: Step,
     pub cause: String,
+    /// No waiting heals it: somebody has to change a setting.
+    pub is_lasting: bool,
+    /// When it is tried again, once it is left alone.
+    pub again_at: Option<Timestamp>,
 }
 
 impl Relay {
-    pub(super) fn from_settings(config: &Config) -> Self {
-        let smtp = &config.smtp;
+    pub(super) fn from_settings(config: &Config, smtp: &Smtp) -> Self {
         let sender_domain = config.sender.address.rsplit('@').next().unwrap_or_default();
         let hello = if smtp.hello.is_empty() {
             sender_domain
@@ -69,6 +91,8 @@ impl Relay {
             command_timeout: smtp.command_timeout,
             dot_timeout: smtp.dot_timeout,
             letters_per_connection: smtp.letters_per_connection,
+            connection_life: smtp.connection_life,
+            idle: smtp.idle,
         }
     }
 
@@ -76,8 +100,8 @@ impl Relay {
         format!("{}:{}", self.host, self.port)
     }
 
-    /// Connects, secures and logs in.
-    pub(super) async fn open(&self) -> Result<Connection, Trouble> {
+    /// Connects, secures, asks what it can do, and logs in.
+    pub(super) async fn open(&self, now: Timestamp) -> Result<Connection, Trouble> {
         let hello = ClientId::Domain(self.hello.clone());
         let tcp = self
             .limited(
@@ -86,44 +110,39 @@ impl Relay {
                 TcpStream::connect((self.host.as_str(), self.port)),
             )
             .await?;
-        // Nagle's algorithm would hold the final dot back until the text is acknowledged.
-        tcp.set_nodelay(true)
-            .map_err(|error| self.trouble(Step::Connect, error))?;
-        let mut smtp = if self.security == Security::Tls {
-            let opening = TlsStream::open(tcp, &self.host, &self.ca_file);
-            let tls = self
-                .limited(Step::Tls, self.connect_timeout, opening)
-                .await?;
-            let greeting = AsyncSmtpConnection::connect_with_transport(Box::new(tls), &hello);
-            self.limited(Step::Connect, self.command_timeout, greeting)
-                .await?
+        let wire = Wire::over(tcp).map_err(|error| self.trouble(Step::Connect, error, false))?;
+        let stream: Box<dyn AsyncTokioStream> = if self.security == Security::Tls {
+            let opening = TlsStream::open(wire, &self.host, &self.ca_file);
+            let tls = self.limited(Step::Tls, self.connect_timeout, opening);
+            Box::new(tls.await?)
         } else {
-            let greeting = AsyncSmtpConnection::connect_with_transport(Box::new(tcp), &hello);
-            self.limited(Step::Connect, self.command_timeout, greeting)
-                .await?
+            Box::new(wire)
         };
+        let greeting = AsyncSmtpConnection::connect_with_transport(stream, &hello);
+        let mut smtp = self
+            .limited(Step::Connect, self.command_timeout, greeting)
+            .await?;
         if self.security == Security::Starttls {
             let parameters = self
                 .tls_parameters()
-                .map_err(|cause| self.trouble(Step::Tls, cause))?;
-            self.limited(
-                Step::Tls,
-                self.command_timeout,
-                smtp.starttls(parameters, &hello),
-            )
-            .await?;
+                .map_err(|cause| self.trouble(Step::Tls, cause, true))?;
+            let securing = smtp.starttls(parameters, &hello);
+            self.limited(Step::Tls, self.command_timeout, securing)
+                .await?;
         }
+        // Lettre keeps half of what is offered to itself. Before the login: some forget that at EHLO.
+        let asking = smtp.command(Ehlo::new(hello));
+        let offers = self
+            .limited(Step::Connect, self.command_timeout, asking)
+            .await?;
         if let Some((name, password)) = &self.login {
             let credentials = Credentials::new(name.clone(), password.clone());
             let mechanisms = [Mechanism::Plain, Mechanism::Login];
-            self.limited(
-                Step::Login,
-                self.command_timeout,
-                smtp.auth(&mechanisms, &credentials),
-            )
-            .await?;
+            let logging_in = smtp.auth(&mechanisms, &credentials);
+            self.limited(Step::Login, self.command_timeout, logging_in)
+                .await?;
         }
-        Ok(Connection { smtp, letters: 0 })
+        Ok(Connection::new(smtp, Offers::of(&offers), now))
     }
 
     fn tls_parameters(&self) -> Result<TlsParameters, String> {
@@ -138,7 +157,7 @@ impl Relay {
         builder.build_rustls().map_err(|error| error.to_string())
     }
 
-    async fn limited<T, E: std::error::Error + 'static>(
+    async fn limited<T, E: Error + 'static>(
         &self,
         step: Step,
         limit: Span,
@@ -146,274 +165,73 @@ impl Relay {
     ) -> Result<T, Trouble> {
         match timeout(limit.to_std(), work).await {
             Ok(Ok(done)) => Ok(done),
-            Ok(Err(error)) => Err(self.trouble(step, told(&error))),
-            Err(_) => Err(self.trouble(step, format!("no answer within {limit}"))),
+            Ok(Err(error)) => Err(self.trouble(step, told(&error), lasts(step, &error))),
+            Err(_) => Err(self.trouble(step, format!("no answer within {limit}"), false)),
         }
     }
 
-    fn trouble(&self, step: Step, cause: impl Display) -> Trouble {
+    fn trouble(&self, step: Step, cause: impl Display, is_lasting: bool) -> Trouble {
         Trouble {
             relay: self.name(),
             step,
             cause: cause.to_string(),
+            is_lasting,
+            again_at: None,
         }
     }
 }
 
-/// An open connection. Whoever takes it gives it back only after a whole transaction.
-pub(super) struct Connection {
-    smtp: AsyncSmtpConnection,
-    letters: usize,
-}
-
-/// What may be done with the connection now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Line {
-    /// The transaction is whole: the next letter may use it.
-    Clean,
-    /// Something is out of step or broken: it is dropped.
-    Dirty,
-}
-
-/// How one step ended.
-enum Answer {
-    Reply(Response),
-    /// A 4xx or 5xx.
-    Refusal(u16, String),
-    /// Cut off, silent, or not SMTP.
-    Broken(String),
-}
-
-impl std::fmt::Debug for Connection {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connection")
-            .field("letters", &self.letters)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Connection {
-    pub(super) fn is_worn(&self, relay: &Relay) -> bool {
-        self.letters >= relay.letters_per_connection || self.smtp.has_broken()
-    }
-
-    /// One letter to one recipient.
-    pub(super) async fn send(
-        &mut self,
-        relay: &Relay,
-        from: &Mailbox,
-        to: &Mailbox,
-        message: &[u8],
-    ) -> (Outcome, Line) {
-        self.letters += 1;
-        let address = |mailbox: &Mailbox| mailbox.as_str().parse::<Address>();
-        let (Ok(from), Ok(to)) = (address(from), address(to)) else {
-            let told = "an address of the envelope cannot be spoken in SMTP".to_owned();
-            return (
-                outcome(relay, OutcomeKind::Failed, Step::Build, 0, told),
-                Line::Clean,
-            );
+impl Offers {
+    fn of(reply: &Response) -> Self {
+        let has = |keyword: &str| {
+            let mut lines = reply.message().skip(1);
+            lines.any(|line| {
+                let said = line.split(' ').next().unwrap_or_default();
+                said.eq_ignore_ascii_case(keyword)
+            })
         };
-        for (step, command) in [
-            (Step::Mail, Mail::new(Some(from), Vec::new()).to_string()),
-            (Step::Rcpt, Rcpt::new(to, Vec::new()).to_string()),
-            (Step::Data, Data.to_string()),
-        ] {
-            let answer = self.say(command, relay.command_timeout).await;
-            let expected = if step == Step::Data { 3 } else { 2 };
-            match answer {
-                Answer::Reply(reply) if number(&reply) / 100 == expected => {}
-                Answer::Reply(reply) => {
-                    let told = format!("out of step: {}", words(&reply));
-                    return (
-                        outcome(relay, OutcomeKind::Relay, step, number(&reply), told),
-                        Line::Dirty,
-                    );
-                }
-                Answer::Refusal(code, told) => return self.refused(relay, step, code, told).await,
-                Answer::Broken(told) => {
-                    return (
-                        outcome(relay, OutcomeKind::Relay, step, 0, told),
-                        Line::Dirty,
-                    );
-                }
-            }
-        }
-        // Text and final dot in one write and one answer.
-        match self.say(with_final_dot(message), relay.dot_timeout).await {
-            Answer::Reply(reply) if number(&reply) / 100 == 2 => {
-                let told = words(&reply);
-                (
-                    outcome(
-                        relay,
-                        OutcomeKind::Accepted,
-                        Step::Dot,
-                        number(&reply),
-                        told,
-                    ),
-                    Line::Clean,
-                )
-            }
-            // RFC 5321 knows no 3xx here; what became of the letter is anybody's guess.
-            Answer::Reply(reply) => {
-                let told = format!("out of step: {}", words(&reply));
-                (
-                    outcome(
-                        relay,
-                        OutcomeKind::Uncertain,
-                        Step::Dot,
-                        number(&reply),
-                        told,
-                    ),
-                    Line::Dirty,
-                )
-            }
-            Answer::Refusal(code, told) => self.refused(relay, Step::Dot, code, told).await,
-            Answer::Broken(told) => (
-                outcome(relay, OutcomeKind::Uncertain, Step::Dot, 0, told),
-                Line::Dirty,
-            ),
+        Self {
+            pipelining: has("PIPELINING"),
+            dsn: has("DSN"),
+            size: has("SIZE"),
+            starttls: has("STARTTLS"),
         }
     }
+}
 
-    async fn refused(
-        &mut self,
-        relay: &Relay,
-        step: Step,
-        code: u16,
-        told: String,
-    ) -> (Outcome, Line) {
-        let kind = match code {
-            // RFC 5321 3.8: the server is going; 530 and its kin: we may not speak here at all.
-            421 | 530 | 534 | 535 | 538 => OutcomeKind::Relay,
-            // Said of the sender, not of the recipient: no letter must be lost for it. But 552 and
-            // 5.3.4 at MAIL speak of this letter's size (RFC 1870).
-            500..600 if step == Step::Mail && code != 552 && !told.starts_with("5.3.4") => {
-                OutcomeKind::Relay
-            }
-            400..500 => OutcomeKind::Deferred,
-            _ => OutcomeKind::Refused,
-        };
-        let mut line = Line::Dirty;
-        if code != 421
-            && let Answer::Reply(reply) = self.say(Rset, relay.command_timeout).await
-            && number(&reply) / 100 == 2
+/// Whether a fault in securing the line or logging in is one of settings: it is refused for good, not
+/// offered, or the certificate is not good.
+fn lasts(step: Step, error: &(dyn Error + 'static)) -> bool {
+    if !matches!(step, Step::Tls | Step::Login) {
+        return false;
+    }
+    let said = error.downcast_ref::<smtp::Error>();
+    let is_refused = said.is_some_and(|error| {
+        let code = error.status().map(u16::from);
+        error.is_client() || code.is_some_and(|code| code >= 500)
+    });
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let of_input = error.downcast_ref::<io::Error>();
+        // What stands within an input error is none of its sources.
+        let within = of_input.and_then(io::Error::get_ref);
+        let is_ours = of_input.is_some_and(|error| error.kind() == io::ErrorKind::Other);
+        if is_ours
+            || error.is::<rustls::Error>()
+            || within.is_some_and(|one| one.is::<rustls::Error>())
         {
-            line = Line::Clean;
+            return true;
         }
-        (outcome(relay, kind, step, code, told), line)
+        cause = error.source();
     }
-
-    async fn say(&mut self, command: impl Display, limit: Span) -> Answer {
-        match timeout(limit.to_std(), self.smtp.command(command)).await {
-            Ok(Ok(reply)) => Answer::Reply(reply),
-            Ok(Err(error)) => match error.status() {
-                Some(code) => Answer::Refusal(u16::from(code), told(&error)),
-                None => Answer::Broken(told(&error)),
-            },
-            Err(_) => Answer::Broken(format!("no answer within {limit}")),
-        }
-    }
-
-    pub(super) fn offers(&self, extension: Extension) -> bool {
-        self.smtp.server_info().supports_feature(extension)
-    }
-
-    pub(super) async fn quit(mut self) {
-        let _ = timeout(QUIT.to_std(), self.smtp.command(Quit)).await;
-    }
-}
-
-fn outcome(relay: &Relay, kind: OutcomeKind, step: Step, code: u16, reply: String) -> Outcome {
-    Outcome {
-        kind,
-        relay: relay.name(),
-        sent_to: None,
-        step,
-        code: i64::from(code),
-        enhanced: enhanced_code(&reply, code),
-        reply,
-    }
-}
-
-/// RFC 3463: the first word of a reply, where its class is the code's.
-fn enhanced_code(reply: &str, code: u16) -> String {
-    let first = reply.split_whitespace().next().unwrap_or_default();
-    let numbers: Vec<&str> = first.split('.').collect();
-    let is_code = numbers.len() == 3
-        && numbers
-            .iter()
-            .all(|n| (1..=3).contains(&n.len()) && n.bytes().all(|b| b.is_ascii_digit()))
-        && numbers[0] == (code / 100).to_string();
-    if is_code {
-        first.to_owned()
-    } else {
-        String::new()
-    }
-}
-
-fn number(reply: &Response) -> u16 {
-    reply.code().into()
-}
-
-fn words(reply: &Response) -> String {
-    reply.message().collect::<Vec<_>>().join(" ")
+    is_refused
 }
 
 /// The innermost cause says it best: what the server wrote, or why it could not be reached.
-fn told(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut innermost: &(dyn std::error::Error + 'static) = error;
+pub(super) fn told(error: &(dyn Error + 'static)) -> String {
+    let mut innermost: &(dyn Error + 'static) = error;
     while let Some(source) = innermost.source() {
         innermost = source;
     }
     innermost.to_string()
-}
-
-/// RFC 5321 4.5.2: a line that begins with a dot gets another one; then the dot alone.
-fn with_final_dot(message: &[u8]) -> String {
-    let text = String::from_utf8_lossy(message);
-    let mut stuffed = String::with_capacity(text.len() + 64);
-    for line in text.split_inclusive("\r\n") {
-        if line.starts_with('.') {
-            stuffed.push('.');
-        }
-        stuffed.push_str(line);
-    }
-    if !stuffed.ends_with("\r\n") {
-        stuffed.push_str("\r\n");
-    }
-    stuffed.push_str(".\r\n");
-    stuffed
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dots_are_doubled_at_line_starts_only() {
-        for (message, sent) in [
-            ("a\r\n", "a\r\n.\r\n"),
-            ("a", "a\r\n.\r\n"),
-            (".\r\n..\r\na.b\r\n", "..\r\n...\r\na.b\r\n.\r\n"),
-            ("", "\r\n.\r\n"),
-        ] {
-            assert_eq!(with_final_dot(message.as_bytes()), sent);
-        }
-    }
-
-    #[test]
-    fn enhanced_codes_are_read_where_they_are_some() {
-        for (reply, code, enhanced) in [
-            ("4.7.1 greylisted", 451, "4.7.1"),
-            ("5.1.1 no such user", 550, "5.1.1"),
-            ("2.0.0 Ok: queued as 4Z", 250, "2.0.0"),
-            ("5.1.1 but 4xx", 451, ""),
-            ("192.0.2.1 blocked", 550, ""),
-            ("no", 550, ""),
-            ("", 550, ""),
-        ] {
-            assert_eq!(enhanced_code(reply, code), enhanced, "{reply}");
-        }
-    }
 }

@@ -9,21 +9,22 @@ use std::task::{Context, Poll};
 
 use lettre::transport::smtp::client::AsyncTokioStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream as Inner;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
+use super::wire::Wire;
+
 /// What lettre takes as a stream.
 #[derive(Debug)]
-pub(super) struct TlsStream(Inner<TcpStream>);
+pub(super) struct TlsStream(Inner<Wire>);
 
 impl TlsStream {
     /// Shakes hands; the relay's certificate must be good for `host`, by the world's roots or by
     /// those in `ca_file`.
-    pub(super) async fn open(tcp: TcpStream, host: &str, ca_file: &Path) -> io::Result<Self> {
+    pub(super) async fn open(tcp: Wire, host: &str, ca_file: &Path) -> io::Result<Self> {
         let other = |error: &dyn std::fmt::Display| io::Error::other(error.to_string());
         let mut roots = RootCertStore::empty();
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());

@@ -17,7 +17,7 @@ pub(super) enum Engine {
 }
 
 /// The numbered texts of `migrations/`, compiled in.
-const MIGRATIONS: [(i64, &str, &str); 15] = [
+const MIGRATIONS: [(i64, &str, &str); 16] = [
     (
         1,
         "campaigns",
@@ -80,6 +80,11 @@ const MIGRATIONS: [(i64, &str, &str); 15] = [
         15,
         "unreviewed",
         include_str!("../../migrations/0015_unreviewed.sql"),
+    ),
+    (
+        16,
+        "seen_from",
+        include_str!("../../migrations/0016_seen_from.sql"),
     ),
 ];
 

@@ -5,7 +5,7 @@ use sqlx::AssertSqlSafe;
 use super::{Connection, Error, Store, samples};
 use crate::model::{Refusal, Suspect, Timestamp};
 
-/// Rows of one INSERT; with ten values a row well below SQLite's 32,766 parameters.
+/// Rows of one INSERT; with eleven values a row well below SQLite's 32,766 parameters.
 const ROWS: usize = 1_000;
 
 /// What became of a feed's rows.
@@ -60,10 +60,10 @@ impl Store {
         let mut fresh = 0;
         for chunk in suspects.chunks(ROWS) {
             let sql = format!(
-                "INSERT INTO suspect (campaign_id, import_id, line, first, last, fingerprint, seen_at,
+                "INSERT INTO suspect (campaign_id, import_id, line, first, last, fingerprint, seen_at, seen_from,
                                       class, source, evidence, port, terminal)
                  VALUES {} ON CONFLICT (campaign_id, first, fingerprint) DO NOTHING",
-                self.engine.rows(&format!("{campaign}, {import}"), 10, chunk.len())
+                self.engine.rows(&format!("{campaign}, {import}"), 11, chunk.len())
             );
             let mut insert = sqlx::query(AssertSqlSafe(sql));
             for (line, suspect) in chunk {
@@ -74,19 +74,69 @@ impl Store {
                     .bind(last.to_vec())
                     .bind(suspect.fingerprint())
                     .bind(suspect.seen_at.map(|t| t.0))
+                    .bind(suspect.seen_from.map(|t| t.0))
                     .bind(suspect.class.as_str())
                     .bind(suspect.source.as_str())
                     .bind(suspect.evidence.as_str())
                     .bind(suspect.port.map(i64::from))
                     .bind(suspect.terminal.as_str());
             }
-            fresh += insert.execute(&mut *tx).await?.rows_affected();
+            let added = insert.execute(&mut *tx).await?.rows_affected();
+            if added < chunk.len() as u64 {
+                self.begin_earlier(&mut tx, campaign, chunk).await?;
+            }
+            fresh += added;
         }
         samples::add(&mut tx, campaign, suspects).await?;
         self.note_rows(&mut tx, import, refusals, row_count, fresh)
             .await?;
         tx.commit().await?;
         Ok(fresh)
+    }
+
+    /// Of an observation told again, the earliest of its beginnings stays: which feed came first says
+    /// nothing of since when a machine is seen.
+    async fn begin_earlier(
+        &self,
+        tx: &mut Connection,
+        campaign: i64,
+        suspects: &[(u64, Suspect)],
+    ) -> Result<(), Error> {
+        let begun = suspects
+            .iter()
+            .filter_map(|(_, one)| Some((one, one.seen_from?)));
+        let begun: Vec<(&Suspect, Timestamp)> = begun.collect();
+        if begun.is_empty() {
+            return Ok(());
+        }
+        let sql = format!(
+            "UPDATE suspect SET seen_from = told.column3
+             FROM (VALUES {}) AS told
+             WHERE campaign_id = {campaign} AND first = told.column1 AND fingerprint = told.column2
+               AND told.column3 < COALESCE(seen_from, seen_at)",
+            self.engine.rows("", 3, begun.len())
+        );
+        let mut update = sqlx::query(AssertSqlSafe(sql));
+        for (suspect, from) in begun {
+            let (first, _) = suspect.range.to_bytes();
+            update = update
+                .bind(first.to_vec())
+                .bind(suspect.fingerprint())
+                .bind(from.0);
+        }
+        if update.execute(&mut *tx).await?.rows_affected() > 0 {
+            // Pieces are few, and copies of what was told. The sign before the campaign leads SQLite to
+            // their index instead of through all of its suspects.
+            sqlx::query(
+                "UPDATE suspect SET seen_from = (SELECT seen_from FROM suspect AS whole
+                                                 WHERE whole.id = suspect.cut_from)
+                 WHERE +campaign_id = $1 AND cut_from > 0",
+            )
+            .bind(campaign)
+            .execute(tx)
+            .await?;
+        }
+        Ok(())
     }
 
     /// Keeps a chunk's refusals, and counts its rows, `fresh` of them new.

@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, Row};
 use super::findings::parse_mailbox;
 use super::suspects::range;
 use super::{Error, Store};
-use crate::model::{AddressRange, Mailbox, Timestamp};
+use crate::model::{Address, AddressRange, Mailbox, Timestamp};
 
 const ROWS: usize = 1_000;
 
@@ -58,29 +58,36 @@ impl Store {
         .transpose()
     }
 
-    /// The mailbox that a campaign told about one of these ranges, the first in their order.
+    /// The mailbox that a campaign told about one of these ranges, the first in their order. Before each
+    /// stands the address from which on suspects may begin that reach into it.
     ///
     /// # Errors
     /// The database's.
     pub async fn told_about(
         &self,
         campaign: i64,
-        ranges: &[AddressRange],
+        ranges: &[(Address, AddressRange)],
     ) -> Result<Option<Mailbox>, Error> {
         for chunk in ranges.chunks(ROWS) {
             let sql = format!(
                 "SELECT mailbox FROM (VALUES {}) AS asked
                         JOIN suspect ON suspect.campaign_id = {campaign}
-                             AND suspect.first >= asked.column2 AND suspect.first <= asked.column3
+                             AND suspect.first >= asked.column2 AND suspect.first <= asked.column4
+                             AND suspect.last >= asked.column3
                         JOIN finding ON finding.id = finding_id
                  WHERE verdict = 'matched' AND {WAS_TOLD}
                  ORDER BY asked.column1, mailbox LIMIT 1",
-                self.engine.rows("", 3, chunk.len())
+                self.engine.rows("", 4, chunk.len())
             );
             let mut query = sqlx::query_scalar::<_, String>(AssertSqlSafe(sql));
-            for (place, range) in (0_i64..).zip(chunk) {
+            for (place, (begin, range)) in (0_i64..).zip(chunk) {
                 let (first, last) = range.to_bytes();
-                query = query.bind(place).bind(first.to_vec()).bind(last.to_vec());
+                let begin = begin.0.to_be_bytes();
+                query = query
+                    .bind(place)
+                    .bind(begin.to_vec())
+                    .bind(first.to_vec())
+                    .bind(last.to_vec());
             }
             if let Some(mailbox) = query.fetch_optional(&self.read).await? {
                 return parse_mailbox(&mailbox).map(Some);
@@ -101,28 +108,84 @@ impl Store {
         ranges: &[AddressRange],
         told: bool,
     ) -> Result<Vec<bool>, Error> {
-        let told = told_as(told);
-        let mut met = vec![false; ranges.len()];
-        for (begin, chunk) in (0..).step_by(ROWS).zip(ranges.chunks(ROWS)) {
+        let which = format!(
+            "WHERE EXISTS (SELECT 1 FROM suspect
+                           WHERE suspect.campaign_id = {campaign} AND {}
+                             AND suspect.first >= asked.column2 AND suspect.first <= asked.column3)",
+            told_as(told)
+        );
+        let met = self.ask_of_each("asked.column1", &which, ranges).await?;
+        Ok(met.iter().map(Option::is_some).collect())
+    }
+
+    /// Of each range, at how many of its addresses a suspect begins that an accepted letter spoke of.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn count_told(
+        &self,
+        campaign: i64,
+        ranges: &[AddressRange],
+    ) -> Result<Vec<u64>, Error> {
+        let which = format!(
+            "JOIN suspect ON suspect.campaign_id = {campaign}
+                  AND suspect.first >= asked.column2 AND suspect.first <= asked.column3
+             WHERE {} GROUP BY asked.column1",
+            told_as(true)
+        );
+        let what = "COUNT(DISTINCT suspect.first)";
+        let counts = self.ask_of_each(what, &which, ranges).await?;
+        let counts = counts.iter().map(|count| count.unwrap_or(0).unsigned_abs());
+        Ok(counts.collect())
+    }
+
+    /// Of each range, since when the campaign's accepted letters told of this very range that it is
+    /// seen. What lies around or in it is not asked for: that is one look into the index for each.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn told_since(
+        &self,
+        campaign: i64,
+        ranges: &[AddressRange],
+    ) -> Result<Vec<Option<Timestamp>>, Error> {
+        let which = format!(
+            "JOIN suspect ON suspect.campaign_id = {campaign}
+                  AND suspect.first = asked.column2 AND suspect.last = asked.column3
+             WHERE {} GROUP BY asked.column1",
+            told_as(true)
+        );
+        let what = "MIN(COALESCE(seen_from, seen_at))";
+        let since = self.ask_of_each(what, &which, ranges).await?;
+        Ok(since.into_iter().map(|at| at.map(Timestamp)).collect())
+    }
+
+    /// One number for each range for which the query has one: the ranges are its `asked`, each with
+    /// its place, its first and its last address.
+    async fn ask_of_each(
+        &self,
+        what: &str,
+        which: &str,
+        ranges: &[AddressRange],
+    ) -> Result<Vec<Option<i64>>, Error> {
+        let mut answers = vec![None; ranges.len()];
+        for (chunk, answers) in ranges.chunks(ROWS).zip(answers.chunks_mut(ROWS)) {
             let sql = format!(
-                "SELECT asked.column1 FROM (VALUES {}) AS asked
-                 WHERE EXISTS (SELECT 1 FROM suspect
-                               WHERE suspect.campaign_id = {campaign} AND {told}
-                                 AND suspect.first >= asked.column2 AND suspect.first <= asked.column3)",
+                "SELECT asked.column1, {what} FROM (VALUES {}) AS asked {which}",
                 self.engine.rows("", 3, chunk.len())
             );
-            let mut query = sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql));
+            let mut query = sqlx::query_as::<_, (i64, Option<i64>)>(AssertSqlSafe(sql));
             for (place, range) in (0_i64..).zip(chunk) {
                 let (first, last) = range.to_bytes();
                 query = query.bind(place).bind(first.to_vec()).bind(last.to_vec());
             }
-            for place in query.fetch_all(&self.read).await? {
-                if let Some(one) = met.get_mut(begin + place as usize) {
-                    *one = true;
+            for (place, answer) in query.fetch_all(&self.read).await? {
+                if let Some(one) = answers.get_mut(place as usize) {
+                    *one = answer;
                 }
             }
         }
-        Ok(met)
+        Ok(answers)
     }
 
     /// A page of a campaign's suspects that are more than one address, behind the id `after`: the

@@ -32,6 +32,8 @@ pub struct SuspectRow {
     pub line: i64,
     pub range: AddressRange,
     pub seen_at: Option<Timestamp>,
+    /// The first time, where the feed told one before the last.
+    pub seen_from: Option<Timestamp>,
     pub class: String,
     pub source: String,
     pub evidence: String,
@@ -40,6 +42,17 @@ pub struct SuspectRow {
     pub sample: Option<SampleKey>,
     /// In a reminder; the store does not know it.
     pub sighting: Option<Sighting>,
+    /// In a reminder: since when the first campaign told that it is seen. This row does not know it.
+    pub told_from: Option<Timestamp>,
+}
+
+impl SuspectRow {
+    /// Since when the address is seen, as far as this row says.
+    #[must_use]
+    pub fn first_seen(&self) -> Option<Timestamp> {
+        let known = [self.told_from, self.seen_from, self.seen_at];
+        known.into_iter().flatten().min()
+    }
 }
 
 impl Store {
@@ -152,10 +165,10 @@ impl Store {
             // A piece is no observation of its own: its fingerprint is its origin's id, turned so
             // that it cannot meet a whole suspect's by design of either.
             sqlx::query(
-                "INSERT INTO suspect (campaign_id, import_id, line, first, last, fingerprint, seen_at, class,
-                                      source, evidence, port, terminal, finding_id, cut_from)
-                 SELECT campaign_id, import_id, line, $2, $3, -id, seen_at, class,
-                        source, evidence, port, terminal, $4, id
+                "INSERT INTO suspect (campaign_id, import_id, line, first, last, fingerprint, seen_at, seen_from,
+                                      class, source, evidence, port, terminal, finding_id, cut_from)
+                 SELECT campaign_id, import_id, line, $2, $3, -id, seen_at, seen_from,
+                        class, source, evidence, port, terminal, $4, id
                  FROM suspect WHERE id = $1",
             )
             .bind(piece.suspect)
@@ -251,8 +264,8 @@ impl Store {
             (row.finding, row.range.to_bytes().0.to_vec(), row.id)
         });
         let rows = sqlx::query(
-            "SELECT suspect.id, finding_id, feed, line, first, last, seen_at, class, source, evidence, port, terminal,
-                    suspect_id, size
+            "SELECT suspect.id, finding_id, feed, line, first, last, seen_at, seen_from, class, source, evidence,
+                    port, terminal, suspect_id, size
              FROM suspect JOIN import ON import.id = import_id LEFT JOIN sample ON suspect_id = COALESCE(cut_from, suspect.id)
              WHERE finding_id IN (SELECT id FROM finding
                                   WHERE campaign_id = $1 AND mailbox = $2 AND verdict = 'matched')
@@ -281,8 +294,8 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<(SuspectRow, String, String)>, Error> {
         let rows = sqlx::query(
-            "SELECT suspect.id, COALESCE(finding_id, 0) AS finding_id, feed, line, first, last, seen_at, class,
-                    source, evidence, port, terminal, suspect_id, size,
+            "SELECT suspect.id, COALESCE(finding_id, 0) AS finding_id, feed, line, first, last, seen_at,
+                    seen_from, class, source, evidence, port, terminal, suspect_id, size,
                     COALESCE(verdict, 'waiting') AS verdict,
                     COALESCE(reason, 'not resolved yet') AS reason
              FROM suspect JOIN import ON import.id = import_id
@@ -320,6 +333,7 @@ fn suspect_row(row: &sqlx::any::AnyRow) -> Result<SuspectRow, Error> {
         line: row.try_get("line")?,
         range: range(&first, &last)?,
         seen_at: row.try_get::<Option<i64>, _>("seen_at")?.map(Timestamp),
+        seen_from: row.try_get::<Option<i64>, _>("seen_from")?.map(Timestamp),
         class: row.try_get("class")?,
         source: row.try_get("source")?,
         evidence: row.try_get("evidence")?,
@@ -329,6 +343,7 @@ fn suspect_row(row: &sqlx::any::AnyRow) -> Result<SuspectRow, Error> {
         terminal: Terminal::from_text(&terminal).unwrap_or_default(),
         sample: SampleKey::of(row)?,
         sighting: None,
+        told_from: None,
     })
 }
 

@@ -193,7 +193,7 @@ fn check_files(letter: &Letter) {
             }
             "text/csv; charset=utf-8; header=present" => {
                 let rows = rows_of(file.contents());
-                assert!(rows.len() as i64 == letter.rows && rows.iter().all(|row| row.len() == 10));
+                assert!(rows.len() as i64 == letter.rows && rows.iter().all(|row| row.len() == 11));
             }
             // The leaflet.
             other => assert!(other.starts_with("text/plain"), "{other}"),

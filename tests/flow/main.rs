@@ -34,6 +34,7 @@ mod registry;
 mod reminder;
 mod resolve;
 mod schema;
+mod seen;
 mod send;
 mod signatories;
 mod whole;

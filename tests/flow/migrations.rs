@@ -3,17 +3,21 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use lapwing::model::{Letter, digest_of_set};
+use lapwing::model::{Letter, Suspect, Terminal, digest_of_set};
 use lapwing::store::Store;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, SqlSafeStr};
 
 use crate::cluster::{self, Database};
+use crate::desk::attached;
 use crate::story;
 use crate::world::{START, World};
 
 /// The last migration of the version that knew neither kinds of campaigns nor signatures.
 const BEFORE_KINDS: i64 = 9;
+
+/// The last one of the version that kept but one time of an observation.
+const BEFORE_FIRST_TIMES: i64 = 15;
 
 /// An empty database of the world's engine as the migrations up to `last` left it.
 async fn older(world: &World, last: i64) -> (String, Option<Database>) {
@@ -153,4 +157,70 @@ story!(what_an_earlier_version_left_goes_on, world, {
     let refused = world.lapwing(&["campaign", "submit", "other", "--as", "author"]);
     assert_eq!(refused.code, 5, "{}", refused.err);
     assert!(refused.err.contains("compose"), "{}", refused.err);
+});
+
+story!(what_was_seen_once_has_begun_then, world, {
+    let (url, _database) = older(&world, BEFORE_FIRST_TIMES).await;
+    let known = Suspect {
+        range: "192.0.2.7".parse().unwrap(),
+        seen_at: Some(
+            "2026-11-01T00:00:00Z"
+                .parse::<jiff::Timestamp>()
+                .unwrap()
+                .into(),
+        ),
+        seen_from: None,
+        class: "spam".to_owned(),
+        source: "trap".to_owned(),
+        evidence: String::new(),
+        port: None,
+        terminal: Terminal::Unknown,
+        sample: None,
+    };
+    let mut connection = AnyConnection::connect(&url).await.unwrap();
+    for sql in [
+        "INSERT INTO campaign (name, letter, state, created_at, created_by)
+         VALUES ('trial', 'notice', 'draft', 1, 'author')",
+        "INSERT INTO import (campaign_id, feed, imported_by, began_at, row_count, fresh, repeated, refused)
+         VALUES (1, 'feed.csv', 'author', 1, 1, 1, 0, 0)",
+    ] {
+        sqlx::query(sql).execute(&mut connection).await.unwrap();
+    }
+    sqlx::query(
+        "INSERT INTO suspect (campaign_id, import_id, line, first, last, fingerprint, seen_at,
+                              class, source, evidence, terminal)
+         VALUES (1, 1, 2, $1, $1, $2, $3, 'spam', 'trap', '', 'unknown')",
+    )
+    .bind(known.range.to_bytes().0.to_vec())
+    .bind(known.fingerprint())
+    .bind(known.seen_at.unwrap().0)
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    connection.close().await.unwrap();
+    world.store.close().await;
+    world.store = Store::create(&url).await.unwrap();
+    world.url = url;
+
+    world
+        .table("range,country,abuse\n192.0.2.0/24,US,abuse@isp.example\n")
+        .await;
+    let again = "ip,first_seen,last_seen\n192.0.2.7,2026-10-01T00:00:00Z,2026-11-01T00:00:00Z\n";
+    for (feed, from, begun) in [
+        (None, "", "First seen on 2026-11-01"),
+        (
+            Some(again),
+            "2026-10-01T00:00:00Z",
+            "First seen on 2026-10-01",
+        ),
+    ] {
+        if let Some(feed) = feed {
+            assert_eq!(world.feed(feed).await.counts.repeated, 1);
+        }
+        world.resolve().await;
+        world.compose().await;
+        let letter = world.letter_to("abuse@isp.example").await;
+        assert_eq!(attached(&letter)[0]["seen_from"], from);
+        assert!(letter.text.contains(begun), "{}", letter.text);
+    }
 });

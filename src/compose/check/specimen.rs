@@ -116,6 +116,7 @@ fn observations() -> Result<Observations, Error> {
         line: 1,
         range,
         seen_at: Some(Timestamp(0)),
+        seen_from: None,
         class: String::new(),
         source: String::new(),
         evidence: String::new(),
@@ -123,6 +124,7 @@ fn observations() -> Result<Observations, Error> {
         terminal: Terminal::Unknown,
         sample: None,
         sighting: None,
+        told_from: None,
     };
     let network = NetworkWords {
         range: "192.0.2.0/24".to_owned(),

@@ -75,7 +75,21 @@ story!(each_letter_leaves_as_it_was_frozen, world, {
             Some("auto-generated")
         );
         assert_eq!(letter.hello, "coalition.example");
-        assert!(letter.from.parameters.is_empty());
+        // RFC 3461: whatever comes back carries our own word for the letter.
+        let word = from.split('@').next().unwrap();
+        let said = [
+            format!("SIZE={}", bytes.len()),
+            "RET=HDRS".to_owned(),
+            format!("ENVID={word}"),
+        ];
+        assert_eq!(letter.from.parameters, said);
+        let recipient = &letter.recipients[0];
+        let original = recipient.address.replace('+', "+2B");
+        let said = [
+            "NOTIFY=FAILURE,DELAY".to_owned(),
+            format!("ORCPT=rfc822;{original}"),
+        ];
+        assert_eq!(recipient.parameters, said);
     }
     assert_eq!((senders.len(), ids.len()), (3, 3));
 });

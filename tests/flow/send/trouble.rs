@@ -103,19 +103,24 @@ story!(a_relay_that_is_not_there_costs_no_letter, world, {
 });
 
 /// Of a sender that is not taken no recipient is to blame: a wrong setting must not use up a
-/// campaign.
-async fn will_not_have_us(mut world: World, answer: &str) {
+/// campaign. `tried` letters are told so before the relay is left alone.
+async fn will_not_have_us(mut world: World, answer: &str, tried: usize) {
     queue(&world, 6).await;
     world.config.send.connections = 1;
     world.answers(&format!("MAIL * {answer}"));
     let trouble = fault(&world).await;
     assert_eq!(trouble.step, Step::Mail);
     assert!(trouble.to_string().contains(answer), "{trouble}");
-    // The one in hand has its attempt on record, uncounted; the others were not begun.
-    assert_eq!(states(&world).await, of([("ready", 5), ("scheduled", 1)]));
-    let (delivery, attempts) = story_of(&world, &desk(1)).await;
-    assert_eq!(outcomes(&attempts), [Some(OutcomeKind::Relay)]);
-    assert_eq!(delivery.attempts, 0);
+    // Those tried have their attempt on record, uncounted; the others were not begun.
+    assert_eq!(
+        states(&world).await,
+        of([("ready", 6 - tried), ("scheduled", tried)])
+    );
+    for n in 1..=tried {
+        let (delivery, attempts) = story_of(&world, &desk(n)).await;
+        assert_eq!(outcomes(&attempts), [Some(OutcomeKind::Relay)]);
+        assert_eq!(delivery.attempts, 0);
+    }
 
     world.sink.rules().clear();
     world.later("2m");
@@ -123,14 +128,14 @@ async fn will_not_have_us(mut world: World, answer: &str) {
 }
 
 story!(a_relay_that_wants_a_login_stops_the_run, world, {
-    will_not_have_us(world, "530 5.7.0 Authentication required").await;
+    will_not_have_us(world, "530 5.7.0 Authentication required", 1).await;
 });
 
 story!(
-    a_relay_that_will_not_take_our_sender_stops_the_run,
+    a_relay_that_will_not_take_our_sender_is_left_alone_after_three,
     world,
     {
-        will_not_have_us(world, "550 5.7.1 not from you").await;
+        will_not_have_us(world, "550 5.7.1 not from you", 3).await;
     }
 );
 
@@ -171,3 +176,43 @@ story!(
         assert_eq!(states(&world).await, of([("ready", 1)]));
     }
 );
+
+story!(the_next_relay_takes_over_from_one_in_trouble, world, {
+    let second = Sink::start(([127, 0, 0, 1], 0).into(), Options::default()).await;
+    let second = second.unwrap();
+    let mut smtp = world.config.smtp.clone();
+    smtp.port = second.address().port();
+    smtp.priority = 20;
+    world.config.relay.insert("second".to_owned(), smtp);
+    queue(&world, 6).await;
+    world.answers("CONNECT close 421 4.3.2 too busy");
+    assert_eq!(world.send().await.accepted, 6);
+    assert_eq!((copies(&world).len(), second.counts().letters), (0, 6));
+    let (_, attempts) = story_of(&world, &desk(1)).await;
+    let outcome = attempts[0].outcome.as_ref().unwrap();
+    assert_eq!(outcome.relay, second.address().to_string());
+});
+
+story!(the_first_relay_is_the_first_while_it_is_well, world, {
+    let second = Sink::start(([127, 0, 0, 1], 0).into(), Options::default()).await;
+    let second = second.unwrap();
+    let mut smtp = world.config.smtp.clone();
+    smtp.port = second.address().port();
+    smtp.priority = 20;
+    world.config.relay.insert("second".to_owned(), smtp);
+    queue(&world, 6).await;
+    assert_eq!(world.send().await.accepted, 6);
+    assert_eq!((copies(&world).len(), second.counts().connections), (6, 0));
+});
+
+story!(a_reply_without_end_is_not_listened_to, world, {
+    queue(&world, 2).await;
+    world.config.send.connections = 1;
+    let endless = "x".repeat(600_000);
+    world.answers(&format!("RCPT {} garbage {endless}", desk(1)));
+    let done = world.send().await;
+    assert_eq!((done.relay, done.accepted), (1, 1));
+    let (_, attempts) = story_of(&world, &desk(1)).await;
+    let outcome = attempts[0].outcome.as_ref().unwrap();
+    assert_eq!(outcome.reply, "the reply is longer than 256 kB");
+});
