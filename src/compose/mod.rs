@@ -10,6 +10,7 @@ mod draft;
 mod evidence;
 mod frame;
 mod hidden;
+mod holder;
 mod hosts;
 mod jurisdiction;
 mod layout;
