@@ -127,6 +127,17 @@ story!(
                 &json!(null)
             ]
         );
+        // As it is typed, or copied from the subject.
+        let spaced = ticket.replace('-', " ").to_lowercase();
+        for typed in [
+            spaced,
+            format!("[{ticket}]"),
+            ticket.replace('-', ""),
+            ticket.replace('-', "–"),
+        ] {
+            let said = office.well(&format!("letter verify {typed}"));
+            assert!(said.starts_with(&format!("{ticket} is genuine")), "{said}");
+        }
         // One digit misheard.
         let last = if ticket.ends_with('9') { '0' } else { '9' };
         let misheard = format!("{}{last}", &ticket[..ticket.len() - 1]);
