@@ -199,7 +199,7 @@ impl Store {
         for (count, state) in counts.iter_mut().zip(["accepted", "refused", "failed"]) {
             *count = sqlx::query_scalar(
                 "SELECT COUNT(*) FROM (
-                     SELECT 1 FROM delivery WHERE campaign_id = $1 AND state = $2 LIMIT $3) AS some",
+                     SELECT 1 FROM delivery WHERE campaign_id = $1 AND state = $2 LIMIT $3) AS counted",
             )
             .bind(campaign)
             .bind(state)
