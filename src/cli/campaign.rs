@@ -31,7 +31,8 @@ pub(super) async fn run(context: &Context, action: &Action) -> anyhow::Result<En
             let kind = CampaignKind::of_letter(letter);
             if *cover && kind == CampaignKind::Advisory {
                 anyhow::bail!(Usage(
-                    "an advisory has no copies: --cover is for notices and reminders".to_owned()
+                    "--cover: the copy tells a country's agencies what was observed at which operator, and an advisory \
+                     tells of no observation; it is for notices and reminders".to_owned()
                 ));
             }
             let campaign = NewCampaign {
@@ -237,7 +238,10 @@ async fn draw(
             "The table knows {whom} there; load one: lapwing table load FILE\n"
         ));
     } else if !context.dry_run {
-        text.push_str(&format!("\nNext: lapwing resolve {name}\n"));
+        text.push_str(&match counts.fresh {
+            0 => format!("Nobody was added: {name} stays as it was.\n"),
+            _ => format!("\nNext: lapwing resolve {name}\n"),
+        });
     }
     context.out.say(&done, text)?;
     Ok(Ended::Well)
@@ -304,11 +308,20 @@ async fn approve(
 
 /// Who has read which language, and which of the others the second person accepts.
 fn review(context: &Context, accepted: &[String]) -> anyhow::Result<Review> {
-    let accepted = accepted.iter().map(|locale| locale.trim().to_owned());
+    let templates = context.templates()?;
+    let languages = compose::languages(&templates);
+    let accepted = accepted.iter().map(|typed| {
+        let typed = typed.trim();
+        let known = languages
+            .iter()
+            .find(|known| known.eq_ignore_ascii_case(typed));
+        known.map_or(typed, String::as_str).to_owned()
+    });
     Ok(Review {
-        reviewed: compose::reviewed(&context.templates()?),
+        accepted: accepted.filter(|locale| !locale.is_empty()).collect(),
+        reviewed: compose::reviewed(&templates),
         is_live: context.config().mode == Mode::Live,
-        accepted: accepted.collect(),
+        languages,
     })
 }
 

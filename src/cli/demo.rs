@@ -159,6 +159,7 @@ pub(super) async fn run(context: &Context, options: &Options) -> anyhow::Result<
 
     let campaign = store.campaign(CAMPAIGN).await?;
     let review = approve::Review {
+        languages: compose::languages(&templates),
         reviewed: compose::reviewed(&templates),
         ..approve::Review::default()
     };

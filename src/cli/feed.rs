@@ -72,13 +72,32 @@ pub(super) async fn import(context: &Context, options: &Import) -> anyhow::Resul
         counts.repeated,
         counts.refused
     );
-    if done.zoneless > 0 && options.time_zone.is_none() {
+    let zoneless = done.notes.zoneless;
+    if zoneless > 0 && options.time_zone.is_none() {
         text.push_str(&format!(
             "{} named no zone and {} taken as {}; --time-zone ZONE says otherwise\n",
-            count(done.zoneless as i64, "time"),
-            if done.zoneless == 1 { "was" } else { "were" },
+            count(zoneless as i64, "time"),
+            if zoneless == 1 { "was" } else { "were" },
             context.config().intake.time_zone
         ));
+    }
+    for (tally, what, said) in [
+        (
+            done.notes.cut,
+            "value",
+            "longer than is kept: cut there, with […] at the end",
+        ),
+        (
+            done.notes.headless,
+            "message",
+            "without header, which no letter can pass on as a report (ARF): give the message as it \
+             was received, from its first Received: line on",
+        ),
+    ] {
+        if let Some(line) = tally.line {
+            let number = count(tally.count as i64, what);
+            text.push_str(&format!("{number} (the first in line {line}) {said}\n"));
+        }
     }
     for refusal in done.refusals.iter().take(SHOWN) {
         text.push_str(&format!("  {}\n", one_line(refusal)));

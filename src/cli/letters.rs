@@ -10,7 +10,7 @@ use super::arguments::Preview;
 use super::context::{Context, Usage};
 use super::output::{count, print};
 use super::verify;
-use crate::model::{self, DeliveryState, Mailbox};
+use crate::model::{self, DeliveryState, Mailbox, typed_ticket};
 use crate::store::{Error, LetterFilter, Store};
 use crate::{compose, send};
 
@@ -46,8 +46,9 @@ pub(super) enum Letter {
     /// Whether a letter with this ticket left us, and what a caller who asks may be told: ends with
     /// 0 if it is genuine, 4 if not, 2 if it was misread
     Verify {
-        /// As in the subject: LW-000042-5
-        ticket: String,
+        /// As in the subject, or as it was typed or read out: LW-000042-5, "lw 000042 5"
+        #[arg(required = true)]
+        ticket: Vec<String>,
         /// Name the mailbox it went to, too, and not its domain only
         #[arg(long)]
         full: bool,
@@ -113,6 +114,7 @@ async fn write_all(
         std::fs::create_dir_all(folder)?;
     }
     let (mut after, mut written) = (0, 0_i64);
+    let mut signed_by = String::new();
     loop {
         let page = store.letters(campaign, after, PAGE).await?;
         let Some(last) = page.last() else {
@@ -129,14 +131,18 @@ async fn write_all(
             } else {
                 std::fs::write(name, message)?;
             }
+            signed_by.clone_from(&letter.signed_by);
             written += 1;
         }
     }
-    let told = serde_json::json!({ "letters": written, "folder": folder });
-    context.out.say(
-        &told,
-        format!("{} in {}", count(written, "letter"), folder.display()),
-    )?;
+    let told = serde_json::json!({ "letters": written, "folder": folder, "signed_by": signed_by });
+    let mut said = format!("{} in {}", count(written, "letter"), folder.display());
+    if !signed_by.is_empty() {
+        said.push_str(&format!(
+            ", not signed yet: each is when it leaves, by the key {signed_by}"
+        ));
+    }
+    context.out.say(&told, said)?;
     Ok(Ended::Well)
 }
 
@@ -160,7 +166,7 @@ pub(super) async fn run(context: &Context, action: &Letter) -> anyhow::Result<En
         Letter::Show { ticket, part, html } => {
             show_one(context, &store, ticket, *part, *html).await
         }
-        Letter::Verify { ticket, full } => verify::verify(context, ticket, *full).await,
+        Letter::Verify { ticket, full } => verify::verify(context, &ticket.join(" "), *full).await,
     }
 }
 
@@ -200,7 +206,7 @@ async fn show_one(
     part: i64,
     html: bool,
 ) -> anyhow::Result<Ended> {
-    let ticket = ticket.trim().to_ascii_uppercase();
+    let ticket = typed_ticket(ticket, &context.config().sender.ticket_prefix);
     let letters = store.letters_by_ticket(&ticket).await?;
     let Some(letter) = letters.iter().find(|letter| letter.part == part) else {
         anyhow::bail!(Error::NotFound {
@@ -283,7 +289,7 @@ fn show(letter: &model::Letter, html: bool) -> String {
     }
     if !letter.signed_by.is_empty() {
         text.push_str(&format!(
-            "Signature: by {}, when it leaves\n",
+            "Signed: when it leaves, by the key {}\n",
             letter.signed_by
         ));
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Ended;
 use super::context::{Context, Usage};
 use super::output::count;
-use crate::model::{Mailbox, Timestamp, is_ticket};
+use crate::model::{Mailbox, Timestamp, is_ticket, typed_ticket};
 use crate::store::TicketPart;
 
 /// Whatever the caller holds, it is no letter that left us.
@@ -34,7 +34,7 @@ struct Known<'a> {
 /// Ends well only where a letter under this ticket has left: a number can be guessed, for tickets are
 /// given out one after another.
 pub(super) async fn verify(context: &Context, ticket: &str, full: bool) -> anyhow::Result<Ended> {
-    let ticket = ticket.trim().to_ascii_uppercase();
+    let ticket = typed_ticket(ticket, &context.config().sender.ticket_prefix);
     check_form(&ticket)?;
     let desk = &context.config().sender;
     let desk = desk.reply_to().map_err(Usage)?;

@@ -52,7 +52,7 @@ pub(super) fn attach(
     if wants_csv {
         let content = evidence
             .csv()
-            .map_err(|error| unwritten(csv_name, error.to_string()))?;
+            .map_err(|error| Error::about(csv_name, error))?;
         attached.csv = true;
         attached.files.push(Attachment {
             name: csv_name.to_owned(),
@@ -72,7 +72,7 @@ pub(super) fn attach(
             for host in all() {
                 let told = reports
                     .of(host, message(host))
-                    .map_err(|error| unwritten(&format!("{stem}.xarf.json"), error))?;
+                    .map_err(|error| Error::about(&format!("{stem}.xarf.json"), error))?;
                 attached.xarf |= !told.is_empty();
                 // Programs know the one report of a message by this name.
                 let is_only = format == Format::Xarf && told.len() == 1;
@@ -106,14 +106,6 @@ pub(super) fn attach(
         Format::Text => {}
     }
     Ok(attached)
-}
-
-fn unwritten(file: &str, problem: String) -> Error {
-    Error {
-        file: file.to_owned(),
-        line: None,
-        problem,
-    }
 }
 
 /// An address as part of a file's name, on systems that allow no colon too.

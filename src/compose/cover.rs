@@ -166,11 +166,7 @@ impl Composition<'_> {
             mailbox: self.work.settings.sender.clone(),
             country: occasion.countries.clone(),
             locale: String::new(),
-            cause: templates::Error {
-                file: "the list of operators".to_owned(),
-                line: None,
-                problem: error.to_string(),
-            },
+            cause: templates::Error::about("the list of operators", error),
         })?;
         Ok((list, occasion, suspects))
     }

@@ -1,8 +1,9 @@
 //! One mailbox's notice before it is written: what it is about, in which language and form.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use super::evidence::NetworkWords;
+use super::holder::holder;
 use super::jurisdiction::wished_languages;
 use super::occasion::Occasion;
 use super::reasons::Way;
@@ -80,7 +81,7 @@ impl Composition<'_> {
             .store
             .networks_of(self.campaign.id, mailbox.as_str());
         let mut words = HashMap::new();
-        let mut holders = BTreeSet::new();
+        let mut holders: BTreeMap<String, u64> = BTreeMap::new();
         for (finding, network) in networks.await? {
             let said = NetworkWords {
                 range: network.range.to_string(),
@@ -88,12 +89,12 @@ impl Composition<'_> {
                 asn: network.asn,
             };
             words.insert(finding, said);
-            holders.insert(match ways.get(&finding) {
+            let spelling = match ways.get(&finding) {
                 Some(way) if way.is_holders() => network.holder,
                 _ => String::new(),
-            });
+            };
+            *holders.entry(spelling).or_default() += 1;
         }
-        let holder = holders.pop_first().filter(|_| holders.is_empty());
-        Ok((words, holder.unwrap_or_default()))
+        Ok((words, holder(&holders)))
     }
 }

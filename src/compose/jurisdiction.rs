@@ -96,11 +96,8 @@ impl Jurisdiction {
         let mut read = Self::default();
         if !country.is_empty() && templates.has(&name) {
             read = templates.data(&name)?;
-            read.check(country).map_err(|problem| Error {
-                file: name,
-                line: None,
-                problem,
-            })?;
+            read.check(country)
+                .map_err(|problem| templates.error(&name, None, problem))?;
             read.note.retain(|_, note| !note.trim().is_empty());
         }
         if let Some(csirt) = csirts.get(country).filter(|_| read.csirt.is_empty()) {
@@ -151,10 +148,9 @@ impl Jurisdiction {
             }
             let file = format!("measure/{key}/{locale}.hbs");
             let whole = templates.render(&file, &())?;
-            let (title, text) = whole.trim().split_once("\n\n").ok_or_else(|| Error {
-                file,
-                line: Some(1),
-                problem: "must be a title, an empty line, and a paragraph".to_owned(),
+            let (title, text) = whole.trim().split_once("\n\n").ok_or_else(|| {
+                let problem = "must be a title, an empty line, and a paragraph";
+                templates.error(&file, Some(1), problem)
             })?;
             measures.push(Measure {
                 number: place + 1,
@@ -173,18 +169,14 @@ impl Jurisdiction {
     /// # Errors
     /// When there is a note, but none in a language of the country, or none in English: a reservation
     /// must not get lost.
-    fn note(&self, locale: &str) -> Result<Note, Error> {
+    fn note(&self, locale: &str) -> Result<Note, String> {
         let is_own = self.languages.iter().any(|tag| tag == locale);
         let note = match (self.note.get(locale), self.note.get(ENGLISH)) {
             (Some(note), _) => note.clone(),
             (None, _) if self.note.is_empty() => String::new(),
             (None, Some(english)) if !is_own => format!("[English] {english}"),
             (None, _) => {
-                return Err(Error {
-                    file: format!("jurisdiction/{}.toml", self.country),
-                    line: None,
-                    problem: format!("[note] has no \"{locale}\""),
-                });
+                return Err(format!("[note] has no \"{locale}\""));
             }
         };
         Ok(Note {
@@ -249,7 +241,10 @@ impl Translation {
             words,
             reserved: measures.iter().any(|measure| measure.reserved),
             measures,
-            note: jurisdiction.note(locale)?,
+            note: jurisdiction.note(locale).map_err(|problem| {
+                let file = format!("jurisdiction/{}.toml", jurisdiction.country);
+                templates.error(&file, None, problem)
+            })?,
         })
     }
 }

@@ -409,7 +409,7 @@ mod tests {
                 assert!(line.width() <= WIDTH, "{line}");
             }
         }
-        let address = format!("{}.example", "a".repeat(90));
+        let address = format!("abuse@{}.example", "a".repeat(90));
         assert!(
             to_text(
                 &format!("see {address} there"),

@@ -10,6 +10,7 @@ mod draft;
 mod evidence;
 mod frame;
 mod hidden;
+mod holder;
 mod hosts;
 mod jurisdiction;
 mod layout;
@@ -39,7 +40,7 @@ use crate::model::{
 };
 use crate::store::{self, Store};
 use crate::templates::{self, Templates};
-pub use check::{Cell, Checked, Language, check, reviewed};
+pub use check::{Cell, Checked, Language, check, languages, reviewed};
 use draft::Draft;
 use frame::Frames;
 use jurisdiction::{ENGLISH, Translation};

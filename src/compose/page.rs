@@ -32,6 +32,10 @@ pub fn page(letter: &Letter) -> String {
     if !names.is_empty() {
         lines.push(("Attached", names.join(", ")));
     }
+    if !letter.signed_by.is_empty() {
+        let key = format!("when it leaves, by the key {}", letter.signed_by);
+        lines.push(("Signed", key));
+    }
     let rows = lines.iter().map(|(name, value)| {
         let value = escape(value);
         format!("<tr><th scope=\"row\">{name}</th><td><bdi>{value}</bdi></td></tr>\n")
@@ -76,15 +80,21 @@ mod tests {
             message_id: "x@agency.example".to_owned(),
             dated_at: Timestamp(0),
             text: String::new(),
-            signed_by: String::new(),
+            signed_by: "1E5A 0B3C".to_owned(),
             rows: 1,
             attachments: Vec::new(),
         };
+        let unsigned = Letter {
+            signed_by: String::new(),
+            ..letter.clone()
+        };
+        assert!(!page(&unsigned).contains("Signed"));
         let page = page(&letter);
         for part in [
             "A &amp; B &lt;a@agency.example&gt;",
             "abuse@isp.example",
             "[LW-000042-5] &lt;script&gt;",
+            "<th scope=\"row\">Signed</th><td><bdi>when it leaves, by the key 1E5A 0B3C</bdi>",
             "</style>\n</head>\n<body>\n<header class=\"mail\"",
             "</header>\n<main>x</main></body></html>",
         ] {

@@ -12,7 +12,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use super::trace::{Kind, Trace, WITHHELD, without};
-use crate::model::{Mailbox, hex, plain_text};
+use crate::model::{Mailbox, field_name, hex, plain_text};
 
 /// Fields that name recipients and nobody else.
 const RECIPIENTS: [&str; 22] = [
@@ -227,10 +227,7 @@ fn fields(message: &str) -> (Vec<Field<'_>>, &str) {
     for line in message.split_inclusive("\r\n") {
         let is_mbox = end == 0 && line.starts_with("From ");
         let folds = line.starts_with([' ', '\t']) && !line.trim().is_empty();
-        let name = line.split_once(':').map(|(name, _)| name.trim_end());
-        let name = name
-            .filter(|name| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic()));
-        match (fields.last_mut(), name) {
+        match (fields.last_mut(), field_name(line)) {
             (Some(last), _) if folds => last.text = &message[begin..end + line.len()],
             (_, Some(name)) if !folds => {
                 begin = end;

@@ -15,8 +15,15 @@ pub(super) const WIDTH: usize = 76;
 static SEGMENTER: LazyLock<LineSegmenterBorrowed<'static>> =
     LazyLock::new(|| LineSegmenter::new_dictionary(LineBreakOptions::default()));
 
-/// Adds a paragraph to `text`, the first line led by `first`, the others by `then`. Never breaks
-/// inside a word: an address or name cut in two would be read wrongly.
+/// Columns up to which a mailbox or URL stands whole, beyond the width: cut in two it would be read wrongly.
+const LONGEST_ADDRESS: usize = 200;
+
+/// Bytes of a line, whatever stands in it: a mail has room for 998 (RFC 5322 2.1.1), and marks of
+/// direction come on top.
+const LONGEST_LINE: usize = 800;
+
+/// Adds a paragraph to `text`, the first line led by `first`, the others by `then`. Breaks inside a word
+/// only where no line has room for it.
 pub(super) fn wrap(text: &mut String, line: &str, first: &str, then: &str) {
     let line = line.trim_end_matches(' ');
     text.push_str(first);
@@ -26,18 +33,39 @@ pub(super) fn wrap(text: &mut String, line: &str, first: &str, then: &str) {
         return;
     }
     let mut used = first.width();
+    let mut begun = text.len();
     let mut is_fresh = true;
     let mut put = |piece: &str| {
         let word = piece.trim_end_matches(' ');
         let width = columns(word);
-        if !is_fresh && used + width > WIDTH {
+        let is_full = |used: usize, bytes: usize, width: usize, len: usize| {
+            used + width > WIDTH || bytes + len > LONGEST_LINE
+        };
+        let next_line = |text: &mut String| {
             text.truncate(text.trim_end_matches(' ').len());
             text.push('\n');
             text.push_str(then);
-            used = then.width();
+            (then.width(), text.len())
+        };
+        if !is_fresh && is_full(used, text.len() - begun, width, word.len()) {
+            (used, begun) = next_line(text);
         }
-        text.push_str(piece);
-        used += width + piece.len() - word.len();
+        if is_full(used, text.len() - begun, width, word.len()) && !stands_whole(word, width) {
+            for sign in word.chars() {
+                let width = sign.width().unwrap_or_default();
+                if is_full(used, text.len() - begun, width, sign.len_utf8()) {
+                    (used, begun) = next_line(text);
+                }
+                text.push(sign);
+                used += width;
+            }
+        } else {
+            text.push_str(word);
+            used += width;
+        }
+        let spaces = &piece[word.len()..];
+        text.push_str(spaces);
+        used += spaces.len();
         is_fresh = false;
     };
     if line.chars().any(is_written_without_spaces) {
@@ -51,6 +79,12 @@ pub(super) fn wrap(text: &mut String, line: &str, first: &str, then: &str) {
     } else {
         line.split_inclusive(' ').for_each(put);
     }
+}
+
+/// A mailbox or URL of a length that somebody may still copy.
+fn stands_whole(word: &str, width: usize) -> bool {
+    let is_url = word.contains("https://") || word.contains("http://");
+    width <= LONGEST_ADDRESS && word.len() <= LONGEST_LINE && (is_url || word.contains('@'))
 }
 
 /// Markup with line breaks for spaces, so that a mail shows it raw as it is written here. Not for what is
@@ -148,10 +182,38 @@ mod tests {
     }
 
     #[test]
-    fn a_word_longer_than_the_line_stands_alone() {
-        let long = "x".repeat(200);
+    fn a_word_longer_than_the_line_is_broken_unless_it_is_an_address() {
+        let room = WIDTH - 2;
+        let long = "x".repeat(2 * room + 10);
+        let full = format!("  {}", "x".repeat(room));
+        let rest = format!("  {} there", "x".repeat(10));
         let lines = wrapped(&format!("see {long} there"));
-        assert_eq!(lines, ["- see", &format!("  {long}"), "  there"]);
+        assert_eq!(lines, ["- see", &full, &full, &rest]);
+        for address in [
+            format!("<{}@isp.example>", "x".repeat(150)),
+            format!("(https://isp.example/{}).", "x".repeat(150)),
+        ] {
+            let lines = wrapped(&format!("see {address} there"));
+            assert_eq!(lines, ["- see", &format!("  {address}"), "  there"]);
+        }
+        // None is so long.
+        let lines = wrapped(&format!("{}@isp.example", "x".repeat(1_000)));
+        assert!(lines.iter().all(|line| line.width() <= WIDTH), "{lines:?}");
+        assert_eq!(wrapped(&long)[0].width(), WIDTH);
+    }
+
+    #[test]
+    fn no_line_is_longer_than_a_mail_carries() {
+        let marks = "e".to_owned() + &"\u{301}".repeat(1_000);
+        let words = "e\u{301}\u{301}\u{301}\u{301} ".repeat(3) + &marks;
+        let thai = "ก".to_owned() + &"\u{0e48}".repeat(1_000);
+        let wide = "語".repeat(600);
+        for text in [marks, words, thai, wide] {
+            let lines = wrapped(&text);
+            assert!(lines.iter().all(|line| line.len() <= LONGEST_LINE + 8));
+            let back: String = lines.iter().map(|line| &line[2..]).collect();
+            assert_eq!(back.replace(' ', ""), text.replace(' ', ""));
+        }
     }
 
     #[test]

@@ -355,10 +355,8 @@ impl Writer<'_> {
         let address = format!("b-{stem}-{part}@{}", self.settings.bounce_domain);
         address
             .parse()
-            .map_err(|error: crate::model::MailboxError| Error {
-                file: "sender.bounce_domain".to_owned(),
-                line: None,
-                problem: error.to_string(),
+            .map_err(|error: crate::model::MailboxError| {
+                Error::about("sender.bounce_domain", error)
             })
     }
 

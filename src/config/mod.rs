@@ -2,10 +2,12 @@
 
 mod doctor;
 mod load;
+mod sender;
 mod sign;
 mod smtp;
 pub use doctor::Doctor;
 pub use load::{Loaded, load, shipped};
+pub use sender::Sender;
 pub use sign::{Secret, Sign};
 pub use smtp::{Security, Smtp};
 
@@ -48,17 +50,6 @@ pub enum Mode {
 #[serde(deny_unknown_fields)]
 pub struct Database {
     pub url: String,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sender {
-    pub name: String,
-    pub address: String,
-    pub reply_to: String,
-    pub bounce_domain: String,
-    pub verify: String,
-    pub ticket_prefix: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -198,32 +189,6 @@ pub enum Transport {
 pub enum OnUncertain {
     Resend,
     Hold,
-}
-
-impl Sender {
-    /// # Errors
-    /// When it is no mail address.
-    pub fn mailbox(&self) -> Result<Mailbox, String> {
-        mailbox("sender.address", &self.address)
-    }
-
-    /// # Errors
-    /// When it is set and no mail address.
-    pub fn reply_to(&self) -> Result<Mailbox, String> {
-        if self.reply_to.is_empty() {
-            return self.mailbox();
-        }
-        mailbox("sender.reply_to", &self.reply_to)
-    }
-
-    #[must_use]
-    pub fn bounce_domain(&self) -> &str {
-        if self.bounce_domain.is_empty() {
-            self.address.rsplit('@').next().unwrap_or_default()
-        } else {
-            &self.bounce_domain
-        }
-    }
 }
 
 impl Letter {

@@ -2,7 +2,7 @@
 
 use super::{Area, Finding};
 use crate::compose;
-use crate::config::{self, Config, Mode, Transport};
+use crate::config::{Config, Mode, Transport};
 use crate::model::{Span, Timestamp, signing};
 use crate::openpgp::{self, Key};
 use crate::store::Store;
@@ -107,34 +107,7 @@ fn patience(config: &Config) -> Vec<Finding> {
 fn sender(config: &Config) -> Vec<Finding> {
     let sender = &config.sender;
     let mut findings = Vec::new();
-    let shipped = config::shipped().map(|shipped| shipped.sender);
-    let (name, address) = shipped.map_or_else(
-        |_| (String::new(), String::new()),
-        |shipped| (shipped.name, shipped.address),
-    );
-    let domain = address.rsplit('@').next().unwrap_or_default();
-    let is_shipped = |value: &str| value.rsplit('@').next() == Some(domain);
-    for (setting, value, is_unset) in [
-        ("sender.name", &sender.name, sender.name == name),
-        (
-            "sender.address",
-            &sender.address,
-            is_shipped(&sender.address),
-        ),
-        (
-            "sender.reply_to",
-            &sender.reply_to,
-            is_shipped(&sender.reply_to),
-        ),
-        (
-            "sender.bounce_domain",
-            &sender.bounce_domain,
-            is_shipped(&sender.bounce_domain),
-        ),
-    ] {
-        if !is_unset {
-            continue;
-        }
+    for (setting, value) in sender.examples() {
         let said = format!("{setting} is {value}, as it was shipped");
         let remedy = format!("set {setting}");
         findings.push(match config.mode {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::load::{Done, added};
-use crate::model::{Addressee, Campaign, KnownBy, Progress, Timestamp};
+use crate::model::{Addressee, Campaign, CampaignState, KnownBy, Progress, Timestamp};
 use crate::store::{Error, Store};
 
 /// Rows of the table read at a time, and addressees stored in one transaction.
@@ -22,7 +22,7 @@ pub struct Drawing {
 /// Adds one addressee for each holder that the table knows in the chosen countries: the first of its
 /// networks that names a contact, else the first of its networks, else its AS. A holder is told by its
 /// name, else by its handle, within its country; what has neither stands for itself. Drawing again
-/// adds what has come since.
+/// adds what has come since; where nobody has, the campaign stays as it was.
 ///
 /// # Errors
 /// [`Error::Refused`] once the campaign is approved; the database's. What is stored by then stays.
@@ -34,12 +34,23 @@ pub async fn draw(
     now: Timestamp,
     progress: &Progress,
 ) -> Result<Done, Error> {
-    store
-        .reopen(&campaign.name, by, added(campaign.kind), now)
-        .await?;
+    let mut list = List {
+        campaign,
+        import: 0,
+        by,
+        now,
+        is_open: false,
+    };
+    if !matches!(
+        campaign.state,
+        CampaignState::Draft | CampaignState::Submitted
+    ) {
+        list.open(store).await?;
+    }
     let feed = format!("table: {}", drawing.countries.join(", "));
     let import = store.begin_import(campaign.id, &feed, by, now).await?;
-    let mut drawn = Drawn::new(store, Some((campaign.id, import)), progress);
+    list.import = import;
+    let mut drawn = Drawn::new(store, Some(list), progress);
     drawn.all(drawing).await?;
     let finished_at = Some(now).filter(|_| !progress.is_stopped());
     Ok(Done {
@@ -65,10 +76,29 @@ pub async fn foresee_drawing(
     Ok(done)
 }
 
+/// Where the drawn are kept.
+struct List<'a> {
+    campaign: &'a Campaign,
+    import: i64,
+    by: &'a str,
+    now: Timestamp,
+    /// Letters to fewer than these are void.
+    is_open: bool,
+}
+
+impl List<'_> {
+    async fn open(&mut self, store: &Store) -> Result<(), Error> {
+        let Campaign { name, kind, .. } = self.campaign;
+        store.reopen(name, self.by, added(*kind), self.now).await?;
+        self.is_open = true;
+        Ok(())
+    }
+}
+
 struct Drawn<'a> {
     store: &'a Store,
-    /// Campaign and import; without them nothing is kept.
-    to: Option<(i64, i64)>,
+    /// Without it nothing is kept.
+    to: Option<List<'a>>,
     line: u64,
     /// Hashes of those that have been drawn: eight bytes for each, whatever their names.
     holders: HashSet<u64>,
@@ -76,7 +106,7 @@ struct Drawn<'a> {
 }
 
 impl<'a> Drawn<'a> {
-    fn new(store: &'a Store, to: Option<(i64, i64)>, progress: &'a Progress) -> Self {
+    fn new(store: &'a Store, to: Option<List<'a>>, progress: &'a Progress) -> Self {
         Self {
             store,
             to,
@@ -166,9 +196,13 @@ impl<'a> Drawn<'a> {
         let first = self.line + 1;
         self.line += rows;
         let addressees: Vec<(u64, Addressee)> = (first..).zip(addressees).collect();
-        if let Some((campaign, import)) = self.to {
+        if let Some(list) = &mut self.to {
+            let campaign = list.campaign.id;
+            if !list.is_open && !self.store.has_addressees(campaign, &addressees).await? {
+                list.open(self.store).await?;
+            }
             self.store
-                .add_addressees(campaign, import, &addressees, &[], rows)
+                .add_addressees(campaign, list.import, &addressees, &[], rows)
                 .await?;
         }
         self.progress.add(rows);

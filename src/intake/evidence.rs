@@ -1,7 +1,7 @@
 //! What a row tells an abuse desk that asks how it is known.
 
+use super::notes::Noted;
 use super::place;
-use crate::model::plain_text;
 use crate::sheet::Record;
 
 const LONGEST: usize = 1_000;
@@ -19,22 +19,22 @@ const TELLING: [&str; 6] = [
 
 /// The row's evidence: what it gives as such, the whole line of a log, the URL that was its
 /// address, or else what its other columns tell: `tag=spam; dst_port=25`.
-pub(super) fn of(record: &Record<'_>, is_logged: bool) -> String {
+pub(super) fn of(record: &Record<'_>, is_logged: bool, noted: &mut Noted) -> String {
     if let Some(line) = record.as_line().filter(|_| is_logged) {
-        return cut(line, LONGEST);
+        return noted.line(line, LONGEST);
     }
     if let Some((_, text)) = record.get_said("evidence", says) {
-        return cut(text, LONGEST);
+        return noted.line(text, LONGEST);
     }
     let address = record.get("ip");
     if place::is_url(address) {
-        return cut(address, LONGEST);
+        return noted.line(address, LONGEST);
     }
     let told = TELLING.iter().filter_map(|key| {
         let (_, value) = record.get_said(key, says)?;
         Some(format!("{key}={value}"))
     });
-    cut(&told.collect::<Vec<_>>().join("; "), LONGEST_GATHERED)
+    noted.line(&told.collect::<Vec<_>>().join("; "), LONGEST_GATHERED)
 }
 
 /// Whether a column of a table without header may hold such: text with a word in it.
@@ -45,27 +45,4 @@ pub(super) fn looks(text: &str) -> bool {
 
 fn says(text: &str) -> bool {
     !matches!(text, "-" | "null" | "NULL" | "None" | "\\N" | "N/A" | "n/a")
-}
-
-/// One line of plain text; what is cut off leaves a sign.
-fn cut(text: &str, limit: usize) -> String {
-    let plain = plain_text(text, limit + 1);
-    if plain.chars().count() <= limit {
-        return plain;
-    }
-    let kept: String = plain.chars().take(limit - 1).collect();
-    kept + "…"
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_cut_off_leaves_a_sign() {
-        assert_eq!(cut("日本語", 3), "日本語");
-        assert_eq!(cut("日本語で", 3), "日本…");
-        let long = cut(&"e".repeat(1_001), LONGEST);
-        assert!(long.ends_with("e…") && long.chars().count() == LONGEST);
-    }
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
+use super::notes::Notes;
 use super::{Row, Rows};
 use crate::model::{Addressee, Campaign, CampaignKind, Progress, Refusal, Suspect, Timestamp};
 use crate::store::{Error, ImportCounts, Store};
@@ -23,8 +24,8 @@ const SHOWN: usize = 20;
 pub struct Done {
     #[serde(flatten)]
     pub counts: ImportCounts,
-    /// How many times named no zone, and were taken as local in the zone of the reading.
-    pub zoneless: u64,
+    #[serde(flatten)]
+    pub notes: Notes,
     /// The first refused rows.
     pub refusals: Vec<Refusal>,
 }
@@ -38,7 +39,7 @@ struct Chunk {
     addressees: Vec<(u64, Addressee)>,
     refusals: Vec<Refusal>,
     /// Of the feed up to here.
-    zoneless: u64,
+    notes: Notes,
 }
 
 /// Reads a feed into a campaign. Rows that are no suspects are kept with their reasons and never
@@ -80,7 +81,7 @@ pub async fn run_once(
         };
         let room = SHOWN.saturating_sub(done.refusals.len());
         done.refusals.extend(chunk.refusals.into_iter().take(room));
-        done.zoneless = chunk.zoneless;
+        done.notes = chunk.notes;
         if progress.is_stopped() {
             break;
         }
@@ -118,7 +119,7 @@ pub async fn foresee(rows: Rows) -> Done {
         done.counts.repeated += rows - fresh - refused;
         let room = SHOWN.saturating_sub(done.refusals.len());
         done.refusals.extend(chunk.refusals.into_iter().take(room));
-        done.zoneless = chunk.zoneless;
+        done.notes = chunk.notes;
     }
     // A panic there would have been a bug; what came before it has been counted.
     let _ = reading.await;
@@ -147,7 +148,7 @@ fn read_ahead(mut rows: Rows, sender: &mpsc::Sender<Chunk>) {
         if chunk.rows == 0 {
             return;
         }
-        chunk.zoneless = rows.zoneless();
+        chunk.notes = rows.notes();
         let key = |suspect: &Suspect| (suspect.range.first(), suspect.fingerprint());
         chunk
             .suspects

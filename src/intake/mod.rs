@@ -6,6 +6,9 @@ mod headers;
 
 mod moment;
 
+mod notes;
+pub use notes::{Notes, Tally};
+
 mod signs;
 
 mod place;

@@ -19,7 +19,7 @@ const MAILBOX: &str = "write one mailbox: abuse@isp.example, a domain with other
 pub(super) static PLAN: Plan = Plan {
     meanings: &[
         Meaning { key: "operator", looks: Some(looks), names: &[
-            "operator", "addressee", "subject", "resource", "known_by"] },
+            "operator", "addressee", "subject", "resource", "known_by", "who", "whom"] },
         Meaning { key: "asn", looks: None, names: &[
             "asn", "as", "as_number", "aut_num", "autonomous_system", "origin", "origin_as", "AS番号"] },
         Meaning { key: "range", looks: None, names: &[
@@ -31,7 +31,7 @@ pub(super) static PLAN: Plan = Plan {
             "last", "last_ip", "last_address", "end", "end_ip", "end_address"] },
         Meaning { key: "mailbox", looks: None, names: &[
             "mailbox", "mail", "email", "e_mail", "abuse", "abuse_contact", "abuse_mailbox",
-            "abuse_email", "contact", "連絡先", "メールアドレス"] },
+            "abuse_email", "abuse_mail", "abuse_address", "contact", "連絡先", "メールアドレス"] },
         Meaning { key: "holder", looks: None, names: &[
             "holder", "name", "isp", "org", "org_name", "organisation", "organization", "company",
             "owner", "as_name", "netname", "組織名", "事業者名"] },
@@ -104,6 +104,9 @@ fn known_by(
     }
     if has("operator") {
         let text = record.get("operator");
+        if let Some(asn) = bare_asn(record, text) {
+            return Ok(("operator", KnownBy::As(asn)));
+        }
         if text.contains('@') {
             let mailbox = one_mailbox(text).map_err(|wrong| ("operator", wrong))?;
             return Ok(("operator", KnownBy::Mailbox(mailbox)));
@@ -121,6 +124,18 @@ fn known_by(
         Some(mailbox) => Ok(("mailbox", KnownBy::Mailbox(mailbox.clone()))),
         None => Err(("operator", Wrong::new(format!("there is {NOBODY}"), REMEDY))),
     }
+}
+
+/// An AS as lists of nothing else write it: `64500`, or `AS 64500` in a line.
+fn bare_asn(record: &Record<'_>, text: &str) -> Option<u32> {
+    let is_sign = ["as", "asn"]
+        .iter()
+        .any(|sign| text.eq_ignore_ascii_case(sign));
+    let number = match is_sign {
+        true => record.as_line()?.split_whitespace().nth(1)?,
+        false => text,
+    };
+    number.parse().ok().filter(|asn| *asn > 0)
 }
 
 /// One mailbox, with or without a name before it. Who writes several means several operators, or a

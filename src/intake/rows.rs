@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::headers::PLAN;
+use super::notes::{Noted, Notes};
 use super::screen::{Limits, screen};
 use super::seen::{self, Seen};
 use super::{Fault, Wrong, evidence, moment, operators, place, sample};
@@ -75,7 +76,7 @@ pub fn read(input: Text, name: &str, reading: &Reading) -> Result<Rows, SheetErr
     Ok(Rows {
         sheet,
         reading: reading.clone(),
-        zoneless: 0,
+        notes: Notes::default(),
     })
 }
 
@@ -83,7 +84,7 @@ pub fn read(input: Text, name: &str, reading: &Reading) -> Result<Rows, SheetErr
 pub struct Rows {
     sheet: Sheet,
     reading: Reading,
-    zoneless: u64,
+    notes: Notes,
 }
 
 impl Rows {
@@ -110,10 +111,10 @@ impl Rows {
 }
 
 impl Rows {
-    /// How many suspects so far came with a time that named no zone.
+    /// Of the suspects so far.
     #[must_use]
-    pub fn zoneless(&self) -> u64 {
-        self.zoneless
+    pub fn notes(&self) -> Notes {
+        self.notes
     }
 }
 
@@ -135,12 +136,10 @@ impl Iterator for Rows {
                 }
             }
             Ok(record) => match suspect(&record, &self.reading) {
-                Ok((suspect, is_zoneless)) => {
-                    self.zoneless += u64::from(is_zoneless);
-                    Row::Suspect {
-                        line: record.line(),
-                        suspect,
-                    }
+                Ok((suspect, noted)) => {
+                    let line = record.line();
+                    self.notes.add(line, noted);
+                    Row::Suspect { line, suspect }
                 }
                 Err((key, wrong)) => Row::Refused(record.refuse(key, &wrong.reason, wrong.remedy)),
             },
@@ -148,8 +147,8 @@ impl Iterator for Rows {
     }
 }
 
-/// The suspect of a row, and whether one of its times named no zone.
-fn suspect(record: &Record<'_>, reading: &Reading) -> Result<(Suspect, bool), Fault> {
+/// The suspect of a row, and what of it was taken otherwise than it stands there.
+fn suspect(record: &Record<'_>, reading: &Reading) -> Result<(Suspect, Noted), Fault> {
     let (range, beside) = place_of(record)?;
     let limits = Limits {
         allow_documentation: reading.allow_documentation,
@@ -159,9 +158,10 @@ fn suspect(record: &Record<'_>, reading: &Reading) -> Result<(Suspect, bool), Fa
     let key = if has(record, "ip") { "ip" } else { "first" };
     screen(range, limits).map_err(|wrong| (key, wrong))?;
     marked_alike(record, reading).map_err(|wrong| ("tlp", wrong))?;
-    let text = |key, limit, default: &str| match record.get(key) {
+    let mut noted = Noted::default();
+    let mut text = |key, limit, default: &str| match record.get(key) {
         "" => default.to_owned(),
-        text => plain_text(text, limit),
+        text => noted.line(text, limit),
     };
     let latest = reading.now.plus(reading.future);
     let said = seen::read(record, &reading.time_zone, latest)?;
@@ -179,7 +179,7 @@ fn suspect(record: &Record<'_>, reading: &Reading) -> Result<(Suspect, bool), Fa
         seen_from: seen.and_then(|seen| seen.from),
         class: text("class", CLASS_LEN, &reading.class),
         source: text("source", SOURCE_LEN, &reading.source),
-        evidence: evidence::of(record, logged.is_some()),
+        evidence: evidence::of(record, logged.is_some(), &mut noted),
         port: port(record.get("port"))
             .map_err(|wrong| ("port", wrong))?
             .or(beside),
@@ -187,7 +187,7 @@ fn suspect(record: &Record<'_>, reading: &Reading) -> Result<(Suspect, bool), Fa
             "" => reading.terminal,
             text => terminal(text),
         },
-        sample: sample::of(record),
+        sample: sample::of(record, &mut noted),
     };
     if reading.require_evidence {
         has_evidence(&suspect)?;
@@ -195,7 +195,8 @@ fn suspect(record: &Record<'_>, reading: &Reading) -> Result<(Suspect, bool), Fa
     if let Some(since) = reading.since {
         seen_since(&suspect, since).map_err(|wrong| ("seen", wrong))?;
     }
-    Ok((suspect, seen.is_some_and(|seen| seen.is_zoneless)))
+    noted.is_zoneless = seen.is_some_and(|seen| seen.is_zoneless);
+    Ok((suspect, noted))
 }
 
 /// Whether a row says something: feeds write `-` and `null` for nothing.
@@ -422,7 +423,10 @@ mod tests {
                     let port = s
                         .port
                         .map_or_else(|| "-".to_owned(), |port| port.to_string());
-                    let evidence: String = s.evidence.chars().take(60).collect();
+                    let mut evidence: String = s.evidence.chars().take(60).collect();
+                    if s.evidence.ends_with(" […]") && !evidence.ends_with(" […]") {
+                        evidence.push_str(" […]");
+                    }
                     writeln!(
                         told,
                         "{line}\t{} {seen} {port} {} class={} source={} evidence={evidence}{}",
@@ -454,8 +458,14 @@ mod tests {
             }
             .unwrap();
         }
-        if rows.zoneless() > 0 {
-            writeln!(told, "zoneless: {}", rows.zoneless()).unwrap();
+        let notes = rows.notes();
+        if notes.zoneless > 0 {
+            writeln!(told, "zoneless: {}", notes.zoneless).unwrap();
+        }
+        for (what, tally) in [("cut", notes.cut), ("headless", notes.headless)] {
+            if let Some(line) = tally.line {
+                writeln!(told, "{what}: {}, as in line {line}", tally.count).unwrap();
+            }
         }
         for (key, columns) in rows.taken() {
             writeln!(told, "{key} = {}", columns.join(", ")).unwrap();

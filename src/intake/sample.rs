@@ -1,14 +1,18 @@
 //! The message that a suspect sent, where the feed gives one.
 
+use super::notes::Noted;
+use crate::model::has_header;
 use crate::sheet::Record;
 
 /// Bytes kept of one message: headers and the beginning of the body tell an abuse desk all it needs.
 const LONGEST: usize = 64 * 1024;
 
 /// The row's message with CRLF at each end of a line; what is no text is taken out.
-pub(super) fn of(record: &Record<'_>) -> Option<String> {
+pub(super) fn of(record: &Record<'_>, noted: &mut Noted) -> Option<String> {
     let (_, text) = record.get_said("sample", |text| !super::rows::is_nothing(text))?;
-    Some(kept(text))
+    let kept = kept(text);
+    noted.is_headless = !has_header(&kept);
+    Some(kept)
 }
 
 fn kept(text: &str) -> String {

@@ -143,6 +143,49 @@ pub fn is_ticket(text: &str) -> bool {
         && check == check_digit(number).to_string()
 }
 
+/// A ticket as people type it or copy it from a subject, in the form that letters show: with other dashes
+/// or none, in brackets, in lower case, full-width. What cannot be made one is given back as it is.
+#[must_use]
+pub fn typed_ticket(text: &str, prefix: &str) -> String {
+    let narrow = |c: char| match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(c as u32 - 0xfee0).unwrap_or(c),
+        _ => c,
+    };
+    let upper: String = text.trim().chars().map(narrow).collect();
+    let upper = upper.to_ascii_uppercase();
+    let inside = upper
+        .strip_prefix('[')
+        .and_then(|text| text.split_once(']'));
+    let inside = inside.map_or(upper.as_str(), |(inside, _)| inside);
+    let signs: String = inside.chars().filter(char::is_ascii_alphanumeric).collect();
+    let letters = inside.chars().filter(|c| c.is_alphanumeric());
+    // Signs that no ticket has are no slip of the pen. Katakana's long sound passes for a dash.
+    let is_strange = letters.filter(|c| *c != 'ー').count() != signs.len();
+    let prefix = prefix.to_ascii_uppercase();
+    let digits = match signs.strip_prefix(&prefix) {
+        Some(digits) => digits,
+        // Of another installation, or of earlier settings.
+        None => signs.trim_start_matches(|c: char| c.is_ascii_alphabetic()),
+    };
+    let lead = &signs[..signs.len() - digits.len()];
+    let is_number = !lead.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    match digits
+        .len()
+        .checked_sub(1)
+        .map(|last| digits.split_at(last))
+    {
+        Some((number, check)) if is_number && !is_strange && is_canonical(number) => {
+            format!("{lead}-{number}-{check}")
+        }
+        _ => upper,
+    }
+}
+
+/// Six digits, and more only where six do not do.
+fn is_canonical(number: &str) -> bool {
+    number.len() == 6 || number.len() > 6 && !number.starts_with('0')
+}
+
 fn check_digit(number: &str) -> u32 {
     let product = number
         .chars()
@@ -160,6 +203,38 @@ fn check_digit(number: &str) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_ticket_is_understood_as_people_type_it() {
+        for typed in [
+            "LW-000001-7",
+            " lw 000001 7 ",
+            "[LW-000001-7]",
+            "[lw-000001-7] Suspected spam-sending machines in your network",
+            "LW0000017",
+            "LW–000001—7",
+            "LW‑000001‑7",
+            "ＬＷ－０００００１－７",
+            "LWー000001ー7",
+            "LW_000001/7.",
+        ] {
+            assert_eq!(typed_ticket(typed, "LW"), "LW-000001-7", "{typed}");
+        }
+        assert_eq!(typed_ticket("n60 000001-7", "N60"), "N60-000001-7");
+        assert_eq!(typed_ticket("XY 1000001 3", "LW"), "XY-1000001-3");
+        // Not made up into one.
+        for typed in [
+            "HELLO",
+            "",
+            "[]",
+            "LW-0000001-7",
+            "LW-1-7",
+            "000001-7",
+            "ЛW-000001-7",
+        ] {
+            assert_eq!(typed_ticket(typed, "LW"), typed);
+        }
+    }
 
     #[test]
     fn the_check_digit_is_the_standards() {

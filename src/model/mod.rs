@@ -40,7 +40,10 @@ mod finding;
 pub use finding::{Finding, Rung, Verdict, Via};
 
 mod letter;
-pub use letter::{Attachment, Letter, Notice, digest_of_set, hex, is_ticket, ticket};
+pub use letter::{Attachment, Letter, Notice, digest_of_set, hex, is_ticket, ticket, typed_ticket};
+
+mod header;
+pub use header::{field_name, has_header};
 
 mod language;
 pub use language::{language_tag, nearest_language};

@@ -65,6 +65,32 @@ impl Store {
         Ok(fresh)
     }
 
+    /// Whether a campaign has all of these already.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn has_addressees(
+        &self,
+        campaign: i64,
+        addressees: &[(u64, Addressee)],
+    ) -> Result<bool, Error> {
+        for chunk in addressees.chunks(ROWS) {
+            let sql = format!(
+                "SELECT COUNT(*) FROM addressee WHERE campaign_id = {campaign} AND known_by IN ({})",
+                self.engine.rows("", 1, chunk.len())
+            );
+            let mut known = sqlx::query_scalar(AssertSqlSafe(sql));
+            for (_, one) in chunk {
+                known = known.bind(one.known_by.to_string());
+            }
+            let known: i64 = known.fetch_one(&self.read).await?;
+            if known < chunk.len() as i64 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// The next addressees that wait for resolve, or all where `again`, behind `after`; those with a
     /// range in address order.
     ///

@@ -1,13 +1,14 @@
 //! The words: templates compiled in, laid over by a folder, rendered strictly.
 
+mod fault;
 mod splice;
 mod uses;
 pub use uses::{How, Use};
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use handlebars::{Context, Handlebars, RenderError};
+use handlebars::{Context, Handlebars, RenderError, RenderErrorReason};
 use rust_embed::RustEmbed;
 use serde::Serialize;
 
@@ -33,15 +34,32 @@ pub struct Templates {
     covered: BTreeMap<String, String>,
     /// Those of the folder.
     own: BTreeSet<String>,
+    /// Empty: none.
+    folder: PathBuf,
 }
 
 /// What is wrong in which file and line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
-#[error("templates/{file}{}: {problem}", .line.map(|line| format!(", line {line}")).unwrap_or_default())]
+#[error("{place}{}: {problem}", .line.map(|line| format!(", line {line}")).unwrap_or_default())]
 pub struct Error {
+    /// Its name, below whichever folder.
     pub file: String,
+    /// Where it is to be mended: in the installation's folder, or `templates/…` as shipped.
+    pub place: String,
     pub line: Option<usize>,
     pub problem: String,
+}
+
+impl Error {
+    /// What is wrong with something that is no template.
+    pub fn about(what: &str, problem: impl ToString) -> Self {
+        Self {
+            file: what.to_owned(),
+            place: what.to_owned(),
+            line: None,
+            problem: problem.to_string(),
+        }
+    }
 }
 
 impl Templates {
@@ -50,23 +68,55 @@ impl Templates {
     /// # Errors
     /// A file that cannot be read, is not UTF-8 or does not parse, with its line.
     pub fn load(folder: &Path) -> Result<Self, Error> {
-        let mut files = BTreeMap::new();
+        let mut templates = Self {
+            written: Handlebars::new(),
+            handlebars: Handlebars::new(),
+            files: BTreeMap::new(),
+            covered: BTreeMap::new(),
+            own: BTreeSet::new(),
+            folder: folder.to_owned(),
+        };
         for name in Shipped::iter() {
             if let Some(file) = Shipped::get(&name) {
-                files.insert(name.to_string(), utf8(&name, file.data.into_owned())?);
+                let text = templates.utf8(&name, file.data.into_owned())?;
+                templates.files.insert(name.into_owned(), text);
             }
         }
-        let mut read = BTreeMap::new();
         if !folder.as_os_str().is_empty() {
-            read_folder(folder, folder, &mut read)?;
+            templates.read_folder(folder)?;
         }
-        let own = read.keys().cloned().collect();
-        let mut covered = BTreeMap::new();
-        for (name, text) in read {
-            if let Some(shipped) = files.insert(name.clone(), text) {
-                covered.insert(name, shipped);
+        templates.compile()?;
+        Ok(templates)
+    }
+
+    /// All files of the installation's folder over those that are there.
+    fn read_folder(&mut self, folder: &Path) -> Result<(), Error> {
+        let wrong = |path: &Path, error| Error::about(&path.display().to_string(), error);
+        for entry in std::fs::read_dir(folder).map_err(|error| wrong(folder, error))? {
+            let path = entry.map_err(|error| wrong(folder, error))?.path();
+            if path.is_dir() {
+                self.read_folder(&path)?;
+            } else if path
+                .extension()
+                .is_some_and(|kind| kind == "hbs" || kind == "toml")
+            {
+                let name = path
+                    .strip_prefix(&self.folder)
+                    .unwrap_or(&path)
+                    .to_string_lossy()
+                    .replace('\\', "/");
+                let bytes = std::fs::read(&path).map_err(|error| wrong(&path, error))?;
+                self.own.insert(name.clone());
+                let text = self.utf8(&name, bytes)?;
+                if let Some(shipped) = self.files.insert(name.clone(), text) {
+                    self.covered.insert(name, shipped);
+                }
             }
         }
+        Ok(())
+    }
+
+    fn compile(&mut self) -> Result<(), Error> {
         let mut written = Handlebars::new();
         written.set_strict_mode(true);
         written.register_escape_fn(|value| {
@@ -80,32 +130,43 @@ impl Templates {
             marked.push(end);
             marked
         });
-        for (name, text) in files.iter().filter(|(name, _)| name.ends_with(".hbs")) {
+        for (name, text) in self.files.iter().filter(|(name, _)| name.ends_with(".hbs")) {
             written
                 .register_template_string(name, text)
-                .map_err(|error| Error {
-                    file: name.clone(),
-                    line: error.pos().map(|(line, _)| line),
-                    problem: error.reason().to_string(),
+                .map_err(|error| {
+                    let (line, problem) = fault::fault(text, &error);
+                    self.error(name, line, problem)
                 })?;
         }
-        for name in files.keys() {
+        for name in self.files.keys() {
             if let Some(circle) = splice::circle(&written, name) {
-                return Err(Error {
-                    file: name.clone(),
-                    line: None,
-                    problem: format!("includes itself: {}", circle.join(" > ")),
-                });
+                let problem = format!("includes itself: {}", circle.join(" > "));
+                return Err(self.error(name, None, problem));
             }
         }
-        let handlebars = splice::spliced(&written);
-        Ok(Self {
-            written,
-            handlebars,
-            files,
-            covered,
-            own,
-        })
+        self.handlebars = splice::spliced(&written);
+        self.written = written;
+        Ok(())
+    }
+
+    /// What is wrong with a file, and where that lies.
+    pub fn error(&self, file: &str, line: Option<usize>, problem: impl Into<String>) -> Error {
+        Error {
+            file: file.to_owned(),
+            place: self.place(file),
+            line,
+            problem: problem.into(),
+        }
+    }
+
+    /// Where a file lies. One that is missing belongs into the installation's folder.
+    #[must_use]
+    pub fn place(&self, name: &str) -> String {
+        let has_folder = !self.folder.as_os_str().is_empty();
+        match self.is_own(name) || (has_folder && !self.has(name)) {
+            true => self.folder.join(name).display().to_string(),
+            false => format!("templates/{name}"),
+        }
     }
 
     #[must_use]
@@ -141,7 +202,7 @@ impl Templates {
         self.files
             .get(name)
             .map(String::as_str)
-            .ok_or_else(|| missing(name))
+            .ok_or_else(|| self.missing(name))
     }
 
     /// # Errors
@@ -166,10 +227,10 @@ impl Templates {
     /// As [`render`](Self::render).
     pub fn render_given(&self, name: &str, values: &Given) -> Result<String, Error> {
         if !self.has(name) {
-            return Err(missing(name));
+            return Err(self.missing(name));
         }
         let rendered = self.handlebars.render_with_context(name, &values.0);
-        rendered.map_err(|error| wrong(name, &error))
+        rendered.map_err(|error| self.wrong(name, &error))
     }
 
     /// A data file as the type it should be.
@@ -177,7 +238,7 @@ impl Templates {
     /// # Errors
     /// When there is none, or it is not of that type.
     pub fn data<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, Error> {
-        parse(name, self.text(name)?)
+        self.parse(name, self.text(name)?)
     }
 
     /// A data file of which the folder's goes before the shipped one piece by piece: both, in the
@@ -191,7 +252,34 @@ impl Templates {
             Some(self.text(name)?),
         ];
         let texts = texts.into_iter().flatten();
-        texts.map(|text| parse(name, text)).collect()
+        texts.map(|text| self.parse(name, text)).collect()
+    }
+
+    fn parse<T: serde::de::DeserializeOwned>(&self, name: &str, text: &str) -> Result<T, Error> {
+        toml::from_str(text).map_err(|error: toml::de::Error| {
+            let before = error.span().and_then(|span| text.get(..span.start));
+            let line = before.map(|before| 1 + before.matches('\n').count());
+            self.error(name, line, error.message())
+        })
+    }
+
+    fn wrong(&self, name: &str, error: &RenderError) -> Error {
+        let file = error.template_name.as_deref().unwrap_or(name);
+        let problem = match error.reason() {
+            RenderErrorReason::MissingVariable(Some(value)) => {
+                format!("there is no value {{{{{value}}}}}")
+            }
+            other => other.to_string(),
+        };
+        self.error(file, error.line_no, problem)
+    }
+
+    fn missing(&self, name: &str) -> Error {
+        self.error(name, None, "there is no such file")
+    }
+
+    fn utf8(&self, name: &str, bytes: Vec<u8>) -> Result<String, Error> {
+        String::from_utf8(bytes).map_err(|_| self.error(name, None, "is not UTF-8"))
     }
 }
 
@@ -204,18 +292,7 @@ impl Given {
     pub fn of(name: &str, values: &impl Serialize) -> Result<Self, Error> {
         Context::wraps(values)
             .map(Self)
-            .map_err(|error| wrong(name, &error))
-    }
-}
-
-fn wrong(name: &str, error: &RenderError) -> Error {
-    Error {
-        file: error
-            .template_name
-            .clone()
-            .unwrap_or_else(|| name.to_owned()),
-        line: error.line_no,
-        problem: error.reason().to_string(),
+            .map_err(|error| Error::about(name, error.reason()))
     }
 }
 
@@ -229,63 +306,6 @@ pub fn without_marks(text: &str) -> Option<String> {
         let pieces = text.split(begin).flat_map(|piece| piece.split(end));
         pieces.collect()
     })
-}
-
-fn parse<T: serde::de::DeserializeOwned>(name: &str, text: &str) -> Result<T, Error> {
-    toml::from_str(text).map_err(|error: toml::de::Error| Error {
-        file: name.to_owned(),
-        line: error
-            .span()
-            .and_then(|span| Some(1 + text.get(..span.start)?.matches('\n').count())),
-        problem: error.message().to_owned(),
-    })
-}
-
-fn missing(name: &str) -> Error {
-    Error {
-        file: name.to_owned(),
-        line: None,
-        problem: "there is no such file".to_owned(),
-    }
-}
-
-fn utf8(name: &str, bytes: Vec<u8>) -> Result<String, Error> {
-    String::from_utf8(bytes).map_err(|_| Error {
-        file: name.to_owned(),
-        line: None,
-        problem: "is not UTF-8".to_owned(),
-    })
-}
-
-fn read_folder(
-    root: &Path,
-    folder: &Path,
-    files: &mut BTreeMap<String, String>,
-) -> Result<(), Error> {
-    let wrong = |path: &Path, error: std::io::Error| Error {
-        file: path.display().to_string(),
-        line: None,
-        problem: error.to_string(),
-    };
-    for entry in std::fs::read_dir(folder).map_err(|error| wrong(folder, error))? {
-        let path = entry.map_err(|error| wrong(folder, error))?.path();
-        if path.is_dir() {
-            read_folder(root, &path, files)?;
-        } else if path
-            .extension()
-            .is_some_and(|kind| kind == "hbs" || kind == "toml")
-        {
-            let name = path
-                .strip_prefix(root)
-                .unwrap_or(&path)
-                .to_string_lossy()
-                .replace('\\', "/");
-            let bytes = std::fs::read(&path).map_err(|error| wrong(&path, error))?;
-            let text = utf8(&name, bytes)?;
-            files.insert(name, text);
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -320,7 +340,8 @@ mod tests {
         let folder = folder(&[("letter/x/body.hbs", "one\n{{#if a}}\n")]);
         let error = Templates::load(folder.path()).err().unwrap();
         assert_eq!(error.file, "letter/x/body.hbs");
-        assert!(error.line.is_some(), "{error}");
+        assert_eq!(error.line, Some(2), "{error}");
+        assert!(error.problem.contains("{{/if}} is missing"), "{error}");
     }
 
     #[test]
@@ -333,7 +354,10 @@ mod tests {
         let error = Templates::load(folder.path()).err().unwrap();
         assert_eq!(
             error.to_string(),
-            "templates/a.hbs: includes itself: a.hbs > b.hbs > a.hbs"
+            format!(
+                "{}/a.hbs: includes itself: a.hbs > b.hbs > a.hbs",
+                folder.path().display()
+            )
         );
     }
 
@@ -348,6 +372,36 @@ mod tests {
         let error = templates.render("a.hbs", &BTreeMap::from([("x", true)]));
         let error = error.unwrap_err();
         assert_eq!((error.file.as_str(), error.line), ("c.hbs", Some(3)));
+    }
+
+    #[test]
+    fn an_error_says_where_the_file_lies() {
+        let folder = folder(&[("a.hbs", "{{gone}}"), ("b.toml", "x = \n")]);
+        let templates = Templates::load(folder.path()).unwrap();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        let said = |error: Error| error.to_string();
+        let error = said(templates.render("a.hbs", &()).unwrap_err());
+        assert!(
+            error.starts_with(&format!("{}, line 1: ", at("a.hbs"))),
+            "{error}"
+        );
+        let error = templates.data::<toml::Table>("b.toml").unwrap_err();
+        let error = said(error);
+        assert!(
+            error.starts_with(&format!("{}, line 1: ", at("b.toml"))),
+            "{error}"
+        );
+        // What is missing is to be put there; what is shipped lies in no folder.
+        let error = said(templates.text("part/x/la.hbs").unwrap_err());
+        assert_eq!(
+            error,
+            format!("{}: there is no such file", at("part/x/la.hbs"))
+        );
+        let error = said(templates.render("part/answer/en.hbs", &()).unwrap_err());
+        assert!(
+            error.starts_with("templates/part/answer/en.hbs, line "),
+            "{error}"
+        );
     }
 
     #[test]

@@ -383,16 +383,28 @@ story!(
             assert!(refused.contains(said), "{said}: {refused}");
         }
         // One of two is not both; a slip of the pen is neither.
+        world.review.languages = ["en", "fr", "ja"].map(str::to_owned).into();
         world.review.accepted = ["en", "jp"].map(str::to_owned).into();
+        let refused = world.approve_as("reviewer").await.unwrap_err().to_string();
+        let said = "--unreviewed names jp, in which no letter can be written; those that want it are en, ja";
+        assert!(refused.contains(said), "{refused}");
+        world.review.accepted = ["en".to_owned()].into();
         let refused = world.approve_as("reviewer").await.unwrap_err().to_string();
         assert!(refused.contains("in ja;"), "{refused}");
         assert_eq!(world.state().await, "submitted");
         nothing_leaves(&world).await;
         // A reader has vouched for one of them meanwhile.
         world.review.reviewed = ["en".to_owned()].into();
-        world.review.accepted = ["ja", "fr"].map(str::to_owned).into();
+        world.review.accepted = ["en", "fr", "ja"].map(str::to_owned).into();
         let preflight = world.approve_as("reviewer").await.unwrap();
         assert_eq!(preflight.unreviewed, ["ja"]);
+        for said in [
+            "--unreviewed en was not needed: a reader of it has reviewed the letters",
+            "--unreviewed fr was not needed: no letter is in it",
+        ] {
+            let warnings = &preflight.warnings;
+            assert!(warnings.iter().any(|one| one == said), "{warnings:?}");
+        }
         let decisions = world.report().await.decisions;
         assert_eq!(decisions[1].unreviewed, ["ja"], "kept with the approval");
         let told = world.report().await.to_text();
@@ -414,4 +426,17 @@ story!(a_reviewed_language_needs_no_acceptance, world, {
             .any(|said| said.contains("reviewed"))
     );
     assert!(world.report().await.decisions[1].unreviewed.is_empty());
+});
+
+story!(what_is_no_language_is_refused_in_test_mode_too, world, {
+    world.review.languages = ["en", "ja"].map(str::to_owned).into();
+    world.review.reviewed = ["en", "ja"].map(str::to_owned).into();
+    submitted(&world).await;
+    world.review.accepted = ["klingon".to_owned()].into();
+    let refused = world.approve_as("reviewer").await.unwrap_err().to_string();
+    assert!(
+        refused.contains("names klingon") && refused.contains("none of its languages wants it"),
+        "{refused}"
+    );
+    assert_eq!(world.state().await, "submitted");
 });

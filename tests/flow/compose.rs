@@ -18,7 +18,7 @@ story!(one_contact_of_several_networks_gets_one_notice, world, {
         &world,
         "range,name,country,asn,holder,abuse
 192.0.2.0/25,LINDEN-1,US,64500,Linden Net,abuse@linden.example
-198.51.100.0/24,LINDEN-2,US,64501,Linden Net,Abuse@LINDEN.example
+198.51.100.0/24,LINDEN-2,US,64501,LINDEN NET,Abuse@LINDEN.example
 203.0.113.0/24,OTHER,US,64502,Prairie,abuse@prairie.example
 ",
         "192.0.2.1\n192.0.2.2\n198.51.100.9\n203.0.113.9\n",

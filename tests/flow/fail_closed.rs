@@ -61,7 +61,7 @@ story!(
         let error = world.try_compose().await.unwrap_err().to_string();
         for said in [
             "abuse@sakura.example (JP, ja)",
-            "templates/part/answer/ja.hbs",
+            "/templates/part/answer/ja.hbs, line 3",
             "does not say {{reply_to}}",
         ] {
             assert!(error.contains(said), "{said}: {error}");

@@ -4,6 +4,7 @@
 //! printed in the same cases, as a word. Which values there are is asked of the stage itself, which
 //! hands out an [example](specimen); no list of names is kept.
 
+mod beside;
 mod campaign;
 mod files;
 mod parity;
@@ -97,6 +98,12 @@ pub fn check(templates: &Templates) -> Result<Checked, Error> {
     Ok(checked)
 }
 
+/// The languages in which there is anything.
+#[must_use]
+pub fn languages(templates: &Templates) -> BTreeSet<String> {
+    locales(templates).into_iter().collect()
+}
+
 /// The languages that a reader has vouched for.
 #[must_use]
 pub fn reviewed(templates: &Templates) -> BTreeSet<String> {
@@ -179,11 +186,9 @@ impl<'t> Bench<'t> {
         let templates = self.templates;
         let file = in_language(english, locale);
         if !templates.has(&file) {
-            return vec![Error {
-                problem: format!("is missing; the English is {english}"),
-                line: None,
-                file,
-            }];
+            let english = templates.place(english);
+            let problem = format!("is missing; the English is {english}");
+            return vec![templates.error(&file, None, problem)];
         }
         if file.ends_with(".toml") {
             return words::problems(templates, locale, ENGLISH);
@@ -262,10 +267,9 @@ fn foreign(templates: &Templates, file: &str, locale: &str) -> Vec<Error> {
     included
         .filter(|one| one.file == file)
         .filter(|one| locale_of(&one.name).is_some_and(|other| other != locale))
-        .map(|one| Error {
-            file: file.to_owned(),
-            line: Some(one.line),
-            problem: format!("includes {}, which is in another language", one.name),
+        .map(|one| {
+            let problem = format!("includes {}, which is in another language", one.name);
+            templates.error(file, Some(one.line), problem)
         })
         .collect()
 }
@@ -287,11 +291,7 @@ fn misshapen(templates: &Templates, file: &str, specimen: &Value) -> Option<Erro
     } else {
         return None;
     };
-    Some(Error {
-        file: file.to_owned(),
-        line: Some(1),
-        problem: problem.to_owned(),
-    })
+    Some(templates.error(file, Some(1), problem))
 }
 
 /// Files of a language that have no English: nobody could hold them against anything.
@@ -301,11 +301,7 @@ fn strangers<'t>(templates: &'t Templates, locale: &str) -> impl Iterator<Item =
         .names("")
         .filter(move |name| locale_of(name) == Some(&locale));
     let lone = own.filter(|name| !templates.has(&in_language(name, ENGLISH)));
-    lone.map(|name| Error {
-        file: name.to_owned(),
-        line: None,
-        problem: "has no English to be held against".to_owned(),
-    })
+    lone.map(|name| templates.error(name, None, "has no English to be held against"))
 }
 
 /// Each country's file, and what its letters take from it in its first language and in English.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::beside::line_beside;
 use super::vary::{self, Record};
 use crate::compose::layout::{Outline, outline};
 use crate::templates::{Error, How, MARKS, Templates, Use};
@@ -62,11 +63,7 @@ pub(super) fn unknown(text: Text<'_>, specimen: &Value) -> Vec<Error> {
             _ if names.contains(&one.name) => return None,
             _ => format!("no letter of this kind has {{{{{}}}}}", one.name),
         };
-        Some(Error {
-            file: one.file.clone(),
-            line: Some(one.line),
-            problem,
-        })
+        Some(text.templates.error(&one.file, Some(one.line), problem))
     };
     text.uses().iter().filter_map(wrong).collect()
 }
@@ -81,11 +78,7 @@ pub(super) fn unrendered(text: Text<'_>, specimen: &Value) -> Option<Error> {
             Err(error) => return Some(error),
         }
     }
-    (!says).then(|| Error {
-        file: text.file.to_owned(),
-        line: Some(1),
-        problem: "says nothing".to_owned(),
-    })
+    (!says).then(|| text.templates.error(text.file, Some(1), "says nothing"))
 }
 
 /// Where a text does not say what its original says, or says more; both are known to render. Each
@@ -114,7 +107,7 @@ pub(super) fn differences(
         for name in wanted.difference(&said) {
             if told.insert((*name).to_owned()) {
                 let case = format!(" {}", record.name);
-                found.push(unsaid(text, place_of(&others, name), name, &case));
+                found.push(unsaid(text, original, place_of(&others, name), name, &case));
             }
         }
         if is_shorter_only {
@@ -148,12 +141,11 @@ pub(super) fn untranslated(text: Text<'_>, original: Text<'_>) -> Vec<Error> {
         let line = line.trim();
         is_sentence(line) && english.contains(line)
     });
-    same.map(|(at, _)| Error {
-        file: text.file.to_owned(),
-        line: Some(at + 1),
-        problem: "is still in English".to_owned(),
-    })
-    .collect()
+    let wrong = |at| {
+        text.templates
+            .error(text.file, Some(at + 1), "is still in English")
+    };
+    same.map(|(at, _)| wrong(at)).collect()
 }
 
 /// The values that stand in a marked text.
@@ -183,24 +175,46 @@ fn unsaid_itself(
         if own.contains(one.name.as_str()) || !told.insert(one.name.clone()) {
             continue;
         }
-        found.push(unsaid(text, Some(one), &one.name, ""));
+        found.push(unsaid(text, original, Some(one), &one.name, ""));
     }
     found
 }
 
-fn unsaid(text: Text<'_>, place: Option<&Use>, name: &str, case: &str) -> Difference {
-    let said = place.map(|one| format!(" in {}, line {}", one.file, one.line));
+fn unsaid(
+    text: Text<'_>,
+    original: Text<'_>,
+    place: Option<&Use>,
+    name: &str,
+    case: &str,
+) -> Difference {
+    let line = place.and_then(|one| line_for(text, original, one));
+    let said = place.map(|one| {
+        let file = original.templates.place(&one.file);
+        format!(" in {file}, line {}", one.line)
+    });
+    let problem = format!(
+        "does not say {{{{{name}}}}}{case}, as the original does{}",
+        said.unwrap_or_default()
+    );
     Difference {
         origin: place.map_or(text.file, |one| &one.file).to_owned(),
-        error: Error {
-            file: text.file.to_owned(),
-            line: None,
-            problem: format!(
-                "does not say {{{{{name}}}}}{case}, as the original does{}",
-                said.unwrap_or_default()
-            ),
-        },
+        error: text.templates.error(text.file, line, problem),
     }
+}
+
+/// Where a text should say what its original says in this place, itself or in what it includes.
+fn line_for(text: Text<'_>, original: Text<'_>, place: &Use) -> Option<usize> {
+    let line = match place.file == original.file {
+        true => place.line,
+        false => {
+            let uses = original.uses();
+            let is_it = |one: &&Use| one.file == original.file && one.name == place.file;
+            uses.iter().find(is_it)?.line
+        }
+    };
+    let own = text.templates.text(text.file).ok()?;
+    let original = original.templates.text(original.file).ok()?;
+    line_beside(original, own, line)
 }
 
 fn oversaid(
@@ -211,17 +225,17 @@ fn oversaid(
     record: &Record,
 ) -> Difference {
     let place = place_of(own, name);
-    let file = place.map_or(text.file, |one| &one.file).to_owned();
+    let file = place.map_or(text.file, |one| &one.file);
+    let problem = format!(
+        "says {{{{{name}}}}} {}, which {} does not",
+        record.name,
+        original.templates.place(original.file)
+    );
     Difference {
-        origin: file.clone(),
-        error: Error {
-            file,
-            line: place.map(|one| one.line),
-            problem: format!(
-                "says {{{{{name}}}}} {}, which {} does not",
-                record.name, original.file
-            ),
-        },
+        origin: file.to_owned(),
+        error: text
+            .templates
+            .error(file, place.map(|one| one.line), problem),
     }
 }
 
@@ -242,19 +256,15 @@ fn otherwise_built(
         .filter(|((_, here), (_, there))| here != there)
         .map(|((what, here), (_, there))| format!("{here} {what} instead of {there}"))
         .collect();
-    let error = Error {
-        file: text.file.to_owned(),
-        line: None,
-        problem: format!(
-            "is not built like {}: {} {}",
-            original.file,
-            differing.join(", "),
-            record.name
-        ),
-    };
+    let problem = format!(
+        "is not built like {}: {} {}",
+        original.templates.place(original.file),
+        differing.join(", "),
+        record.name
+    );
     // It may lie in what is included.
     Difference {
-        error,
+        error: text.templates.error(text.file, None, problem),
         origin: String::new(),
     }
 }

@@ -163,9 +163,5 @@ fn mailbox(address: &str) -> Result<Mailbox, Error> {
 }
 
 fn unlikely(error: &dyn std::fmt::Display) -> Error {
-    Error {
-        file: String::new(),
-        line: None,
-        problem: error.to_string(),
-    }
+    Error::about("the example", error)
 }

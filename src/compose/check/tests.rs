@@ -35,7 +35,13 @@ impl Folder {
         let templates = self.templates();
         let files: Vec<&str> = english(&templates).collect();
         let problems = Bench::new(&templates).unwrap().examine(locale, &files);
-        problems.iter().map(Error::to_string).collect()
+        problems.iter().map(|problem| self.said(problem)).collect()
+    }
+
+    /// As it is shown, with the folder called `mine`.
+    fn said(&self, problem: &Error) -> String {
+        let folder = self.0.path().display().to_string();
+        problem.to_string().replace(&folder, "mine")
     }
 }
 
@@ -78,13 +84,15 @@ fn each_slip_is_named_with_its_file() {
             "letter/notice/ja/body.hbs",
             "{{ticket}}",
             "",
-            "does not say {{ticket}}, as the original does in letter/notice/en/body.hbs, line",
+            "mine/letter/notice/ja/body.hbs, line 8: does not say {{ticket}}, as the original does in \
+             templates/letter/notice/en/body.hbs, line 8",
         ),
         (
             answer,
             "{{reply_to}}",
             "",
-            "does not say {{reply_to}}, as the original does in part/answer/en.hbs, line 3",
+            "mine/part/answer/ja.hbs, line 3: does not say {{reply_to}}, as the original does in \
+             templates/part/answer/en.hbs, line 3",
         ),
         (
             answer,
@@ -140,7 +148,7 @@ fn each_slip_is_named_with_its_file() {
             body,
             "{{> part/answer/ja.hbs}}",
             "",
-            "does not say {{reply_to}}",
+            "mine/letter/notice/ja/body.hbs, line 19: does not say {{reply_to}}",
         ),
         // A measure without words; words that are missing, empty, or nobody's.
         (
@@ -153,7 +161,7 @@ fn each_slip_is_named_with_its_file() {
             "part/words/ja.toml",
             "\nclass = ",
             "\nclazz = ",
-            "part/words/ja.toml: has no class",
+            "mine/part/words/ja.toml: has no class, as templates/part/words/en.toml has in line 18",
         ),
         (
             "part/words/ja.toml",
@@ -207,7 +215,7 @@ fn half_a_translation_is_no_translation() {
     let problems = folder.problems("ja");
     assert_eq!(
         problems,
-        ["templates/part/limits/ja.hbs, line 3: is still in English"]
+        ["mine/part/limits/ja.hbs, line 3: is still in English"]
     );
 }
 
@@ -236,13 +244,14 @@ fn a_language_that_is_begun_is_shown_with_its_gaps() {
     ] {
         assert!(cells.contains(&cell), "{cells:?}");
     }
-    let said: Vec<String> = checked.problems.iter().map(Error::to_string).collect();
+    let said = checked.problems.iter().map(|problem| folder.said(problem));
+    let said: Vec<String> = said.collect();
     for said_of in [
-        "templates/letter/notice/la/body.hbs: is missing",
-        "templates/part/words/la.toml: is missing",
-        "templates/measure/op25b/la.hbs: is missing",
-        "templates/letter/notice/la/subject.hbs: does not say {{part}}",
-        "templates/letter/epistula/la/body.hbs: has no English to be held against",
+        "mine/letter/notice/la/body.hbs: is missing; the English is templates/letter/notice/en/body.hbs",
+        "mine/part/words/la.toml: is missing",
+        "mine/measure/op25b/la.hbs: is missing",
+        "mine/letter/notice/la/subject.hbs, line 1: does not say {{part}}",
+        "mine/letter/epistula/la/body.hbs: has no English to be held against",
     ] {
         assert!(
             said.iter().any(|one| one.contains(said_of)),
@@ -259,7 +268,8 @@ fn an_installations_own_english_must_say_what_the_shipped_one_says() {
     assert!(
         problems
             .iter()
-            .any(|one| one.contains("templates/part/answer/en.hbs: does not say {{reply_to}}")),
+            .any(|one| one
+                .contains("mine/part/answer/en.hbs, line 3: does not say {{reply_to}} with everything given, as the original does in templates/part/")),
         "{problems:#?}"
     );
     // Other words are no fault.

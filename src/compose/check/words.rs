@@ -33,16 +33,18 @@ pub(super) fn problems(templates: &Templates, locale: &str, english: &str) -> Ve
         (_, Err(_)) => return Vec::new(),
     };
     let source = templates.text(&name).unwrap_or_default();
-    let wrong = |key: &str, problem: String| Error {
-        file: name.clone(),
-        line: line_of(source, key),
-        problem,
-    };
+    let measure = templates.text(&file(english)).unwrap_or_default();
+    let wrong = |key: &str, problem: String| templates.error(&name, line_of(source, key), problem);
     let mut found = Vec::new();
     for (key, original) in &originals {
         let original = original.as_str().unwrap_or_default();
         match words.get(key).map(toml::Value::as_str) {
-            None => found.push(wrong(key, format!("has no {key}"))),
+            None => {
+                let english = templates.place(&file(english));
+                let line = line_of(measure, key).unwrap_or_default();
+                let problem = format!("has no {key}, as {english} has in line {line}");
+                found.push(wrong(key, problem));
+            }
             Some(None) => found.push(wrong(key, format!("{key} must be a text"))),
             Some(Some(word)) => {
                 let is_needed = !original.is_empty() || key == "english_follows";

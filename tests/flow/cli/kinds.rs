@@ -59,6 +59,26 @@ story!(operators_are_drawn_and_each_gets_an_advisory, world, {
 
     let nobody = office.well("campaign draw autumn --country se");
     assert!(nobody.contains("knows nobody there"), "{nobody}");
+    // Nobody is added, so what was written and submitted stands.
+    office.well("campaign submit autumn --as author");
+    let nobody = office.well("campaign draw autumn --country de,jp");
+    let said = "Nobody was added: autumn stays as it was.";
+    assert!(
+        nobody.contains(said) && !nobody.contains("Next:"),
+        "{nobody}"
+    );
+    assert_eq!(office.told("campaign show autumn")["state"], "submitted");
+    office.file(
+        "more.csv",
+        "range,holder,country,abuse\n203.0.113.128/25,Newcomer,DE,abuse@new.example\n",
+    );
+    office.well("table load more.csv");
+    let one = office.well("campaign draw autumn --country de,jp");
+    assert!(
+        one.contains("1 new addressee") && one.contains("Next:"),
+        "{one}"
+    );
+    assert_eq!(office.told("campaign show autumn")["state"], "draft");
     office.well("campaign new trial");
     for (line, code, said) in [
         ("campaign draw autumn --country Germany", 2, "ISO 3166"),

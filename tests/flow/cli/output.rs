@@ -133,3 +133,28 @@ story!(
         assert!(out.contains("1 new suspect,"), "{out}");
     }
 );
+
+story!(what_a_feed_lost_on_the_way_in_is_told, world, {
+    let office = Office::furnished(&world);
+    office.well("campaign new trial");
+    let long = "seen on the wire ".repeat(70);
+    let feed = format!(
+        "ip,seen,class,evidence,sample\n192.0.2.7,2024-11-01T00:00:00Z,spam,short,\n\
+         192.0.2.8,2024-11-01T00:00:00Z,{},{long},\n192.0.2.9,2024-11-01T00:00:00Z,spam,,Buy now\n",
+        "c".repeat(70)
+    );
+    office.file("long.csv", feed);
+    let said = office.run("import trial long.csv --allow-documentation --dry-run");
+    for line in [
+        "2 values (the first in line 3) longer than is kept: cut there, with […] at the end\n",
+        "1 message (the first in line 4) without header, which no letter can pass on as a report (ARF)",
+    ] {
+        assert!(said.out.contains(line), "{}", said.out);
+    }
+    let told = office.told("import trial long.csv --allow-documentation");
+    assert_eq!(told["cut"], serde_json::json!({ "count": 2, "line": 3 }));
+    assert_eq!(
+        told["headless"],
+        serde_json::json!({ "count": 1, "line": 4 })
+    );
+});

@@ -46,7 +46,7 @@ fn the_words_are_checked_copied_and_changed() {
     std::fs::write(&subject, "[{{ticket}}] {{#if csirt}}{{tickett}}{{/if}}").unwrap();
     let ran = run("template check");
     assert_eq!(ran.code, 1);
-    let said = "problem: templates/letter/notice/ja/subject.hbs, line 1: no letter of this kind has {{tickett}}";
+    let said = "problem: mine/letter/notice/ja/subject.hbs, line 1: no letter of this kind has {{tickett}}";
     assert!(ran.out.contains(said), "{}", ran.out);
     assert!(ran.out.contains("incomplete"), "{}", ran.out);
     assert!(
@@ -61,6 +61,15 @@ fn the_words_are_checked_copied_and_changed() {
         (told["languages"][0]["locale"].as_str(), ran.code),
         (Some("en"), 1)
     );
+
+    // What cannot be read at all is told without the words of those who make template engines.
+    std::fs::write(&subject, "[{{ticket}}]\n{{#if csirt}}x").unwrap();
+    for line in ["template check", "template list"] {
+        let ran = run(line);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        let said = "mine/letter/notice/ja/subject.hbs, line 2: {{#if csirt}} is opened here and never closed: {{/if}} is missing";
+        assert!(ran.err.contains(said), "{}", ran.err);
+    }
 }
 
 story!(
@@ -118,6 +127,17 @@ story!(
                 &json!(null)
             ]
         );
+        // As it is typed, or copied from the subject.
+        let spaced = ticket.replace('-', " ").to_lowercase();
+        for typed in [
+            spaced,
+            format!("[{ticket}]"),
+            ticket.replace('-', ""),
+            ticket.replace('-', "–"),
+        ] {
+            let said = office.well(&format!("letter verify {typed}"));
+            assert!(said.starts_with(&format!("{ticket} is genuine")), "{said}");
+        }
         // One digit misheard.
         let last = if ticket.ends_with('9') { '0' } else { '9' };
         let misheard = format!("{}{last}", &ticket[..ticket.len() - 1]);
@@ -155,6 +175,49 @@ story!(a_letter_is_printed_as_one_page, world, {
 });
 
 story!(
+    in_live_mode_nobody_writes_in_the_name_of_the_example,
+    world,
+    {
+        let mut office = Office::furnished(&world);
+        office.well("table load networks.csv");
+        office.well("campaign new trial");
+        office.run("import trial feed.csv --allow-documentation");
+        office.well("resolve trial");
+        office.well("compose trial");
+        office.set("LAPWING_MODE", "live");
+        let refused = |office: &Office, line: &str, settings: &str| {
+            let ran = office.run(line);
+            assert_eq!(ran.code, 5, "{ran:?}");
+            assert!(ran.err.contains(settings), "{}", ran.err);
+        };
+        let both = "set sender.name and sender.address and run `lapwing compose trial`";
+        refused(&office, "campaign submit trial --as author", both);
+        refused(&office, "campaign submit trial --as author --dry-run", both);
+        office.set("LAPWING_SENDER__NAME", "Example Coalition");
+        office.well("compose trial");
+        let one = "sender.address is \"notices@lapwing.example\", as it was shipped; set sender.address and";
+        refused(&office, "campaign submit trial --as author", one);
+        office.set("LAPWING_SENDER__ADDRESS", "notices@coalition.example");
+        // The settings are right; the letters are not yet.
+        refused(&office, "campaign submit trial --as author", one);
+
+        // Submitted in test mode, it does not get past the second person either.
+        office.set("LAPWING_MODE", "test");
+        office.well("campaign submit trial --as author");
+        office.set("LAPWING_MODE", "live");
+        for line in [
+            "campaign approve trial --as reviewer --unreviewed en,ja,de",
+            "campaign approve trial --as reviewer --unreviewed en,ja,de --dry-run",
+        ] {
+            refused(&office, line, one);
+        }
+        office.well("compose trial");
+        office.well("campaign submit trial --as author");
+        office.well("campaign approve trial --as reviewer --unreviewed en,ja,de");
+    }
+);
+
+story!(
     in_live_mode_the_second_person_names_what_nobody_has_read,
     world,
     {
@@ -163,6 +226,8 @@ story!(
         office.well("campaign new trial");
         office.run("import trial feed.csv --allow-documentation");
         office.well("resolve trial");
+        office.set("LAPWING_SENDER__NAME", "Example Coalition");
+        office.set("LAPWING_SENDER__ADDRESS", "notices@coalition.example");
         office.well("compose trial");
         office.set("LAPWING_MODE", "live");
         let said = office.well("campaign submit trial --as author");
@@ -180,8 +245,16 @@ story!(
         }
         let all = office.told("campaign show trial");
         assert_eq!(all["state"], json!("submitted"));
-        let preflight =
-            office.told("campaign approve trial --as reviewer --dry-run --unreviewed en,ja,de");
+        let ran = office.run("campaign approve trial --as reviewer --unreviewed en,ja,de,xx");
+        assert_eq!(ran.code, 5, "{ran:?}");
+        assert!(ran.err.contains("names xx,"), "{}", ran.err);
+        let preflight = office
+            .told("campaign approve trial --as reviewer --dry-run --unreviewed EN,ja,de,zh-hans");
+        let warnings = preflight["warnings"].to_string();
+        assert!(
+            warnings.contains("--unreviewed zh-Hans was not needed"),
+            "{warnings}"
+        );
         let unreviewed = preflight["unreviewed"].as_array().unwrap().iter();
         let unreviewed: Vec<&str> = unreviewed.filter_map(|one| one.as_str()).collect();
         assert!(unreviewed.contains(&"ja"), "{unreviewed:?}");

@@ -477,7 +477,15 @@ story!(from_a_new_key_to_a_signed_letter_by_commands, world, {
     world.resolve().await;
     for (arguments, said) in [
         (&["compose", "trial"][..], "2 letters"),
-        (&["preview", "trial"], "Signature: by "),
+        (&["preview", "trial"], "Signed: when it leaves, by the key "),
+        (
+            &["preview", "trial", "--html"],
+            "<th scope=\"row\">Signed</th><td><bdi>when it leaves, by the key ",
+        ),
+        (
+            &["preview", "trial", "--to", "letters"],
+            "2 letters in letters, not signed yet: each is when it leaves, by the key ",
+        ),
         (
             &["campaign", "submit", "trial", "--as", "author"],
             "note: the signing key expires on",
