@@ -40,8 +40,9 @@
 //! each letter becomes a [`model::Delivery`] in the queue.
 //!
 //! [`send`] claims it under a lease, writes down that the attempt begins, talks SMTP, and writes down how it ended
-//! before the connection takes another. `451` puts it back for later with a stored time; `250` makes it *accepted*,
-//! which is never called delivered. [`report`] counts, so that every row is in one place.
+//! before the connection takes another. What an answer means is a table: `451` puts the letter back for later with
+//! a stored time; `250` makes it *accepted*, which is never called delivered; `421` is the relay's trouble, which is
+//! then left alone for a while and probed. [`report`] counts, so that every row is in one place.
 //!
 //! # What holds everywhere
 //!

@@ -67,7 +67,7 @@ impl Pauses {
         })
     }
 
-    pub fn next(&mut self) -> Duration {
+    pub fn take(&mut self) -> Duration {
         // Without a limit to all of them there always is one.
         self.0.next_backoff().unwrap_or(self.0.max_interval)
     }

@@ -168,6 +168,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
         match cause.downcast_ref::<send::Error>() {
             Some(send::Error::Store(error)) => return store(error),
             Some(send::Error::Relay(_)) => return 6,
+            Some(send::Error::Braked(_)) => return 3,
             Some(send::Error::Key(_)) => return 2,
             None => {}
         }

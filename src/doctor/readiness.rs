@@ -11,12 +11,17 @@ use crate::templates::Templates;
 /// How long before its end the key is told of: a campaign, its answers and its reminders take weeks.
 const AHEAD: Span = Span(60 * 86_400_000);
 
+/// RFC 5321 4.5.4.1: for how long a mailer tries at least, and how seldom in the long run.
+const GIVE_UP: Span = Span(4 * 86_400_000);
+const SELDOM: Span = Span(30 * 60_000);
+
 pub(super) async fn look(config: &Config, now: Timestamp, areas: &[Area]) -> Vec<Finding> {
     let wants = |area| areas.contains(&area);
     let mut findings = Vec::new();
     if wants(Area::Settings) {
         findings.push(reach(config));
         findings.extend(sender(config));
+        findings.extend(patience(config));
     }
     if wants(Area::Settings) || wants(Area::Letters) {
         findings.extend(database(config, now).await);
@@ -72,6 +77,30 @@ fn reach(config: &Config) -> Finding {
             format!("{} to those they are written to", said("live")),
         ),
     }
+}
+
+/// Whether letters are tried again as seldom and as long as RFC 5321 4.5.4.1 asks of mailers.
+fn patience(config: &Config) -> Vec<Finding> {
+    let send = &config.send;
+    let mut findings = Vec::new();
+    if send.give_up < GIVE_UP {
+        findings.push(Area::Settings.warn(
+            "retry",
+            format!(
+                "letters are given up after {}, and hosts may be down for longer",
+                send.give_up
+            ),
+            "RFC 5321 asks for 4 to 5 days: send.give_up = \"5d\"",
+        ));
+    }
+    if let Some(last) = send.retry.last().filter(|last| **last < SELDOM) {
+        findings.push(Area::Settings.warn(
+            "retry",
+            format!("letters are tried again every {last} to the end, which others may take for an attack"),
+            "RFC 5321 asks for half an hour and more: let send.retry end with \"4h\"",
+        ));
+    }
+    findings
 }
 
 /// Who the letters come from, and what of it nobody has set yet.
@@ -214,4 +243,26 @@ fn words(config: &Config) -> Finding {
         Err(error) => error.to_string(),
     };
     Area::Letters.mend("words", said, "see lapwing template check")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    #[test]
+    fn only_short_patience_is_warned_of() {
+        for (waits, give_up, warnings) in [
+            (["5m", "4h"], "5d", 0),
+            (["5m", "30m"], "4d", 0),
+            (["5m", "4h"], "2d", 1),
+            (["5m", "10m"], "5d", 1),
+            (["5m", "10m"], "1h", 2),
+        ] {
+            let mut config = config::shipped().unwrap();
+            config.send.retry = waits.map(|wait| wait.parse().unwrap()).to_vec();
+            config.send.give_up = give_up.parse().unwrap();
+            assert_eq!(patience(&config).len(), warnings, "{waits:?} {give_up}");
+        }
+    }
 }

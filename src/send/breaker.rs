@@ -132,7 +132,7 @@ impl Breaker {
         };
         // Others that were under way when it was shut say nothing new.
         if state.shut(now).is_none() && (is_enough || was_probed) {
-            let pause = i64::try_from(state.pauses.next().as_millis()).unwrap_or(i64::MAX);
+            let pause = i64::try_from(state.pauses.take().as_millis()).unwrap_or(i64::MAX);
             state.shut = Some(Trouble {
                 again_at: Some(now.plus(Span(pause))),
                 ..trouble

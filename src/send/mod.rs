@@ -2,6 +2,7 @@
 
 mod answer;
 mod batch;
+mod brake;
 mod breaker;
 mod courier;
 mod dialogue;
@@ -121,6 +122,9 @@ pub enum Error {
     /// The letters not yet begun are back in the queue.
     #[error(transparent)]
     Relay(#[from] Trouble),
+    /// The campaign was paused for what went wrong, with the reason.
+    #[error("paused, for {0}: look at them, and go on with `lapwing campaign resume`")]
+    Braked(String),
     /// The key that must sign has come to its end.
     #[error(transparent)]
     Key(#[from] openpgp::Error),
@@ -131,7 +135,8 @@ pub enum Error {
 ///
 /// # Errors
 /// [`store::Error::Refused`] when the campaign is not approved, its letters are not those that
-/// were, or want another key than the one at hand; [`Error::Relay`]; [`Error::Key`]; the database's.
+/// were, or want another key than the one at hand; [`Error::Braked`]; [`Error::Relay`]; [`Error::Key`];
+/// the database's.
 pub async fn drain(
     store: &Store,
     courier: &Courier,
@@ -148,6 +153,9 @@ pub async fn drain(
         done.add(*batch.as_ref().unwrap_or(&Done::default()));
         if batch?.claimed == 0 {
             break;
+        }
+        if let Some(why) = brake::brake(store, campaign, clock.now()).await? {
+            return Err(Error::Braked(why));
         }
     }
     courier.close().await;

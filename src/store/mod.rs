@@ -48,7 +48,7 @@ pub use queue::Claimed;
 pub use registries::RegistryLine;
 pub use reminders::FirstLetter;
 pub use samples::SampleKey;
-pub use statistics::{CountryLine, FindingLine, QueueView, Tally, Totals};
+pub use statistics::{CountryLine, EndedView, FindingLine, QueueView, Tally, Totals};
 pub use suspects::{Piece, SuspectRow, Waiting};
 pub use systems::StoredSystem;
 

@@ -73,6 +73,16 @@ pub struct FindingLine {
     pub suspects: i64,
 }
 
+/// Letters that came to an end, each kind counted up to a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndedView {
+    pub accepted: i64,
+    /// For good, by the other side.
+    pub refused: i64,
+    /// They could not be built, or killed their workers.
+    pub unbuilt: i64,
+}
+
 impl Store {
     /// # Errors
     /// The database's.
@@ -177,6 +187,31 @@ impl Store {
             leased_until: moment("leased_until")?,
             uncertain_attempts,
             accepted_elsewhere,
+        })
+    }
+
+    /// How letters of a campaign ended. Nobody counts further than to `most` of each: it is asked often.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn ended_view(&self, campaign: i64, most: i64) -> Result<EndedView, Error> {
+        let mut counts = [0; 3];
+        for (count, state) in counts.iter_mut().zip(["accepted", "refused", "failed"]) {
+            *count = sqlx::query_scalar(
+                "SELECT COUNT(*) FROM (
+                     SELECT 1 FROM delivery WHERE campaign_id = $1 AND state = $2 LIMIT $3) AS counted",
+            )
+            .bind(campaign)
+            .bind(state)
+            .bind(most)
+            .fetch_one(&self.read)
+            .await?;
+        }
+        let [accepted, refused, unbuilt] = counts;
+        Ok(EndedView {
+            accepted,
+            refused,
+            unbuilt,
         })
     }
 

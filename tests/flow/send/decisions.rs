@@ -150,3 +150,38 @@ story!(nothing_leaves_before_a_second_person_agreed, world, {
     }
     assert_eq!(world.sink.counts().connections, 0);
 });
+
+story!(a_campaign_that_goes_wrong_is_paused_by_itself, world, {
+    queue(&world, 120).await;
+    world.config.send.batch = 60;
+    world.answers("RCPT * 550 5.7.1 we have had enough x9");
+    let Err(send::Error::Braked(why)) = world.try_send().await else {
+        panic!("it went on");
+    };
+    assert!(
+        why.starts_with("9 of the first 60 letters were refused"),
+        "{why}"
+    );
+    let report = world.report().await;
+    assert_eq!(report.campaign.state.as_str(), "paused");
+    let campaign = world.campaign().await;
+    let decisions = world.store.decisions(campaign.id).await.unwrap();
+    let last = decisions.last().unwrap();
+    assert_eq!((last.by.as_str(), last.reason.as_str()), ("lapwing", &*why));
+    assert_eq!(
+        states(&world).await,
+        of([("accepted", 51), ("ready", 60), ("refused", 9)])
+    );
+
+    // Once staff have looked at it, it is theirs to stop.
+    decide(&world, DecisionKind::Resumed).await;
+    assert_eq!(world.send().await.accepted, 60);
+});
+
+story!(a_few_refusals_stop_nothing, world, {
+    queue(&world, 100).await;
+    world.config.send.batch = 50;
+    world.answers("RCPT * 550 5.1.1 nobody x5");
+    let done = world.send().await;
+    assert_eq!((done.accepted, done.refused), (95, 5));
+});
