@@ -6,6 +6,7 @@ mod contacts;
 mod context;
 mod demo;
 mod doctor;
+mod draw;
 mod feed;
 mod jurisdiction;
 mod key;
