@@ -290,9 +290,56 @@ mod tests {
     }
 
     #[test]
+    fn further_relays_are_set_as_the_first_is() {
+        let text = "[smtp]\nhost = \"a.example\"\nusername = \"u\"\nsecurity = \"tls\"\n\
+                    [relay.second]\nhost = \"b.example\"\npriority = 20\n\
+                    [relay.local]\npriority = 5\nport = 2525";
+        let password = ("LAPWING_RELAY__SECOND__PASSWORD", "s3cret");
+        let config = load_text(text, &[password]).unwrap();
+        let relays: Vec<(String, String, &str)> = config
+            .relays()
+            .into_iter()
+            .map(|(section, smtp)| (section, smtp.name(), smtp.password.as_str()))
+            .collect();
+        let relay =
+            |section: &str, name: &str, password| (section.to_owned(), name.to_owned(), password);
+        assert_eq!(
+            relays,
+            [
+                relay("relay.local", "127.0.0.1:2525", ""),
+                relay("smtp", "a.example:25", ""),
+                relay("relay.second", "b.example:25", "s3cret"),
+            ]
+        );
+        for (text, said) in [
+            (
+                "[relay.second]\nhots = \"a\"",
+                "there is no setting relay.second.hots; did you mean host?",
+            ),
+            (
+                "[relay.second]\nhost = \"b.example\"\nusername = \"u\"",
+                "relay.second.security: a password must not",
+            ),
+            ("relay = \"b.example\"", "relay must be table"),
+            (
+                "[relay]\nsecond = \"b.example\"",
+                "relay.second must be table",
+            ),
+        ] {
+            let error = load_text(text, &[]).expect_err(text);
+            assert!(error.contains(said), "{text}\n{error}");
+        }
+        let error = load_text("", &[("LAPWING_RELAY__THIRD__HOST", "c.example")]);
+        assert!(error.unwrap_err().contains("relay"));
+    }
+
+    #[test]
     fn test_mode_reaches_nobody_else() {
         let reach = |text: &str| load_text(text, &[]).unwrap().check_reach();
         assert!(reach("[send]\ntransport = \"smtp\"\n[smtp]\nhost = \"mx.example\"").is_err());
+        assert!(
+            reach("[send]\ntransport = \"smtp\"\n[relay.second]\nhost = \"mx.example\"").is_err()
+        );
         assert!(reach("[send]\ntransport = \"smtp\"").is_ok());
         assert!(reach("[send]\ntransport = \"smtp\"\nredirect_to = \"me@staff.example\"\n[smtp]\nhost = \"mx.example\"").is_ok());
         assert!(
