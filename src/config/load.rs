@@ -173,7 +173,9 @@ fn lay_text(
         let (Some(Value::Table(inner)), Some(Value::Table(place))) =
             (known.get(section), onto.get_mut(section))
         else {
-            return wrong.push(unknown(section, known.keys(), origin));
+            let whole = key.strip_suffix(rest).unwrap_or(key);
+            let whole = whole.trim_end_matches('.');
+            return wrong.push(unknown(whole, known.keys(), origin));
         };
         (known, onto, name) = (inner, place, rest);
     }
@@ -330,7 +332,8 @@ mod tests {
             assert!(error.contains(said), "{text}\n{error}");
         }
         let error = load_text("", &[("LAPWING_RELAY__THIRD__HOST", "c.example")]);
-        assert!(error.unwrap_err().contains("relay"));
+        let error = error.unwrap_err();
+        assert!(error.contains("no setting relay.third"), "{error}");
     }
 
     #[test]

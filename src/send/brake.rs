@@ -55,9 +55,10 @@ fn too_much(ended: EndedView) -> Option<String> {
         accepted,
         refused,
         unbuilt,
+        is_whole,
     } = ended;
     let all = accepted + refused + unbuilt;
-    if all < FEW {
+    if all < FEW || is_whole {
         return None;
     }
     if accepted < COUNTED && unbuilt * UNBUILT > all {
@@ -97,8 +98,12 @@ mod tests {
                 accepted,
                 refused,
                 unbuilt,
+                is_whole: false,
             };
             assert_eq!(too_much(ended).is_some(), stops, "{ended:?}");
+            // There is nothing left to be stopped.
+            let is_whole = true;
+            assert_eq!(too_much(EndedView { is_whole, ..ended }), None);
         }
     }
 }

@@ -81,6 +81,8 @@ pub struct EndedView {
     pub refused: i64,
     /// They could not be built, or killed their workers.
     pub unbuilt: i64,
+    /// Nothing is left that could still end.
+    pub is_whole: bool,
 }
 
 impl Store {
@@ -207,11 +209,19 @@ impl Store {
             .fetch_one(&self.read)
             .await?;
         }
+        let open: Option<i64> = sqlx::query_scalar(
+            "SELECT id FROM delivery
+             WHERE campaign_id = $1 AND state IN ('ready', 'scheduled', 'leased') LIMIT 1",
+        )
+        .bind(campaign)
+        .fetch_optional(&self.read)
+        .await?;
         let [accepted, refused, unbuilt] = counts;
         Ok(EndedView {
             accepted,
             refused,
             unbuilt,
+            is_whole: open.is_none(),
         })
     }
 
