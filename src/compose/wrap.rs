@@ -90,33 +90,41 @@ fn stands_whole(word: &str, width: usize) -> bool {
 /// Markup with line breaks for spaces, so that a mail shows it raw as it is written here. Not for what is
 /// preformatted.
 pub(super) fn folded(html: &str) -> Cow<'_, str> {
-    if html.len() * 3 <= WIDTH || (html.len() <= WIDTH && carried(html) <= WIDTH) {
+    let mut breaks = Vec::new();
+    // Of the line so far: its width, its last space, and the width up to behind that.
+    let (mut used, mut space, mut behind) = (0, None, 0);
+    let mut is_in_tag = false;
+    for (at, byte) in html.bytes().enumerate() {
+        used += if byte.is_ascii() && byte != b'=' {
+            1
+        } else {
+            3
+        };
+        match byte {
+            b'<' => is_in_tag = true,
+            b'>' => is_in_tag = false,
+            b' ' if !is_in_tag => (space, behind) = (Some(at), used),
+            _ => {}
+        }
+        if used > WIDTH
+            && let Some(at) = space.take()
+        {
+            breaks.push(at);
+            used -= behind;
+        }
+    }
+    if breaks.is_empty() {
         return html.into();
     }
     let mut folded = String::with_capacity(html.len());
-    let (mut used, mut is_in_tag) = (0, false);
-    for piece in html.split_inclusive(' ') {
-        let width = carried(piece.trim_end_matches(' '));
-        if used > 0 && used + width > WIDTH && !is_in_tag {
-            folded.pop();
-            folded.push('\n');
-            used = 0;
-        }
-        folded.push_str(piece);
-        used += width + 1;
-        if let Some(end) = piece.rfind(['<', '>']) {
-            is_in_tag = piece[end..].starts_with('<');
-        }
+    let mut from = 0;
+    for at in breaks {
+        folded.push_str(&html[from..at]);
+        folded.push('\n');
+        from = at + 1;
     }
+    folded.push_str(&html[from..]);
     folded.into()
-}
-
-/// Bytes of a word in quoted-printable.
-fn carried(word: &str) -> usize {
-    let escaped = word
-        .bytes()
-        .filter(|byte| !byte.is_ascii() || *byte == b'=');
-    word.len() + 2 * escaped.count()
 }
 
 /// Columns on a terminal: combining marks take none, ideographs two.
@@ -248,6 +256,14 @@ mod tests {
                 assert!(text.contains(word) || word == "-", "{word}");
             }
         }
+    }
+
+    /// Bytes of a word in quoted-printable.
+    fn carried(word: &str) -> usize {
+        let escaped = word
+            .bytes()
+            .filter(|byte| !byte.is_ascii() || *byte == b'=');
+        word.len() + 2 * escaped.count()
     }
 
     #[test]
