@@ -112,12 +112,10 @@ impl Answer {
 
     /// The code, 0 where there is none; the enhanced one (RFC 3463), or nothing; and what was said.
     pub(super) fn told(self, step: Step) -> (u16, String, String) {
+        let is_out_of_step = About::OutOfStep.fits(&self) && !self.goes_on(step);
         match self {
             Self::Broken(what) => (0, String::new(), what),
-            said if About::OutOfStep.fits(&said) && !said.goes_on(step) => {
-                let Self::Said(code, text) = said else {
-                    return (0, String::new(), String::new());
-                };
+            Self::Said(code, text) if is_out_of_step => {
                 (code, String::new(), format!("out of step: {text}"))
             }
             Self::Said(code, text) => (code, enhanced_code(&text, code), text),

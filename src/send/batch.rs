@@ -170,13 +170,7 @@ impl<'a> Run<'a> {
         };
         if outcome.kind == OutcomeKind::Relay && outcome.step == Step::Connect {
             // Only a folder fails so late at this: every further letter would be told the same.
-            let trouble = Trouble {
-                relay: outcome.relay.clone(),
-                step: outcome.step,
-                cause: outcome.reply.clone(),
-                is_lasting: false,
-                again_at: None,
-            };
+            let trouble = Trouble::told_by(&outcome, false);
             self.stop(trouble.into());
         }
         lane.ended = Some(self.end(claimed, number, outcome));

@@ -17,37 +17,52 @@ const REFUSED: i64 = 10;
 const UNBUILT: i64 = 50;
 const COUNTED: i64 = 10_000;
 
-/// Pauses the campaign where too much went wrong, and says why. Once staff have let it go on, it is
-/// theirs to stop.
-///
-/// # Errors
-/// The database's; [`store::Error::Refused`] where somebody has just decided otherwise.
-pub(super) async fn brake(
-    store: &Store,
-    campaign: &Campaign,
-    now: Timestamp,
-) -> Result<Option<String>, store::Error> {
-    let ended = store.ended_view(campaign.id, COUNTED).await?;
-    let Some(why) = too_much(ended) else {
-        return Ok(None);
-    };
-    let decisions = store.decisions(campaign.id).await?;
-    if decisions
-        .iter()
-        .any(|one| one.kind == DecisionKind::Resumed)
-    {
-        return Ok(None);
+/// Watches one campaign while it may still have to be paused.
+#[derive(Debug, Default)]
+pub(super) struct Brake {
+    /// Nothing that is still to come can change it: nobody counts any more.
+    is_released: bool,
+}
+
+impl Brake {
+    /// Pauses the campaign where too much went wrong, and says why. Once staff have let it go on, it
+    /// is theirs to stop.
+    ///
+    /// # Errors
+    /// The database's; [`store::Error::Refused`] where somebody has just decided otherwise.
+    pub(super) async fn pull(
+        &mut self,
+        store: &Store,
+        campaign: &Campaign,
+        now: Timestamp,
+    ) -> Result<Option<String>, store::Error> {
+        if self.is_released {
+            return Ok(None);
+        }
+        let ended = store.ended_view(campaign.id, COUNTED).await?;
+        self.is_released = ended.accepted >= COUNTED;
+        let Some(why) = too_much(ended) else {
+            return Ok(None);
+        };
+        let decisions = store.decisions(campaign.id).await?;
+        if decisions
+            .iter()
+            .any(|one| one.kind == DecisionKind::Resumed)
+        {
+            self.is_released = true;
+            return Ok(None);
+        }
+        let decision = Decision {
+            kind: DecisionKind::Paused,
+            by: BY.to_owned(),
+            at: now,
+            digest: String::new(),
+            reason: why.clone(),
+            unreviewed: Vec::new(),
+        };
+        store.decide(&campaign.name, &decision).await?;
+        Ok(Some(why))
     }
-    let decision = Decision {
-        kind: DecisionKind::Paused,
-        by: BY.to_owned(),
-        at: now,
-        digest: String::new(),
-        reason: why.clone(),
-        unreviewed: Vec::new(),
-    };
-    store.decide(&campaign.name, &decision).await?;
-    Ok(Some(why))
 }
 
 fn too_much(ended: EndedView) -> Option<String> {

@@ -127,17 +127,7 @@ impl Station {
         if fault == Fault::None {
             return self.breaker.went_well();
         }
-        let cause = match outcome.code {
-            0 => outcome.reply.clone(),
-            code => format!("{code} {}", outcome.reply),
-        };
-        let trouble = Trouble {
-            relay: self.relay.name(),
-            step: outcome.step,
-            cause,
-            is_lasting: fault == Fault::Lasting,
-            again_at: None,
-        };
+        let trouble = Trouble::told_by(outcome, fault == Fault::Lasting);
         self.breaker.went_wrong(fault, trouble, now);
     }
 

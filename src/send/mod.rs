@@ -25,6 +25,7 @@ use crate::model::{
 };
 use crate::openpgp;
 use crate::store::{self, Store};
+use brake::Brake;
 pub use courier::Courier;
 pub use folder::file_name;
 pub use knock::{Knocked, knock};
@@ -148,13 +149,14 @@ pub async fn drain(
     check_approval(store, campaign).await?;
     settings.signing.check(store, campaign, clock.now()).await?;
     let mut done = Done::default();
+    let mut brake = Brake::default();
     while !progress.is_stopped() {
         let batch = run_once(store, courier, settings, campaign, clock, progress).await;
         done.add(*batch.as_ref().unwrap_or(&Done::default()));
         if batch?.claimed == 0 {
             break;
         }
-        if let Some(why) = brake::brake(store, campaign, clock.now()).await? {
+        if let Some(why) = brake.pull(store, campaign, clock.now()).await? {
             return Err(Error::Braked(why));
         }
     }

@@ -26,7 +26,7 @@ use super::dialogue::Connection;
 use super::tls::TlsStream;
 use super::wire::Wire;
 use crate::config::{Config, Security, Smtp};
-use crate::model::{Span, Step, Timestamp};
+use crate::model::{Outcome, Span, Step, Timestamp};
 
 /// A relay and how to talk to it.
 #[derive(Clone, Debug)]
@@ -69,6 +69,23 @@ pub struct Trouble {
     pub is_lasting: bool,
     /// When it is tried again, once it is left alone.
     pub again_at: Option<Timestamp>,
+}
+
+impl Trouble {
+    /// What a letter was told that is no fault of its own.
+    pub(super) fn told_by(outcome: &Outcome, is_lasting: bool) -> Self {
+        let cause = match outcome.code {
+            0 => outcome.reply.clone(),
+            code => format!("{code} {}", outcome.reply),
+        };
+        Self {
+            relay: outcome.relay.clone(),
+            step: outcome.step,
+            cause,
+            is_lasting,
+            again_at: None,
+        }
+    }
 }
 
 impl Relay {
