@@ -106,6 +106,7 @@ fn breaches(path: &str, text: &str) -> Vec<String> {
     found.extend(names(path));
     found.extend(length(path, text));
     found.extend(machine(path, text));
+    found.extend(limit(path, text));
     if path != "src/lib.rs" {
         found.extend(edges(path, &tokens));
         found.extend(homes(path, &tokens, tests_begin(path, text)));
@@ -294,6 +295,18 @@ fn machine(path: &str, text: &str) -> Vec<String> {
         .collect()
 }
 
+/// SQLite looks at the value of a bare `LIMIT $1` when it plans, and so plans the statement anew at every
+/// call; at that of `+$1` it does not.
+fn limit(path: &str, text: &str) -> Vec<String> {
+    let lines = text.lines().zip(1..);
+    lines
+        .filter(|(line, _)| line.contains("LIMIT $"))
+        .map(|(_, at)| {
+            format!("{path}:{at}: SQLite plans `LIMIT $` at every call: write `LIMIT +$`")
+        })
+        .collect()
+}
+
 fn room_of(path: &str) -> &str {
     let inner = path.trim_start_matches("src/");
     inner
@@ -433,6 +446,7 @@ src/sink.rs; 3; sink uses lettre; use lettre::Message;|#[cfg(test)]|mod tests {|
 src/service.rs; 3; service uses clap; #[derive(clap::Parser)]|struct S;
 src/send/mod.rs; 4; Timestamp::now; |let t = jiff::Timestamp::now();
 src/config/mod.rs; 3; /tmp/; const D: &str = "/tmp/spool";
+src/store/queue.rs; 4; LIMIT +$; const Q: &str =|"SELECT id FROM delivery LIMIT $1";
 "#;
 
     const IN_ORDER: &str = r##"

@@ -148,12 +148,11 @@ fn lines(text: &str, direction: Direction) -> String {
     lines.join("\n")
 }
 
-/// A line of columns, which stand from left to right in every language, one above the other.
-pub(super) fn columns(line: String) -> String {
-    if has_right_to_left(&line) {
-        format!("{LEFT_TO_RIGHT_MARK}{line}")
-    } else {
-        line
+/// What stands behind `from` is a line of columns, which stand from left to right in every language, one
+/// above the other.
+pub(super) fn set_columns(text: &mut String, from: usize) {
+    if has_right_to_left(&text[from..]) {
+        text.insert(from, LEFT_TO_RIGHT_MARK);
     }
 }
 
@@ -200,7 +199,7 @@ fn own_direction(line: &str, isolates: [char; 2]) -> Option<Direction> {
 
 fn has_right_to_left(text: &str) -> bool {
     // None of these letters begins with a lower byte; most texts have none at all.
-    text.bytes().any(|byte| byte >= 0xd6) && text.chars().any(is_right_to_left)
+    !text.is_ascii() && text.bytes().any(|byte| byte >= 0xd6) && text.chars().any(is_right_to_left)
 }
 
 /// Hebrew, Arabic and their kin, with their presentation forms.

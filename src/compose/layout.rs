@@ -15,7 +15,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::bidi::{self, Direction};
 use super::table::Table;
-use super::wrap::{WIDTH, folded, wrap};
+use super::wrap::{WIDTH, fold, wrap};
 use crate::templates::{MARKS, without_marks};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -242,7 +242,9 @@ impl Line {
             let dir = bidi::attribute(content, direction);
             let content = bidi::in_html(content, direction);
             let set = format!("<{tag}{attribute}{dir}>{content}</{tag}>\n");
-            folded(&set).into_owned()
+            let mut html = String::with_capacity(set.len());
+            fold(&mut html, &set);
+            html
         };
         let (place, html) = match block(source) {
             Block::Heading(line) => {

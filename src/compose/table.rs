@@ -1,10 +1,10 @@
 //! The table of a letter's observations, for both bodies.
 
-use unicode_width::UnicodeWidthStr;
+use std::iter::repeat_n;
 
 use super::bidi::{self, Direction};
 use super::layout::escape;
-use super::wrap::{WIDTH, folded, wrap};
+use super::wrap::{WIDTH, columns, fold, wrap};
 
 /// Columns of observations, and what stands below each row.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +28,7 @@ impl Table {
                 let cells = self.rows.iter().filter_map(|row| row.get(column));
                 cells
                     .chain(self.headings.get(column))
-                    .map(|cell| cell.width())
+                    .map(|cell| columns(cell))
                     .max()
                     .unwrap_or(0)
             })
@@ -44,23 +44,23 @@ impl Table {
             fitting += 1;
         }
         let fitting = fitting.max(1);
-        let line = |cells: &[String]| {
-            let padded = cells
-                .iter()
-                .take(fitting)
-                .zip(&widths)
-                .map(|(cell, width)| {
-                    let room = " ".repeat(width.saturating_sub(cell.width()));
-                    format!("{}{room}", bidi::cell_in_text(cell, Direction::LeftToRight))
-                });
-            bidi::columns(padded.collect::<Vec<_>>().join("  ").trim_end().to_owned())
+        let mut text = String::new();
+        let line = |text: &mut String, cells: &[String]| {
+            let from = text.len();
+            for (place, (cell, width)) in cells.iter().take(fitting).zip(&widths).enumerate() {
+                text.push_str(if place > 0 { "  " } else { "" });
+                text.push_str(&bidi::cell_in_text(cell, Direction::LeftToRight));
+                text.extend(repeat_n(' ', width.saturating_sub(columns(cell))));
+            }
+            text.truncate(from + text[from..].trim_end().len());
+            bidi::set_columns(text, from);
+            text.push('\n');
         };
-        let mut text = format!("{}\n", line(&self.headings));
+        line(&mut text, &self.headings);
         text.push_str(&"-".repeat(used.min(WIDTH)));
         text.push('\n');
         for (place, row) in self.rows.iter().enumerate() {
-            text.push_str(&line(row));
-            text.push('\n');
+            line(&mut text, row);
             let beside = row.iter().zip(&self.headings).skip(fitting);
             let note = self.notes.get(place).map(|note| (note, &self.note));
             let below: Vec<String> = beside
@@ -84,33 +84,38 @@ impl Table {
     /// What is told of a row stands across the table below it: beside it, it would take the room from
     /// all other columns.
     pub(super) fn to_html(&self, direction: Direction) -> String {
-        let cells = |html: &mut String, tag: &str, cells: &[String]| {
-            let mut row = "<tr>".to_owned();
+        let mut line = String::new();
+        let mut cells = |html: &mut String, tag: &str, cells: &[String]| {
+            line.clear();
+            line.push_str("<tr>");
             for (place, cell) in cells.iter().enumerate() {
                 let cell = bidi::cell_in_html(cell, direction);
                 let gap = if place > 0 { " " } else { "" };
-                row.extend([gap, "<", tag, ">", &cell, "</", tag, ">"]);
+                line.extend([gap, "<", tag, ">", &cell, "</", tag, ">"]);
             }
-            row.push_str("</tr>");
-            html.push_str(&folded(&row));
+            line.push_str("</tr>");
+            fold(html, &line);
         };
+        let lead = format!(
+            "<tr><td colspan=\"{}\">{}{}",
+            self.headings.len(),
+            escape(&self.note),
+            escape(&self.colon)
+        );
         let mut html = "<table>\n<thead>\n".to_owned();
         cells(&mut html, "th", &self.headings);
         html.push_str("\n</thead>\n");
+        let mut below = String::new();
         for (place, row) in self.rows.iter().enumerate() {
             html.push_str("<tbody>\n");
             cells(&mut html, "td", row);
             let note = self.notes.get(place).filter(|note| !note.is_empty());
             if let Some(note) = note {
-                let row = format!(
-                    "<tr><td colspan=\"{}\">{}{}{}</td></tr>",
-                    self.headings.len(),
-                    escape(&self.note),
-                    escape(&self.colon),
-                    bidi::cell_in_html(note, direction)
-                );
+                let note = bidi::cell_in_html(note, direction);
+                below.clear();
+                below.extend([&lead, &*note, "</td></tr>"]);
                 html.push('\n');
-                html.push_str(&folded(&row));
+                fold(&mut html, &below);
             }
             html.push_str("</tbody>\n");
         }

@@ -1,6 +1,5 @@
 //! Lines broken to the width of plain text, in any script.
 
-use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use icu_segmenter::options::LineBreakOptions;
@@ -87,14 +86,14 @@ fn stands_whole(word: &str, width: usize) -> bool {
     width <= LONGEST_ADDRESS && word.len() <= LONGEST_LINE && (is_url || word.contains('@'))
 }
 
-/// Markup with line breaks for spaces, so that a mail shows it raw as it is written here. Not for what is
-/// preformatted.
-pub(super) fn folded(html: &str) -> Cow<'_, str> {
-    let mut breaks = Vec::new();
+/// Adds markup with line breaks for spaces, so that a mail shows it raw as it is written here. Not for
+/// what is preformatted.
+pub(super) fn fold(html: &mut String, markup: &str) {
     // Of the line so far: its width, its last space, and the width up to behind that.
     let (mut used, mut space, mut behind) = (0, None, 0);
+    let mut from = 0;
     let mut is_in_tag = false;
-    for (at, byte) in html.bytes().enumerate() {
+    for (at, byte) in markup.bytes().enumerate() {
         used += if byte.is_ascii() && byte != b'=' {
             1
         } else {
@@ -109,26 +108,17 @@ pub(super) fn folded(html: &str) -> Cow<'_, str> {
         if used > WIDTH
             && let Some(at) = space.take()
         {
-            breaks.push(at);
+            html.push_str(&markup[from..at]);
+            html.push('\n');
+            from = at + 1;
             used -= behind;
         }
     }
-    if breaks.is_empty() {
-        return html.into();
-    }
-    let mut folded = String::with_capacity(html.len());
-    let mut from = 0;
-    for at in breaks {
-        folded.push_str(&html[from..at]);
-        folded.push('\n');
-        from = at + 1;
-    }
-    folded.push_str(&html[from..]);
-    folded.into()
+    html.push_str(&markup[from..]);
 }
 
 /// Columns on a terminal: combining marks take none, ideographs two.
-fn columns(word: &str) -> usize {
+pub(super) fn columns(word: &str) -> usize {
     if word.is_ascii() {
         return word.len();
     }
@@ -264,6 +254,12 @@ mod tests {
             .bytes()
             .filter(|byte| !byte.is_ascii() || *byte == b'=');
         word.len() + 2 * escaped.count()
+    }
+
+    fn folded(markup: &str) -> String {
+        let mut html = String::new();
+        fold(&mut html, markup);
+        html
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl Store {
             "SELECT {COLUMNS} FROM addressee JOIN import ON import.id = import_id
              WHERE addressee.campaign_id = $1 AND (finding_id IS NULL OR $2 = 1)
                AND (addressee.first, addressee.id) > ($3, $4)
-             ORDER BY addressee.first, addressee.id LIMIT $5"
+             ORDER BY addressee.first, addressee.id LIMIT +$5"
         );
         let rows = sqlx::query(AssertSqlSafe(sql))
             .bind(campaign)
@@ -166,7 +166,7 @@ impl Store {
             "SELECT {COLUMNS} FROM addressee JOIN import ON import.id = import_id
              WHERE finding_id IN (SELECT id FROM finding
                                   WHERE campaign_id = $1 AND mailbox = $2 AND verdict = $3)
-             ORDER BY CASE WHEN known_by LIKE '%@%' THEN 1 ELSE 0 END, addressee.id LIMIT $4"
+             ORDER BY CASE WHEN known_by LIKE '%@%' THEN 1 ELSE 0 END, addressee.id LIMIT +$4"
         );
         let rows = sqlx::query(AssertSqlSafe(sql))
             .bind(campaign)
@@ -227,7 +227,7 @@ impl Store {
                   LEFT JOIN finding ON finding.id = finding_id
              WHERE addressee.campaign_id = $1 AND addressee.id > $2
                AND (finding_id IS NULL OR verdict <> $3)
-             ORDER BY addressee.id LIMIT $4"
+             ORDER BY addressee.id LIMIT +$4"
         );
         let rows = sqlx::query(AssertSqlSafe(sql))
             .bind(campaign)
@@ -263,7 +263,7 @@ impl Store {
              WHERE id > $1 AND country = $2
                AND (CASE WHEN EXISTS (SELECT 1 FROM contact WHERE network_id = network.id)
                     THEN 1 ELSE 0 END) = $3
-             ORDER BY id LIMIT $4",
+             ORDER BY id LIMIT +$4",
         )
         .bind(after)
         .bind(country)
@@ -302,7 +302,7 @@ impl Store {
     ) -> Result<Vec<(i64, String, String, String)>, Error> {
         Ok(sqlx::query_as(
             "SELECT asn, holder, handle, name FROM autonomous_system
-             WHERE asn > $1 AND country = $2 ORDER BY asn LIMIT $3",
+             WHERE asn > $1 AND country = $2 ORDER BY asn LIMIT +$3",
         )
         .bind(after)
         .bind(country)

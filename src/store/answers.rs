@@ -95,7 +95,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<StoredAnswer>, Error> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM answer WHERE id > $1 AND counts_until > $2 ORDER BY id LIMIT $3"
+            "SELECT {COLUMNS} FROM answer WHERE id > $1 AND counts_until > $2 ORDER BY id LIMIT +$3"
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(after)

@@ -133,7 +133,7 @@ impl Engine {
                  WHERE id IN (SELECT id FROM delivery
                               WHERE campaign_id = $1 AND state = 'ready'
                                 AND EXISTS (SELECT 1 FROM campaign WHERE id = $1 AND state = 'approved')
-                              ORDER BY id LIMIT $2)
+                              ORDER BY id LIMIT +$2)
                  RETURNING id, letter_id, attempts, queued_at"
             }
             Self::Postgres => {
@@ -141,7 +141,7 @@ impl Engine {
                  WHERE id = ANY(ARRAY(SELECT id FROM delivery
                                       WHERE campaign_id = $1 AND state = 'ready'
                                         AND EXISTS (SELECT 1 FROM campaign WHERE id = $1 AND state = 'approved')
-                                      ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED))
+                                      ORDER BY id LIMIT +$2 FOR UPDATE SKIP LOCKED))
                  RETURNING id, letter_id, attempts, queued_at"
             }
         }

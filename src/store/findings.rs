@@ -187,7 +187,7 @@ impl Store {
         let rows: Vec<String> = sqlx::query_scalar(
             "SELECT DISTINCT mailbox FROM finding
              WHERE campaign_id = $1 AND verdict = 'matched' AND mailbox > $2
-             ORDER BY mailbox LIMIT $3",
+             ORDER BY mailbox LIMIT +$3",
         )
         .bind(campaign)
         .bind(after)

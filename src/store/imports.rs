@@ -221,7 +221,7 @@ impl Store {
             "SELECT refusal.id, feed, line, field, value, reason, remedy, raw
              FROM refusal JOIN import ON import.id = import_id
              WHERE campaign_id = $1 AND refusal.id > $2
-             ORDER BY refusal.id LIMIT $3",
+             ORDER BY refusal.id LIMIT +$3",
         )
         .bind(campaign)
         .bind(after)

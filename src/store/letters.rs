@@ -102,7 +102,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Letter>, Error> {
         let rows = sqlx::query(
-            "SELECT * FROM letter WHERE campaign_id = $1 AND id > $2 ORDER BY id LIMIT $3",
+            "SELECT * FROM letter WHERE campaign_id = $1 AND id > $2 ORDER BY id LIMIT +$3",
         )
         .bind(campaign)
         .bind(after)
@@ -202,7 +202,7 @@ impl Store {
                         WHERE delivery_id = delivery.id AND outcome = 'uncertain')))
                AND ($4 = '' OR letter.country = $4)
                AND ($5 = '' OR letter.recipient LIKE '%' || $5 || '%')
-             ORDER BY letter.id LIMIT $6",
+             ORDER BY letter.id LIMIT +$6",
         )
         .bind(filter.campaign)
         .bind(after)

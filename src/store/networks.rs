@@ -191,7 +191,7 @@ impl Store {
             self.engine.hex("first"),
             self.engine.hex("last")
         );
-        let page = "SELECT * FROM network WHERE id > $1 ORDER BY id LIMIT $2";
+        let page = "SELECT * FROM network WHERE id > $1 ORDER BY id LIMIT +$2";
         let text: String = sqlx::query_scalar(AssertSqlSafe(self.engine.as_json(&columns, page)))
             .bind(after)
             .bind(limit)

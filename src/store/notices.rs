@@ -74,7 +74,7 @@ impl Store {
              FROM notice JOIN letter ON notice_id = notice.id
              WHERE notice.campaign_id = $1 AND notice.country = $2 AND round > 0 AND notice.id > $3
              GROUP BY notice.id, notice.mailbox, notice.suspects
-             ORDER BY notice.id LIMIT $4",
+             ORDER BY notice.id LIMIT +$4",
         )
         .bind(campaign)
         .bind(country)

@@ -203,7 +203,7 @@ impl Store {
         let sql = format!(
             "SELECT suspect.id, first, last FROM suspect
              WHERE suspect.campaign_id = $1 AND suspect.id > $2 AND first <> last AND {}
-             ORDER BY suspect.id LIMIT $3",
+             ORDER BY suspect.id LIMIT +$3",
             told_as(told)
         );
         let rows: Vec<(i64, Vec<u8>, Vec<u8>)> = sqlx::query_as(AssertSqlSafe(sql))
@@ -237,7 +237,7 @@ impl Store {
              WHERE finding_id IN (SELECT id FROM finding
                                   WHERE campaign_id = $1 AND mailbox = $2 AND verdict = 'matched')
                AND (first, last) > ($3, $4)
-             ORDER BY first, last LIMIT $5",
+             ORDER BY first, last LIMIT +$5",
         )
         .bind(campaign)
         .bind(mailbox)

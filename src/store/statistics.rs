@@ -201,7 +201,7 @@ impl Store {
         for (count, state) in counts.iter_mut().zip(["accepted", "refused", "failed"]) {
             *count = sqlx::query_scalar(
                 "SELECT COUNT(*) FROM (
-                     SELECT 1 FROM delivery WHERE campaign_id = $1 AND state = $2 LIMIT $3) AS counted",
+                     SELECT 1 FROM delivery WHERE campaign_id = $1 AND state = $2 LIMIT +$3) AS counted",
             )
             .bind(campaign)
             .bind(state)
@@ -326,7 +326,7 @@ impl Store {
             "SELECT outcome, reply, COUNT(*)
              FROM attempt JOIN delivery ON delivery.id = delivery_id
              WHERE campaign_id = $1 AND outcome IS NOT NULL AND outcome <> 'accepted'
-             GROUP BY outcome, reply ORDER BY 3 DESC, 2 LIMIT $2",
+             GROUP BY outcome, reply ORDER BY 3 DESC, 2 LIMIT +$2",
         )
         .bind(campaign)
         .bind(limit)

@@ -84,7 +84,7 @@ impl Store {
     ) -> Result<Vec<Waiting>, Error> {
         let sql = "SELECT id, first, last FROM suspect
                    WHERE campaign_id = $1 AND finding_id IS NULL AND cut_at IS NULL AND (first, id) > ($2, $3)
-                   ORDER BY first, id LIMIT $4";
+                   ORDER BY first, id LIMIT +$4";
         self.page_of_suspects(sql, campaign, after, limit).await
     }
 
@@ -100,7 +100,7 @@ impl Store {
     ) -> Result<Vec<Waiting>, Error> {
         let sql = "SELECT id, first, last FROM suspect
                    WHERE campaign_id = $1 AND cut_from IS NULL AND (first, id) > ($2, $3)
-                   ORDER BY first, id LIMIT $4";
+                   ORDER BY first, id LIMIT +$4";
         self.page_of_suspects(sql, campaign, after, limit).await
     }
 
@@ -270,7 +270,7 @@ impl Store {
              WHERE finding_id IN (SELECT id FROM finding
                                   WHERE campaign_id = $1 AND mailbox = $2 AND verdict = 'matched')
                AND (finding_id, first, suspect.id) > ($3, $4, $5)
-             ORDER BY finding_id, first, suspect.id LIMIT $6",
+             ORDER BY finding_id, first, suspect.id LIMIT +$6",
         )
         .bind(campaign)
         .bind(mailbox)
@@ -302,7 +302,7 @@ impl Store {
                   LEFT JOIN finding ON finding.id = finding_id LEFT JOIN sample ON suspect_id = COALESCE(cut_from, suspect.id)
              WHERE suspect.campaign_id = $1 AND cut_at IS NULL AND suspect.id > $2
                AND (finding_id IS NULL OR verdict <> $3)
-             ORDER BY suspect.id LIMIT $4",
+             ORDER BY suspect.id LIMIT +$4",
         )
         .bind(campaign)
         .bind(after)

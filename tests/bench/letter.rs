@@ -28,7 +28,8 @@ use tokio::runtime::Runtime;
 const LETTERS: usize = 1_000;
 const ROWS: usize = 24;
 
-const ROUNDS: usize = 5;
+/// So many that each has had a quiet moment, on a machine that others share.
+const ROUNDS: usize = 20;
 
 /// Bare letters that one of ours, in English, may cost.
 const BAR: f64 = 2.0;
