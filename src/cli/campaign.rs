@@ -6,7 +6,7 @@ use super::Ended;
 use super::arguments::{Campaign as Action, Mark};
 use super::context::{Context, Usage};
 use super::output::count;
-use super::{draw, key};
+use super::{again, draw, key};
 use crate::approve::{self, Preflight, Review};
 use crate::compose;
 use crate::config::Mode;
@@ -88,6 +88,7 @@ pub(super) async fn run(context: &Context, action: &Action) -> anyhow::Result<En
             decide(context, &store, name, DecisionKind::Paused, reason).await
         }
         Action::Resume { name } => decide(context, &store, name, DecisionKind::Resumed, "").await,
+        Action::Retry(options) => again::retry(context, &store, options).await,
         Action::Cancel { name, reason, yes } => {
             confirm(context, name, *yes)?;
             decide(context, &store, name, DecisionKind::Cancelled, reason).await

@@ -54,6 +54,12 @@ pub use signatory::{Signatory, roll_digest, signing};
 mod delivery;
 pub use delivery::{Attempt, Delivery, DeliveryState, Outcome, OutcomeKind, Step};
 
+mod hold;
+pub use hold::{Domain, DomainError, FOREVER, Hold, HoldSubject, Wait};
+
+mod cause;
+pub use cause::Cause;
+
 mod cell;
 pub use cell::{neutral_cell, plain_text};
 

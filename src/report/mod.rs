@@ -119,6 +119,9 @@ impl Report {
                 Some(at) => {
                     format!("lapwing send {name} after {at}, or lapwing send {name} --wait")
                 }
+                None if self.queue.waits.iter().any(|wait| wait.name == "hold") => {
+                    "lapwing hold list".to_owned()
+                }
                 None => format!("lapwing status {name} --watch"),
             },
             CampaignState::Paused => format!("lapwing campaign resume {name}"),

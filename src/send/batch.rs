@@ -19,10 +19,6 @@ pub(super) async fn work_off(
     claimed: Vec<Claimed>,
 ) -> Result<Done, Error> {
     let (ledger, entries) = Ledger::open();
-    let done = Done {
-        claimed: claimed.len() as u64,
-        ..Done::default()
-    };
     let run = Run {
         store,
         courier,
@@ -30,7 +26,7 @@ pub(super) async fn work_off(
         clock,
         progress,
         waiting: Mutex::new(claimed.into()),
-        done: Mutex::new(done),
+        done: Mutex::default(),
         trouble: Mutex::new(None),
     };
     let lanes = async {
@@ -229,7 +225,7 @@ impl<'a> Run<'a> {
             reply: &outcome.reply,
             delivery: claimed.delivery,
             attempts,
-            queued_at: claimed.queued_at,
+            queued_at: claimed.patient_from,
             at,
         });
         let (state, due_at) = DeliveryState::after(kind, again, self.settings.resend_uncertain);

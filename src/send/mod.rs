@@ -10,6 +10,7 @@ mod folder;
 mod knock;
 mod ledger;
 mod message;
+mod pace;
 mod relay;
 mod schedule;
 mod signing;
@@ -79,6 +80,8 @@ impl Settings {
 pub struct Done {
     /// Deliveries taken from the queue.
     pub claimed: u64,
+    /// Those of them that were put back, for it was not their turn yet.
+    pub kept_back: u64,
     pub accepted: u64,
     pub deferred: u64,
     pub refused: u64,
@@ -106,6 +109,7 @@ impl Done {
     /// Adds another run's counts.
     pub fn add(&mut self, other: Self) {
         self.claimed += other.claimed;
+        self.kept_back += other.kept_back;
         self.accepted += other.accepted;
         self.deferred += other.deferred;
         self.refused += other.refused;
@@ -190,10 +194,26 @@ pub async fn run_once(
     let claimed = store
         .claim(campaign.id, &settings.worker, settings.batch, lease_until)
         .await?;
+    let mut done = Done {
+        claimed: claimed.len() as u64,
+        ..Done::default()
+    };
     if claimed.is_empty() {
-        return Ok(Done::default());
+        return Ok(done);
     }
-    batch::work_off(store, courier, settings, clock, progress, claimed).await
+    let admitted = match pace::admit(store, settings, claimed, clock.now()).await {
+        Ok(admitted) => admitted,
+        Err(error) => {
+            store.release(&settings.worker).await?;
+            return Err(error.into());
+        }
+    };
+    done.kept_back = done.claimed - admitted.len() as u64;
+    if !admitted.is_empty() {
+        let sent = batch::work_off(store, courier, settings, clock, progress, admitted).await?;
+        done.add(sent);
+    }
+    Ok(done)
 }
 
 /// What leaves must be what was approved: the set's digest, as the letters now stand in the store.

@@ -17,7 +17,7 @@ pub(super) enum Engine {
 }
 
 /// The numbered texts of `migrations/`, compiled in.
-const MIGRATIONS: [(i64, &str, &str); 16] = [
+const MIGRATIONS: [(i64, &str, &str); 17] = [
     (
         1,
         "campaigns",
@@ -86,6 +86,7 @@ const MIGRATIONS: [(i64, &str, &str); 16] = [
         "seen_from",
         include_str!("../../migrations/0016_seen_from.sql"),
     ),
+    (17, "pace", include_str!("../../migrations/0017_pace.sql")),
 ];
 
 impl Engine {
@@ -134,7 +135,7 @@ impl Engine {
                               WHERE campaign_id = $1 AND state = 'ready'
                                 AND EXISTS (SELECT 1 FROM campaign WHERE id = $1 AND state = 'approved')
                               ORDER BY id LIMIT +$2)
-                 RETURNING id, letter_id, attempts, queued_at"
+                 RETURNING id, letter_id, recipient, country, attempts, queued_at + waited AS patient_from, due_at, slot_at"
             }
             Self::Postgres => {
                 "UPDATE delivery SET state = 'leased', worker = $3, lease_until = $4
@@ -142,7 +143,7 @@ impl Engine {
                                       WHERE campaign_id = $1 AND state = 'ready'
                                         AND EXISTS (SELECT 1 FROM campaign WHERE id = $1 AND state = 'approved')
                                       ORDER BY id LIMIT +$2 FOR UPDATE SKIP LOCKED))
-                 RETURNING id, letter_id, attempts, queued_at"
+                 RETURNING id, letter_id, recipient, country, attempts, queued_at + waited AS patient_from, due_at, slot_at"
             }
         }
     }

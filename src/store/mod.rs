@@ -5,16 +5,19 @@
 //! be spoken to differently, `engine` does it.
 
 mod addressees;
+mod again;
 mod answers;
 mod attempts;
 mod campaigns;
 mod engine;
 mod findings;
+mod holds;
 mod imports;
 mod letters;
 mod networks;
 mod notices;
 mod overrides;
+mod pace;
 mod queue;
 mod registered;
 mod registries;
@@ -37,6 +40,7 @@ use crate::retry;
 use engine::Engine;
 
 pub use addressees::StoredAddressee;
+pub use again::{EndedFor, Retried, Retry};
 pub use answers::StoredAnswer;
 pub use attempts::{Fact, Granted};
 pub(crate) use findings::parse_mailbox;
@@ -44,6 +48,7 @@ pub use imports::ImportCounts;
 pub use letters::{LetterFilter, LetterLine};
 pub use networks::{Outline, StoredNetwork, TableLoad};
 pub use notices::{NoticeLine, TicketPart};
+pub use pace::PutBack;
 pub use queue::Claimed;
 pub use registries::RegistryLine;
 pub use reminders::FirstLetter;

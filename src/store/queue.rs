@@ -10,8 +10,13 @@ use crate::model::{DeliveryState, Timestamp};
 pub struct Claimed {
     pub delivery: i64,
     pub letter: i64,
+    pub recipient: String,
+    pub country: String,
     pub attempts: i64,
-    pub queued_at: Timestamp,
+    /// When its time to be tried began: with the queue, or later where we let it wait.
+    pub patient_from: Timestamp,
+    /// The moment that was set aside for it in its pace, if it waited for that last.
+    pub slot_at: Option<Timestamp>,
 }
 
 /// Leases without a result after which a delivery is taken for one that kills workers.
@@ -41,11 +46,16 @@ impl Store {
         let mut claimed = rows
             .iter()
             .map(|row| {
+                let due_at: i64 = row.try_get("due_at")?;
+                let slot_at: Option<i64> = row.try_get("slot_at")?;
                 Ok(Claimed {
                     delivery: row.try_get("id")?,
                     letter: row.try_get("letter_id")?,
+                    recipient: row.try_get("recipient")?,
+                    country: row.try_get("country")?,
                     attempts: row.try_get("attempts")?,
-                    queued_at: Timestamp(row.try_get("queued_at")?),
+                    patient_from: Timestamp(row.try_get("patient_from")?),
+                    slot_at: slot_at.filter(|slot| *slot == due_at).map(Timestamp),
                 })
             })
             .collect::<Result<Vec<_>, Error>>()?;
@@ -59,7 +69,8 @@ impl Store {
     /// The database's.
     pub async fn promote(&self, now: Timestamp) -> Result<u64, Error> {
         let promoted = sqlx::query(
-            "UPDATE delivery SET state = 'ready' WHERE state = 'scheduled' AND due_at <= $1",
+            "UPDATE delivery SET state = 'ready', waits = '', hold_id = NULL
+             WHERE state = 'scheduled' AND due_at <= $1",
         )
         .bind(now.0)
         .execute(&self.write)

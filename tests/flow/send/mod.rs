@@ -2,9 +2,11 @@
 
 mod answers;
 mod decisions;
+mod holds;
 mod identity;
 mod lanes;
 mod lease;
+mod retry;
 #[cfg(feature = "openpgp")]
 mod sign;
 mod tls;
