@@ -14,6 +14,7 @@ use super::letters::Letter;
 use super::lookup::Options as Lookup;
 use super::sink::Options as Sink;
 use super::tables::Table;
+use super::waves::Waves;
 use super::words::Template;
 use crate::model::{Tlp, TlpError};
 
@@ -241,6 +242,8 @@ pub(super) enum Campaign {
         /// Its name
         name: String,
     },
+    /// Show or set its phased start: who is written to from when on
+    Waves(Waves),
     /// Vouch for the rendered letters and ask a second person
     Submit {
         /// Its name

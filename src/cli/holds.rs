@@ -38,7 +38,7 @@ pub(super) struct Add {
 #[group(required = true, multiple = false)]
 struct Subject {
     /// One letter, all its parts: LW-000042-5
-    #[arg(long)]
+    #[arg(long, value_name = "ID")]
     ticket: Option<String>,
     /// All mailboxes at a domain or below it, in all campaigns; "*.isp.example": below it only
     #[arg(long, value_name = "NAME")]

@@ -22,6 +22,7 @@ mod stages;
 mod start;
 mod tables;
 mod verify;
+mod waves;
 mod words;
 mod worker;
 

@@ -2,14 +2,18 @@
 
 mod doctor;
 mod load;
+mod pace;
 mod sender;
 mod sign;
 mod smtp;
+mod window;
 pub use doctor::Doctor;
 pub use load::{Loaded, load, shipped};
+pub use pace::Pace;
 pub use sender::Sender;
 pub use sign::{Secret, Sign};
 pub use smtp::{Security, Smtp};
+pub use window::{OpenHours, Window};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -35,6 +39,8 @@ pub struct Config {
     pub smtp: Smtp,
     /// Further ones, by name.
     pub relay: BTreeMap<String, Smtp>,
+    /// By name; who is covered by several has to keep all of them.
+    pub pace: BTreeMap<String, Pace>,
     pub doctor: Doctor,
 }
 
@@ -175,6 +181,9 @@ pub struct Send {
     pub give_up: Span,
     pub relay_pause: Span,
     pub on_uncertain: OnUncertain,
+    /// 0: no end.
+    pub per_address_hour: u32,
+    pub window: Window,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -242,6 +251,7 @@ impl Config {
             self.sender.reply_to().err(),
             self.letter.tlp().err(),
             self.send.redirect_to().err(),
+            self.send.window.open_hours().err(),
         ] {
             expect(checked.is_none(), checked.unwrap_or_default());
         }

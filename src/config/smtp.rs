@@ -24,6 +24,8 @@ pub struct Smtp {
     pub letters_per_connection: usize,
     pub connection_life: Span,
     pub idle: Span,
+    /// From one letter to the next, over all workers; zero: as fast as may be.
+    pub every: Span,
     pub priority: i64,
 }
 

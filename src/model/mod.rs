@@ -60,6 +60,9 @@ pub use hold::{Domain, DomainError, FOREVER, Hold, HoldSubject, Wait};
 mod cause;
 pub use cause::Cause;
 
+mod wave;
+pub use wave::{Takes, Wave};
+
 mod cell;
 pub use cell::{neutral_cell, plain_text};
 

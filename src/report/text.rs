@@ -196,6 +196,10 @@ impl Report {
             let said = Wait::from_text(name).map(Wait::words);
             let _ = writeln!(text, "{count:>9}  {}", said.unwrap_or("wait"));
         }
+        for wave in &self.waves {
+            let (start, takes) = (wave.starts_at, &wave.takes);
+            let _ = writeln!(text, "           wave: from {start} on, {takes}");
+        }
         if self.queue.accepted_elsewhere > 0 {
             let _ = writeln!(
                 text,

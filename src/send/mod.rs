@@ -15,7 +15,9 @@ mod relay;
 mod schedule;
 mod signing;
 mod tls;
+mod window;
 mod wire;
+mod zones;
 
 use serde::Serialize;
 
@@ -30,9 +32,11 @@ use brake::Brake;
 pub use courier::Courier;
 pub use folder::file_name;
 pub use knock::{Knocked, knock};
+pub use pace::Pacing;
 pub use relay::Trouble;
 pub use schedule::Schedule;
 pub use signing::{Signing, check_signers};
+pub use window::Window;
 
 /// How deliveries are worked off.
 #[derive(Clone, Debug)]
@@ -47,6 +51,8 @@ pub struct Settings {
     pub resend_uncertain: bool,
     pub redirect_to: Option<Mailbox>,
     pub signing: Signing,
+    /// What letters wait for before they leave; nothing, as shipped.
+    pub pacing: Pacing,
 }
 
 impl Settings {
@@ -71,6 +77,7 @@ impl Settings {
                 signer: None,
                 required: config.sign.required,
             },
+            pacing: Pacing::from_config(config)?,
         })
     }
 }

@@ -1,8 +1,25 @@
 //! Whether what was claimed may leave now; what may not goes back, with the moment when it may.
 
-use super::Settings;
+use super::{Settings, Window};
+use crate::config::Config;
 use crate::model::{FOREVER, Hold, HoldSubject, Timestamp, Wait};
 use crate::store::{self, Claimed, PutBack, Store};
+
+/// What the settings ask of letters before they leave.
+#[derive(Clone, Debug, Default)]
+pub struct Pacing {
+    pub window: Option<Window>,
+}
+
+impl Pacing {
+    /// # Errors
+    /// The setting that is wrong and why.
+    pub fn from_config(config: &Config) -> Result<Self, String> {
+        Ok(Self {
+            window: config.send.window.open_hours()?.map(Window::new),
+        })
+    }
+}
 
 /// Those of the claimed letters that may leave now. The others are back in the queue. Where nothing
 /// paces, holds or limits, all may.
@@ -19,6 +36,15 @@ pub(super) async fn admit(
     let holds = store.open_holds(now).await?;
     if !holds.is_empty() {
         hold_back(store, &holds, &mut claimed, &mut back).await?;
+    }
+    if let Some(window) = &settings.pacing.window {
+        claimed.retain(|one| {
+            let due_at = window.opens(&one.country, now);
+            if due_at > now {
+                back.push(PutBack::until(one, due_at, Wait::Window));
+            }
+            due_at <= now
+        });
     }
     store.put_back(&settings.worker, &back, now).await?;
     Ok(claimed)
@@ -50,11 +76,8 @@ async fn hold_back(
             });
         if let Some((until, hold, _)) = held {
             back.push(PutBack {
-                delivery: one.delivery,
-                due_at: *until,
-                wait: Wait::Hold,
                 hold: Some(hold.id),
-                has_slot: false,
+                ..PutBack::until(one, *until, Wait::Hold)
             });
         }
         held.is_none()

@@ -3,6 +3,7 @@
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use super::waves::spread;
 use super::{Connection, Error, Store};
 use crate::model::{
     Campaign, CampaignKind, CampaignState, Decision, DecisionKind, NewCampaign, Timestamp, Tlp,
@@ -149,6 +150,7 @@ impl Store {
                 )));
             }
             enqueue(&mut tx, id, decision.at).await?;
+            spread(&mut tx, id, decision.at).await?;
         }
         if decision.kind == DecisionKind::Cancelled {
             sqlx::query(

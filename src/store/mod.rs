@@ -29,6 +29,7 @@ mod signatories;
 mod statistics;
 mod suspects;
 mod systems;
+mod waves;
 
 use std::time::Duration;
 
@@ -56,6 +57,7 @@ pub use samples::SampleKey;
 pub use statistics::{CountryLine, EndedView, FindingLine, QueueView, Tally, Totals};
 pub use suspects::{Piece, SuspectRow, Waiting};
 pub use systems::StoredSystem;
+pub use waves::expect_unapproved;
 
 /// How long a database that is just starting is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::{Connection, Error, Store};
+use super::{Claimed, Connection, Error, Store};
 use crate::model::{Timestamp, Wait};
 
 /// A delivery that has to wait, and what for.
@@ -15,6 +15,19 @@ pub struct PutBack {
     pub hold: Option<i64>,
     /// Whether `due_at` was set aside for it, so that it need not ask again.
     pub has_slot: bool,
+}
+
+impl PutBack {
+    #[must_use]
+    pub fn until(claimed: &Claimed, due_at: Timestamp, wait: Wait) -> Self {
+        Self {
+            delivery: claimed.delivery,
+            due_at,
+            wait,
+            hold: None,
+            has_slot: false,
+        }
+    }
 }
 
 impl Store {

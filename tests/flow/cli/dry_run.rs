@@ -5,7 +5,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 use super::Office;
 use crate::story;
 
-const TABLES: [&str; 18] = [
+const TABLES: [&str; 19] = [
     "attachment",
     "attempt",
     "campaign",
@@ -24,6 +24,7 @@ const TABLES: [&str; 18] = [
     "signatory_name",
     "suspect",
     "table_load",
+    "wave",
 ];
 
 /// What the database holds: rows a table, and every state.

@@ -12,6 +12,8 @@ mod sign;
 mod tls;
 mod trouble;
 mod waits;
+mod waves;
+mod windows;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
