@@ -205,7 +205,7 @@ impl<'a> Way<'a> {
         self,
         letter: &Letter,
         to: &Mailbox,
-        message: &[u8],
+        message: Vec<u8>,
         clock: &Clock,
     ) -> (Outcome, Option<Way<'a>>) {
         match self {

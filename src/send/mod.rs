@@ -10,6 +10,7 @@ mod folder;
 mod knock;
 mod ledger;
 mod message;
+mod ready;
 mod relay;
 mod schedule;
 mod signing;
@@ -103,6 +104,17 @@ impl Done {
         } += 1;
     }
 
+    /// Deliveries that an attempt was made for.
+    fn ended(&self) -> u64 {
+        self.accepted
+            + self.deferred
+            + self.refused
+            + self.expired
+            + self.uncertain
+            + self.failed
+            + self.relay
+    }
+
     /// Adds another run's counts.
     pub fn add(&mut self, other: Self) {
         self.claimed += other.claimed;
@@ -186,7 +198,7 @@ pub async fn run_once(
         .rescue(clock.now(), !settings.resend_uncertain)
         .await?;
     store.promote(clock.now()).await?;
-    let lease_until = clock.now().plus(settings.lease);
+    let lease_until = batch::lease_until(settings, clock.now());
     let claimed = store
         .claim(campaign.id, &settings.worker, settings.batch, lease_until)
         .await?;
