@@ -170,6 +170,7 @@ pub struct Send {
     pub redirect_to: String,
     pub connections: usize,
     pub batch: usize,
+    pub journal: PathBuf,
     pub lease: Span,
     pub retry: Vec<Span>,
     pub give_up: Span,

@@ -7,6 +7,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 
 use super::courier::{Courier, Way};
+use super::journal::Journal;
 use super::ledger::{self, Closed, Ledger};
 use super::ready::{self, Built, Shelf};
 use super::schedule::Tried;
@@ -33,6 +34,7 @@ pub(super) async fn work_off(
     settings: &Settings,
     clock: &Clock,
     progress: &Progress,
+    journal: Option<&Journal>,
     claimed: Vec<Claimed>,
 ) -> Result<Done, Error> {
     let (ledger, entries) = Ledger::open();
@@ -63,7 +65,11 @@ pub(super) async fn work_off(
             run.stop(error.into());
         }
     };
-    let ((), (), kept) = tokio::join!(lanes, build, ledger::keep(store, entries));
+    let ((), (), kept) = tokio::join!(
+        lanes,
+        build,
+        ledger::keep(store, journal, progress, entries)
+    );
     let done = run.done.into_inner().unwrap_or_default();
     // What was claimed and not begun goes back, whatever happened.
     let released = if done.ended() == done.claimed && kept.is_ok() {

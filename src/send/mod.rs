@@ -7,6 +7,7 @@ mod breaker;
 mod courier;
 mod dialogue;
 mod folder;
+mod journal;
 mod knock;
 mod ledger;
 mod message;
@@ -16,6 +17,8 @@ mod schedule;
 mod signing;
 mod tls;
 mod wire;
+
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -29,6 +32,8 @@ use crate::store::{self, Store};
 use brake::Brake;
 pub use courier::Courier;
 pub use folder::file_name;
+use journal::Journal;
+pub use journal::replay;
 pub use knock::{Knocked, knock};
 pub use relay::Trouble;
 pub use schedule::Schedule;
@@ -46,6 +51,8 @@ pub struct Settings {
     /// Whether a letter cut off after the dot is sent again.
     pub resend_uncertain: bool,
     pub redirect_to: Option<Mailbox>,
+    /// Where results are kept that the database cannot take; `None`: nowhere.
+    pub journal: Option<PathBuf>,
     pub signing: Signing,
 }
 
@@ -67,11 +74,26 @@ impl Settings {
             },
             resend_uncertain: config.send.on_uncertain == OnUncertain::Resend,
             redirect_to: config.send.redirect_to()?,
+            journal: Some(config.send.journal.clone()).filter(|path| !path.as_os_str().is_empty()),
             signing: Signing {
                 signer: None,
                 required: config.sign.required,
             },
         })
+    }
+}
+
+impl Settings {
+    fn open_journal(&self) -> Result<Option<Journal>, Error> {
+        let open = |folder: &PathBuf| {
+            Journal::open(folder, &self.worker).map_err(|error| {
+                Error::Journal(format!(
+                    "{}: {error}: results that the database cannot take could not be kept; name another folder by send.journal, or none",
+                    folder.display()
+                ))
+            })
+        };
+        self.journal.as_ref().map(open).transpose()
     }
 }
 
@@ -138,6 +160,9 @@ pub enum Error {
     /// The campaign was paused for what went wrong, with the reason.
     #[error("paused, for {0}: look at them, and go on with `lapwing campaign resume`")]
     Braked(String),
+    /// There is no room for the journal.
+    #[error("{0}")]
+    Journal(String),
     /// The key that must sign has come to its end.
     #[error(transparent)]
     Key(#[from] openpgp::Error),
@@ -160,10 +185,20 @@ pub async fn drain(
 ) -> Result<Done, Error> {
     check_approval(store, campaign).await?;
     settings.signing.check(store, campaign, clock.now()).await?;
+    let journal = settings.open_journal()?;
     let mut done = Done::default();
     let mut brake = Brake::default();
     while !progress.is_stopped() {
-        let batch = run_once(store, courier, settings, campaign, clock, progress).await;
+        let batch = turn(
+            store,
+            courier,
+            settings,
+            campaign,
+            clock,
+            progress,
+            journal.as_ref(),
+        )
+        .await;
         done.add(*batch.as_ref().unwrap_or(&Done::default()));
         if batch?.claimed == 0 {
             break;
@@ -191,6 +226,28 @@ pub async fn run_once(
     clock: &Clock,
     progress: &Progress,
 ) -> Result<Done, Error> {
+    let journal = settings.open_journal()?;
+    turn(
+        store,
+        courier,
+        settings,
+        campaign,
+        clock,
+        progress,
+        journal.as_ref(),
+    )
+    .await
+}
+
+async fn turn(
+    store: &Store,
+    courier: &Courier,
+    settings: &Settings,
+    campaign: &Campaign,
+    clock: &Clock,
+    progress: &Progress,
+    journal: Option<&Journal>,
+) -> Result<Done, Error> {
     if let Some(trouble) = courier.shut(clock.now()) {
         return Err(trouble.into());
     }
@@ -205,7 +262,7 @@ pub async fn run_once(
     if claimed.is_empty() {
         return Ok(Done::default());
     }
-    batch::work_off(store, courier, settings, clock, progress, claimed).await
+    batch::work_off(store, courier, settings, clock, progress, journal, claimed).await
 }
 
 /// What leaves must be what was approved: the set's digest, as the letters now stand in the store.

@@ -26,6 +26,16 @@ pub enum Fact {
     Finish(Finish),
 }
 
+impl Fact {
+    #[must_use]
+    pub fn finish(&self) -> Option<&Finish> {
+        match self {
+            Self::Finish(finish) => Some(finish),
+            Self::Begin { .. } => None,
+        }
+    }
+}
+
 /// What came of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finish {
@@ -55,13 +65,7 @@ impl Store {
     /// # Errors
     /// The database's; then none is written down.
     pub async fn record(&self, facts: &[Fact]) -> Result<Vec<Granted>, Error> {
-        let finishes: Vec<&Finish> = facts
-            .iter()
-            .filter_map(|fact| match fact {
-                Fact::Finish(finish) => Some(finish),
-                Fact::Begin { .. } => None,
-            })
-            .collect();
+        let finishes: Vec<&Finish> = facts.iter().filter_map(Fact::finish).collect();
         let mut tx = self.begin().await?;
         let mut finished = HashSet::new();
         if !finishes.is_empty() {

@@ -3,6 +3,7 @@
 mod answers;
 mod decisions;
 mod identity;
+mod journal;
 mod lanes;
 mod lease;
 #[cfg(feature = "openpgp")]
