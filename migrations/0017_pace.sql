@@ -19,8 +19,11 @@ CREATE INDEX hold_open ON hold (id) WHERE removed_at IS NULL;
 ALTER TABLE delivery ADD COLUMN waits TEXT NOT NULL DEFAULT ''
     CONSTRAINT known_wait CHECK (waits IN ('', 'hold', 'wave', 'window', 'cap', 'pace'));
 ALTER TABLE delivery ADD COLUMN hold_id BIGINT REFERENCES hold (id);
--- The moment that was set aside for it in its pace; it counts while it is the due_at.
+-- The moment that was set aside for it, and by whom: its provider's pace, or the relay's, which is asked
+-- after that. It counts while it is the due_at.
 ALTER TABLE delivery ADD COLUMN slot_at BIGINT;
+ALTER TABLE delivery ADD COLUMN slot_of TEXT NOT NULL DEFAULT ''
+    CONSTRAINT known_slot CHECK (slot_of IN ('', 'provider', 'relay'));
 -- Milliseconds that it waited because we wanted it to: they are not counted against its time to be tried.
 ALTER TABLE delivery ADD COLUMN waited BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX delivery_held ON delivery (hold_id) WHERE hold_id IS NOT NULL;

@@ -271,6 +271,7 @@ fn settings(defaults: &Config, dir: &Path, port: u16) -> Config {
     config.resolve.ladder = vec![RungName::Parent];
     config.send.transport = Transport::Smtp;
     config.send.folder = dir.join("outbox");
+    config.send.journal = dir.join("journal");
     config.send.retry = vec![Span::seconds(1), Span::seconds(2)];
     config.smtp.host = "127.0.0.1".to_owned();
     config.smtp.port = port;

@@ -175,7 +175,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
             Some(send::Error::Store(error)) => return store(error),
             Some(send::Error::Relay(_)) => return 6,
             Some(send::Error::Braked(_)) => return 3,
-            Some(send::Error::Key(_)) => return 2,
+            Some(send::Error::Journal(_) | send::Error::Key(_)) => return 2,
             None => {}
         }
         if let Some(report::export::Error::Store(error)) = cause.downcast_ref() {

@@ -162,6 +162,15 @@ pub(super) async fn send(context: &Context, options: &Send) -> anyhow::Result<En
     if context.dry_run {
         return foresee(context, &store, &campaign, &settings).await;
     }
+    if let Some(folder) = &settings.journal {
+        let replayed = send::replay(&store, folder).await?;
+        if replayed > 0 {
+            context.out.remark(&format!(
+                "{} of a run that could not write them down; they are written down now",
+                count(replayed as i64, "result")
+            ))?;
+        }
+    }
     bury_the_dead(context, &store, &campaign).await?;
     let courier = Courier::new(context.config());
     let watch = context.watch("letters");

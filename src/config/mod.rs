@@ -39,7 +39,7 @@ pub struct Config {
     pub smtp: Smtp,
     /// Further ones, by name.
     pub relay: BTreeMap<String, Smtp>,
-    /// By name; who is covered by several has to keep all of them.
+    /// By name.
     pub pace: BTreeMap<String, Pace>,
     pub doctor: Doctor,
 }
@@ -176,6 +176,7 @@ pub struct Send {
     pub redirect_to: String,
     pub connections: usize,
     pub batch: usize,
+    pub journal: PathBuf,
     pub lease: Span,
     pub retry: Vec<Span>,
     pub give_up: Span,
@@ -305,6 +306,13 @@ impl Config {
             !self.send.retry.is_empty() && self.send.retry.iter().all(|wait| wait.0 > 0),
             "send.retry: must list one wait or more, as [\"5m\", \"15m\"]".to_owned(),
         );
+        for (name, pace) in &self.pace {
+            let is_set = pace.every.0 > 0 || pace.connections > 0;
+            expect(
+                !is_set || !pace.domains.is_empty(),
+                format!("pace.{name}.domains: must say whom it is for, as [\"isp.example\"]"),
+            );
+        }
         for (section, smtp) in self.relays() {
             expect(
                 (1..=10_000).contains(&smtp.letters_per_connection),

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::model::{Domain, Span};
 
-/// One provider, under whatever domains.
+/// One provider, under whatever domains. Who is covered by several has the one of the nearest domain.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pace {

@@ -56,6 +56,31 @@ impl Wait {
     }
 }
 
+/// Whose pace a moment was set aside in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlotOf {
+    Provider,
+    /// Asked last: whoever has leave of the relay has it of the provider.
+    Relay,
+}
+
+impl SlotOf {
+    pub const ALL: [Self; 2] = [Self::Provider, Self::Relay];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Relay => "relay",
+        }
+    }
+
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|slot| slot.as_str() == text)
+    }
+}
+
 /// When a hold without an end ends: the last second of the year 9999.
 pub const FOREVER: Timestamp = Timestamp(253_402_300_799_000);
 

@@ -55,7 +55,7 @@ mod delivery;
 pub use delivery::{Attempt, Delivery, DeliveryState, Outcome, OutcomeKind, Step};
 
 mod hold;
-pub use hold::{Domain, DomainError, FOREVER, Hold, HoldSubject, Wait};
+pub use hold::{Domain, DomainError, FOREVER, Hold, HoldSubject, SlotOf, Wait};
 
 mod cause;
 pub use cause::Cause;

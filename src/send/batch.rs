@@ -1,14 +1,40 @@
 //! One batch of deliveries, worked off over several connections side by side.
 
-use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 
 use super::courier::{Courier, Way};
+use super::journal::Journal;
 use super::ledger::{self, Closed, Ledger};
+use super::ready::{self, Built, Shelf};
 use super::schedule::Tried;
 use super::{Done, Error, Settings, Trouble};
-use crate::model::{Clock, DeliveryState, Letter, Outcome, OutcomeKind, Progress, Step};
-use crate::store::{self, Claimed, Fact, Granted, Store};
+use crate::model::{Clock, DeliveryState, Outcome, OutcomeKind, Progress, Span, Step, Timestamp};
+use crate::store::{Claimed, Fact, Finish, Granted, Store};
+
+/// A claim's lease is longer than the setting by this part of it: a letter that is begun within that
+/// needs no new one.
+const SPARE: i64 = 10;
+
+/// When the lease ends of what is claimed now.
+pub(super) fn lease_until(settings: &Settings, now: Timestamp) -> Timestamp {
+    now.plus(settings.lease).plus(spare(settings))
+}
+
+fn spare(settings: &Settings) -> Span {
+    Span(settings.lease.0 / SPARE)
+}
+
+/// Letters that leave together.
+pub(super) struct Batch {
+    /// At once.
+    pub(super) connections: usize,
+    pub(super) claimed_at: Timestamp,
+    pub(super) claimed: Vec<Claimed>,
+}
 
 pub(super) async fn work_off(
     store: &Store,
@@ -16,43 +42,69 @@ pub(super) async fn work_off(
     settings: &Settings,
     clock: &Clock,
     progress: &Progress,
-    claimed: Vec<Claimed>,
+    journal: Option<&Journal>,
+    batch: Batch,
 ) -> Result<Done, Error> {
+    let claimed = batch.claimed;
     let (ledger, entries) = Ledger::open();
+    let (shelf, supply) = ready::shelf();
+    let done = Done {
+        claimed: claimed.len() as u64,
+        ..Done::default()
+    };
     let run = Run {
-        store,
         courier,
         settings,
         clock,
         progress,
-        waiting: Mutex::new(claimed.into()),
-        done: Mutex::default(),
+        claimed_at: batch.claimed_at,
+        waiting: AtomicUsize::new(claimed.len()),
+        shelf,
+        done: Mutex::new(done),
         trouble: Mutex::new(None),
     };
     let lanes = async {
-        let lanes = (0..settings.connections).map(|_| run.lane(ledger.clone()));
-        join_all(lanes.collect()).await;
+        let lanes = (0..batch.connections).map(|_| run.lane(ledger.clone()));
+        lanes.collect::<FuturesUnordered<_>>().collect::<()>().await;
+        run.shelf.close().await;
         drop(ledger);
     };
-    let ((), kept) = tokio::join!(lanes, ledger::keep(store, entries));
+    let build = async {
+        if let Err(error) = supply.build(store, &settings.signing, claimed).await {
+            run.stop(error.into());
+        }
+    };
+    let ((), (), kept) = tokio::join!(
+        lanes,
+        build,
+        ledger::keep(store, journal, progress, entries)
+    );
+    let done = run.done.into_inner().unwrap_or_default();
     // What was claimed and not begun goes back, whatever happened.
-    let released = store.release(&settings.worker).await;
+    let released = if done.ended() == done.claimed && kept.is_ok() {
+        Ok(0)
+    } else {
+        store.release(&settings.worker).await
+    };
     kept?;
     released?;
     if let Some(error) = run.trouble.into_inner().ok().flatten() {
         return Err(error);
     }
-    Ok(run.done.into_inner().unwrap_or_default())
+    Ok(done)
 }
 
 /// One batch under way.
 struct Run<'a> {
-    store: &'a Store,
     courier: &'a Courier,
     settings: &'a Settings,
     clock: &'a Clock,
     progress: &'a Progress,
-    waiting: Mutex<VecDeque<Claimed>>,
+    /// From when on the leases run.
+    claimed_at: Timestamp,
+    /// Letters that nobody has taken yet.
+    waiting: AtomicUsize,
+    shelf: Shelf,
     done: Mutex<Done>,
     /// The first thing for which all lanes stop.
     trouble: Mutex<Option<Error>>,
@@ -86,10 +138,11 @@ impl<'a> Run<'a> {
                     None => break,
                 }
             }
-            let Some(claimed) = self.next() else {
+            let Some((claimed, built)) = self.shelf.take().await else {
                 break;
             };
-            if self.letter(&mut lane, &claimed).await.is_err() {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            if self.letter(&mut lane, &claimed, built).await.is_err() {
                 return;
             }
         }
@@ -127,34 +180,33 @@ impl<'a> Run<'a> {
     }
 
     /// One letter; `Err` when the lane has to end.
-    async fn letter(&self, lane: &mut Lane<'a>, claimed: &Claimed) -> Result<(), Closed> {
-        let built = match self.build(claimed).await {
-            Ok(built) => built,
-            Err(error) => {
-                self.stop(error.into());
-                return Ok(());
-            }
-        };
+    async fn letter(
+        &self,
+        lane: &mut Lane<'a>,
+        claimed: &Claimed,
+        built: Result<Built, String>,
+    ) -> Result<(), Closed> {
         let at = self.clock.now();
+        let is_spent = at.since(self.claimed_at) > spare(self.settings);
         let begin = Fact::Begin {
             delivery: claimed.delivery,
             worker: self.settings.worker.clone(),
             at,
-            lease_until: at.plus(self.settings.lease),
+            lease_until: is_spent.then(|| at.plus(self.settings.lease)),
         };
         // Not ours any more: its lease is lost, or the campaign was paused or cancelled meanwhile.
         let Granted::Begun(number) = lane.write(Some(begin)).await? else {
             return Ok(());
         };
         let outcome = match (built, lane.way.take()) {
-            (Ok((letter, message)), Some(way)) => {
+            (Ok(Built { letter, message }), Some(way)) => {
                 // The letter's own recipient was approved; the queue's copy is for lists.
                 let to = self
                     .settings
                     .redirect_to
                     .as_ref()
                     .unwrap_or(&letter.recipient);
-                let (outcome, again) = way.send(&letter, to, &message, self.clock).await;
+                let (outcome, again) = way.send(&letter, to, message, self.clock).await;
                 lane.way = again;
                 outcome
             }
@@ -176,43 +228,15 @@ impl<'a> Run<'a> {
     /// There is nothing more to do, or to be done.
     fn is_over(&self) -> bool {
         let trouble = self.trouble.lock();
-        let waiting = self.waiting.lock();
         self.progress.is_stopped()
             || trouble.map_or(true, |trouble| trouble.is_some())
-            || waiting.map_or(true, |waiting| waiting.is_empty())
-    }
-
-    fn next(&self) -> Option<Claimed> {
-        if self.is_over() {
-            return None;
-        }
-        self.waiting.lock().ok()?.pop_front()
+            || self.waiting.load(Ordering::Relaxed) == 0
     }
 
     fn stop(&self, error: Error) {
         if let Ok(mut trouble) = self.trouble.lock() {
             trouble.get_or_insert(error);
         }
-    }
-
-    /// The letter and its bytes; `Err` inside when it is not fit to be sent.
-    async fn build(
-        &self,
-        claimed: &Claimed,
-    ) -> Result<Result<(Letter, Vec<u8>), String>, store::Error> {
-        let (letter, digest) = self.store.letter(claimed.letter).await?;
-        if letter.digest() != digest {
-            return Ok(Err(
-                "the letter was changed after it was approved".to_owned()
-            ));
-        }
-        // A letter that makes the builder panic must not take the others with it.
-        let signing = self.settings.signing.clone();
-        let built = tokio::task::spawn_blocking(move || {
-            signing.message(&letter).map(|bytes| (letter, bytes))
-        })
-        .await;
-        Ok(built.unwrap_or_else(|_| Err("the message could not be built".to_owned())))
     }
 
     /// What the outcome makes of the delivery.
@@ -233,7 +257,7 @@ impl<'a> Run<'a> {
             done.count(kind, state);
         }
         self.progress.add(1);
-        Fact::Finish {
+        Fact::Finish(Finish {
             delivery: claimed.delivery,
             number,
             worker: self.settings.worker.clone(),
@@ -241,7 +265,7 @@ impl<'a> Run<'a> {
             outcome,
             state,
             due_at,
-        }
+        })
     }
 }
 
@@ -267,29 +291,4 @@ fn failure(reason: String) -> Outcome {
         enhanced: String::new(),
         reply: reason,
     }
-}
-
-/// Runs futures of one kind side by side on this task until all have ended.
-async fn join_all<F: Future<Output = ()>>(futures: Vec<F>) {
-    let mut running: Vec<_> = futures
-        .into_iter()
-        .map(|future| Some(Box::pin(future)))
-        .collect();
-    std::future::poll_fn(|context| {
-        let mut open = false;
-        for place in &mut running {
-            if let Some(future) = place {
-                match future.as_mut().poll(context) {
-                    std::task::Poll::Ready(()) => *place = None,
-                    std::task::Poll::Pending => open = true,
-                }
-            }
-        }
-        if open {
-            std::task::Poll::Pending
-        } else {
-            std::task::Poll::Ready(())
-        }
-    })
-    .await;
 }

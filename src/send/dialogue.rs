@@ -19,11 +19,11 @@ use crate::model::{Mailbox, Outcome, OutcomeKind, Span, Step, Timestamp};
 const QUIT: Span = Span(2_000);
 
 /// A letter as it is handed over.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Parcel<'a> {
     pub(super) from: &'a Mailbox,
     pub(super) to: &'a Mailbox,
-    pub(super) message: &'a [u8],
+    pub(super) message: Vec<u8>,
 }
 
 /// An open connection. Whoever takes it gives it back only after a whole transaction.
@@ -71,7 +71,7 @@ impl Connection {
         parcel: Parcel<'_>,
     ) -> (Outcome, Line, Fault) {
         self.letters += 1;
-        let Some(envelope) = self.envelope(parcel) else {
+        let Some(envelope) = self.envelope(&parcel) else {
             let told = "an address of the envelope cannot be spoken in SMTP".to_owned();
             let outcome = outcome(
                 relay,
@@ -107,7 +107,7 @@ impl Connection {
 
     /// MAIL, RCPT and DATA, with what the relay offers; `None` where an address is none that SMTP
     /// can speak.
-    fn envelope(&self, parcel: Parcel<'_>) -> Option<[(Step, String); 3]> {
+    fn envelope(&self, parcel: &Parcel<'_>) -> Option<[(Step, String); 3]> {
         let address = |mailbox: &Mailbox| mailbox.as_str().parse::<Address>().ok();
         let (from, to) = (address(parcel.from)?, address(parcel.to)?);
         let mut of_mail = Vec::new();
@@ -239,20 +239,21 @@ fn outcome(
 }
 
 /// RFC 5321 4.5.2: a line that begins with a dot gets another one; then the dot alone.
-fn with_final_dot(message: &[u8]) -> String {
-    let text = String::from_utf8_lossy(message);
-    let mut stuffed = String::with_capacity(text.len() + 64);
-    for line in text.split_inclusive("\r\n") {
-        if line.starts_with('.') {
-            stuffed.push('.');
-        }
-        stuffed.push_str(line);
+fn with_final_dot(message: Vec<u8>) -> String {
+    let mut text = String::from_utf8(message)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    if text.starts_with('.') {
+        text.insert(0, '.');
     }
-    if !stuffed.ends_with("\r\n") {
-        stuffed.push_str("\r\n");
+    // Hardly any has one.
+    if text.contains("\r\n.") {
+        text = text.replace("\r\n.", "\r\n..");
     }
-    stuffed.push_str(".\r\n");
-    stuffed
+    if !text.ends_with("\r\n") {
+        text.push_str("\r\n");
+    }
+    text.push_str(".\r\n");
+    text
 }
 
 #[cfg(test)]
@@ -267,7 +268,7 @@ mod tests {
             (".\r\n..\r\na.b\r\n", "..\r\n...\r\na.b\r\n.\r\n"),
             ("", "\r\n.\r\n"),
         ] {
-            assert_eq!(with_final_dot(message.as_bytes()), sent);
+            assert_eq!(with_final_dot(message.as_bytes().to_vec()), sent);
         }
     }
 }

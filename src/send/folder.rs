@@ -35,10 +35,10 @@ pub(super) async fn make_ready(folder: &Path) -> Result<(), Trouble> {
 
 /// Writes the message under a name of its own, and moves it into place when it is on the disk. A
 /// full disk is the folder's trouble, not the letter's.
-pub(super) async fn put_down(folder: &Path, letter: &Letter, message: &[u8]) -> Outcome {
+pub(super) async fn put_down(folder: &Path, letter: &Letter, message: Vec<u8>) -> Outcome {
     let name = file_name(letter);
     let (path, unfinished) = (folder.join(&name), folder.join(format!(".{name}.part")));
-    let (place, message) = (path.clone(), message.to_vec());
+    let place = path.clone();
     // The standard library's file says at the write what went wrong; tokio's may say it later.
     let written = tokio::task::spawn_blocking(move || {
         let mut file = std::fs::File::create(&unfinished)?;

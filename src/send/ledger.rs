@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::journal::Journal;
+use crate::model::Progress;
 use crate::retry;
-use crate::store::{Error, Fact, Granted, Store};
+use crate::store::{Error, Fact, Finish, Granted, Store};
 
 /// Facts in one transaction at most.
 const FACTS: usize = 50;
@@ -42,8 +44,14 @@ impl Ledger {
 /// fsync serves them all. Ends when the last [`Ledger`] is dropped.
 ///
 /// # Errors
-/// The database's, once patience is at its end; those who wait for an answer then get none.
-pub(super) async fn keep(store: &Store, mut entries: mpsc::Receiver<Entry>) -> Result<(), Error> {
+/// The database's, once patience is at its end, or nobody wants to wait; those who wait for an answer
+/// then get none, and what they have to say of letters that are out stands in the journal.
+pub(super) async fn keep(
+    store: &Store,
+    journal: Option<&Journal>,
+    progress: &Progress,
+    mut entries: mpsc::Receiver<Entry>,
+) -> Result<(), Error> {
     while let Some(first) = entries.recv().await {
         let mut batch = vec![first];
         while batch.iter().map(|(facts, _)| facts.len()).sum::<usize>() < FACTS {
@@ -56,13 +64,65 @@ pub(super) async fn keep(store: &Store, mut entries: mpsc::Receiver<Entry>) -> R
             .iter()
             .flat_map(|(facts, _)| facts.iter().cloned())
             .collect();
-        let mut granted = retry::patiently(PATIENCE, Error::is_passing, || store.record(&facts))
-            .await?
-            .into_iter();
+        let may_wait = |error: &Error| error.is_passing() && !progress.is_stopped();
+        let recorded = retry::patiently(PATIENCE, may_wait, || store.record(&facts)).await;
+        let mut granted = match recorded {
+            Ok(granted) => granted.into_iter(),
+            Err(error) => {
+                drop(batch);
+                return Err(put_by(journal, facts, entries, error).await);
+            }
+        };
         for (facts, answer) in batch {
             // Nobody waits any more when the sending task was ended; the fact stands all the same.
             let _ = answer.send(granted.by_ref().take(facts.len()).collect());
         }
     }
     Ok(())
+}
+
+/// Keeps what the database did not take, and what comes of the letters that are still in hand.
+async fn put_by(
+    journal: Option<&Journal>,
+    mut facts: Vec<Fact>,
+    mut entries: mpsc::Receiver<Entry>,
+    error: Error,
+) -> Error {
+    let mut lost = 0;
+    let mut why = String::new();
+    let mut kept = 0;
+    loop {
+        let finishes: Vec<&Finish> = facts.iter().filter_map(Fact::finish).collect();
+        let written = match journal {
+            _ if finishes.is_empty() => Ok(()),
+            Some(journal) => journal.keep(&finishes).map_err(|error| error.to_string()),
+            None => Err("there is no journal".to_owned()),
+        };
+        match written {
+            Ok(()) => kept += finishes.len(),
+            Err(problem) => {
+                lost += finishes.len();
+                why = problem;
+            }
+        }
+        match entries.recv().await {
+            // Without an answer its connection ends.
+            Some((more, _)) => facts = more,
+            None => break,
+        }
+    }
+    let place = journal.map_or_else(String::new, |journal| journal.path().display().to_string());
+    let more = match (kept, lost) {
+        (0, 0) => return error,
+        (_, 0) => format!(
+            "what came of {kept} letters stands in {place}, and the next run writes it down"
+        ),
+        _ => format!(
+            "what came of {lost} letters could not be kept either ({why}): they are uncertain"
+        ),
+    };
+    match error {
+        Error::Unavailable(told) => Error::Unavailable(format!("{told}; {more}")),
+        other => Error::Database(format!("{other}; {more}")),
+    }
 }

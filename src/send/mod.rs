@@ -7,10 +7,12 @@ mod breaker;
 mod courier;
 mod dialogue;
 mod folder;
+mod journal;
 mod knock;
 mod ledger;
 mod message;
 mod pace;
+mod ready;
 mod relay;
 mod schedule;
 mod signing;
@@ -18,6 +20,8 @@ mod tls;
 mod window;
 mod wire;
 mod zones;
+
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -31,6 +35,8 @@ use crate::store::{self, Store};
 use brake::Brake;
 pub use courier::Courier;
 pub use folder::file_name;
+use journal::Journal;
+pub use journal::replay;
 pub use knock::{Knocked, knock};
 pub use pace::Pacing;
 pub use relay::Trouble;
@@ -50,6 +56,8 @@ pub struct Settings {
     /// Whether a letter cut off after the dot is sent again.
     pub resend_uncertain: bool,
     pub redirect_to: Option<Mailbox>,
+    /// Where results are kept that the database cannot take; `None`: nowhere.
+    pub journal: Option<PathBuf>,
     pub signing: Signing,
     /// What letters wait for before they leave; nothing, as shipped.
     pub pacing: Pacing,
@@ -73,12 +81,27 @@ impl Settings {
             },
             resend_uncertain: config.send.on_uncertain == OnUncertain::Resend,
             redirect_to: config.send.redirect_to()?,
+            journal: Some(config.send.journal.clone()).filter(|path| !path.as_os_str().is_empty()),
             signing: Signing {
                 signer: None,
                 required: config.sign.required,
             },
             pacing: Pacing::from_config(config)?,
         })
+    }
+}
+
+impl Settings {
+    fn open_journal(&self) -> Result<Option<Journal>, Error> {
+        let open = |folder: &PathBuf| {
+            Journal::open(folder, &self.worker).map_err(|error| {
+                Error::Journal(format!(
+                    "{}: {error}: results that the database cannot take could not be kept; name another folder by send.journal, or none",
+                    folder.display()
+                ))
+            })
+        };
+        self.journal.as_ref().map(open).transpose()
     }
 }
 
@@ -113,6 +136,17 @@ impl Done {
         } += 1;
     }
 
+    /// Deliveries that an attempt was made for.
+    fn ended(&self) -> u64 {
+        self.accepted
+            + self.deferred
+            + self.refused
+            + self.expired
+            + self.uncertain
+            + self.failed
+            + self.relay
+    }
+
     /// Adds another run's counts.
     pub fn add(&mut self, other: Self) {
         self.claimed += other.claimed;
@@ -137,6 +171,9 @@ pub enum Error {
     /// The campaign was paused for what went wrong, with the reason.
     #[error("paused, for {0}: look at them, and go on with `lapwing campaign resume`")]
     Braked(String),
+    /// There is no room for the journal.
+    #[error("{0}")]
+    Journal(String),
     /// The key that must sign has come to its end.
     #[error(transparent)]
     Key(#[from] openpgp::Error),
@@ -159,10 +196,20 @@ pub async fn drain(
 ) -> Result<Done, Error> {
     check_approval(store, campaign).await?;
     settings.signing.check(store, campaign, clock.now()).await?;
+    let journal = settings.open_journal()?;
     let mut done = Done::default();
     let mut brake = Brake::default();
     while !progress.is_stopped() {
-        let batch = run_once(store, courier, settings, campaign, clock, progress).await;
+        let batch = turn(
+            store,
+            courier,
+            settings,
+            campaign,
+            clock,
+            progress,
+            journal.as_ref(),
+        )
+        .await;
         done.add(*batch.as_ref().unwrap_or(&Done::default()));
         if batch?.claimed == 0 {
             break;
@@ -190,6 +237,28 @@ pub async fn run_once(
     clock: &Clock,
     progress: &Progress,
 ) -> Result<Done, Error> {
+    let journal = settings.open_journal()?;
+    turn(
+        store,
+        courier,
+        settings,
+        campaign,
+        clock,
+        progress,
+        journal.as_ref(),
+    )
+    .await
+}
+
+async fn turn(
+    store: &Store,
+    courier: &Courier,
+    settings: &Settings,
+    campaign: &Campaign,
+    clock: &Clock,
+    progress: &Progress,
+    journal: Option<&Journal>,
+) -> Result<Done, Error> {
     if let Some(trouble) = courier.shut(clock.now()) {
         return Err(trouble.into());
     }
@@ -197,7 +266,7 @@ pub async fn run_once(
         .rescue(clock.now(), !settings.resend_uncertain)
         .await?;
     store.promote(clock.now()).await?;
-    let lease_until = clock.now().plus(settings.lease);
+    let lease_until = batch::lease_until(settings, clock.now());
     let claimed = store
         .claim(campaign.id, &settings.worker, settings.batch, lease_until)
         .await?;
@@ -208,19 +277,42 @@ pub async fn run_once(
     if claimed.is_empty() {
         return Ok(done);
     }
-    let admitted = match pace::admit(store, settings, claimed, clock.now()).await {
-        Ok(admitted) => admitted,
+    let claimed_at = clock.now();
+    let groups = match pace::admit(store, courier, settings, claimed, claimed_at).await {
+        Ok(groups) => groups,
         Err(error) => {
             store.release(&settings.worker).await?;
             return Err(error.into());
         }
     };
-    done.kept_back = done.claimed - admitted.len() as u64;
-    if !admitted.is_empty() {
-        let sent = batch::work_off(store, courier, settings, clock, progress, admitted).await?;
-        done.add(sent);
+    let admitted: usize = groups.iter().map(|group| group.letters.len()).sum();
+    done.kept_back = done.claimed - admitted as u64;
+    done.claimed = done.kept_back;
+    let mut sent = Ok(());
+    for group in groups {
+        let batch = batch::Batch {
+            connections: group.connections,
+            claimed_at,
+            claimed: group.letters,
+        };
+        match batch::work_off(store, courier, settings, clock, progress, journal, batch).await {
+            Ok(more) => done.add(more),
+            Err(error) => {
+                // What the groups behind it hold goes back, too.
+                store.release(&settings.worker).await?;
+                sent = Err(error);
+                break;
+            }
+        }
     }
-    Ok(done)
+    if courier.has_seats() {
+        // A connection at rest would be one more than the relay takes.
+        courier.close().await;
+    }
+    if settings.pacing.has_seats() || courier.has_seats() {
+        store.leave_seats(&settings.worker).await?;
+    }
+    sent.map(|()| done)
 }
 
 /// What leaves must be what was approved: the set's digest, as the letters now stand in the store.

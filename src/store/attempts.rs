@@ -1,6 +1,8 @@
 //! Attempts: each is written down as begun before SMTP talks, and as finished after.
 
-use sqlx::Row;
+use std::collections::{HashMap, HashSet};
+
+use sqlx::{AssertSqlSafe, Row};
 
 use super::campaigns::unknown_word;
 use super::findings::parse_mailbox;
@@ -12,23 +14,38 @@ use crate::model::{
 /// What a connection has to write down before it goes on.
 #[derive(Clone, Debug)]
 pub enum Fact {
-    /// SMTP is about to talk; the lease runs anew from here.
+    /// SMTP is about to talk.
     Begin {
         delivery: i64,
         worker: String,
         at: Timestamp,
-        lease_until: Timestamp,
+        /// The lease runs anew from here; `None` where it has long to run.
+        lease_until: Option<Timestamp>,
     },
     /// It has talked.
-    Finish {
-        delivery: i64,
-        number: i64,
-        worker: String,
-        at: Timestamp,
-        outcome: Outcome,
-        state: DeliveryState,
-        due_at: Option<Timestamp>,
-    },
+    Finish(Finish),
+}
+
+impl Fact {
+    #[must_use]
+    pub fn finish(&self) -> Option<&Finish> {
+        match self {
+            Self::Finish(finish) => Some(finish),
+            Self::Begin { .. } => None,
+        }
+    }
+}
+
+/// What came of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finish {
+    pub delivery: i64,
+    pub number: i64,
+    pub worker: String,
+    pub at: Timestamp,
+    pub outcome: Outcome,
+    pub state: DeliveryState,
+    pub due_at: Option<Timestamp>,
 }
 
 /// What became of a fact.
@@ -43,46 +60,154 @@ pub enum Granted {
 
 impl Store {
     /// Writes down what several connections have to say, in one transaction: one commit serves
-    /// them all, and each goes on only when it is through.
+    /// them all, and each goes on only when it is through. No two may speak of one delivery.
     ///
     /// # Errors
     /// The database's; then none is written down.
     pub async fn record(&self, facts: &[Fact]) -> Result<Vec<Granted>, Error> {
+        let finishes: Vec<&Finish> = facts.iter().filter_map(Fact::finish).collect();
         let mut tx = self.begin().await?;
-        let mut granted = Vec::with_capacity(facts.len());
-        for fact in facts {
-            granted.push(match fact {
-                Fact::Begin {
-                    delivery,
-                    worker,
-                    at,
-                    lease_until,
-                } => begin_attempt(&mut tx, *delivery, worker, *at, *lease_until).await?,
-                Fact::Finish {
-                    delivery,
-                    number,
-                    worker,
-                    at,
-                    outcome,
-                    state,
-                    due_at,
-                } => {
-                    finish_attempt(&mut tx, *delivery, *number, *at, outcome).await?;
-                    finish_delivery(
-                        &mut tx,
-                        *delivery,
-                        worker,
-                        *at,
-                        outcome.kind,
-                        *state,
-                        *due_at,
-                    )
-                    .await?
-                }
-            });
+        let mut finished = HashSet::new();
+        if !finishes.is_empty() {
+            self.finish_attempts(&mut tx, &finishes).await?;
+            finished = self.finish_deliveries(&mut tx, &finishes).await?;
         }
+        let begun = self.begin_attempts(&mut tx, facts).await?;
         tx.commit().await?;
-        Ok(granted)
+        let granted = |fact: &Fact| match fact {
+            Fact::Finish(finish) if finished.contains(&finish.delivery) => Granted::Recorded,
+            Fact::Finish(_) => Granted::NotOurs,
+            Fact::Begin { delivery, .. } => begun
+                .get(delivery)
+                .map_or(Granted::NotOurs, |number| Granted::Begun(*number)),
+        };
+        Ok(facts.iter().map(granted).collect())
+    }
+
+    /// The numbers of the attempts that may begin, by their deliveries.
+    async fn begin_attempts(
+        &self,
+        tx: &mut Connection,
+        facts: &[Fact],
+    ) -> Result<HashMap<i64, i64>, Error> {
+        let begins = facts.iter().filter_map(|fact| match fact {
+            Fact::Begin {
+                delivery,
+                worker,
+                at,
+                lease_until,
+            } => Some((*delivery, worker.as_str(), at.0, *lease_until)),
+            Fact::Finish(_) => None,
+        });
+        let begins: Vec<_> = begins.collect();
+        if begins.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let begun = format!(
+            "INSERT INTO attempt (delivery_id, number, worker, began_at, relay, sent_to, step, code, enhanced, reply)
+             SELECT delivery.id,
+                    COALESCE((SELECT MAX(number) FROM attempt WHERE delivery_id = delivery.id), 0) + 1,
+                    told.column2, told.column3, '', '', '', 0, '', ''
+             FROM (VALUES {}) AS told CROSS JOIN delivery JOIN campaign ON campaign.id = campaign_id
+             WHERE delivery.id = told.column1 AND delivery.worker = told.column2
+               AND delivery.state = 'leased' AND campaign.state = 'approved'
+             RETURNING delivery_id, number",
+            self.engine.rows("", 3, begins.len())
+        );
+        let mut query = sqlx::query_as(AssertSqlSafe(begun));
+        for (delivery, worker, at, _) in &begins {
+            query = query.bind(*delivery).bind(*worker).bind(*at);
+        }
+        let begun: Vec<(i64, i64)> = query.fetch_all(&mut *tx).await?;
+        let begun = HashMap::from_iter(begun);
+        for (delivery, .., lease_until) in begins {
+            let Some(lease_until) = lease_until.filter(|_| begun.contains_key(&delivery)) else {
+                continue;
+            };
+            sqlx::query("UPDATE delivery SET lease_until = $2 WHERE id = $1")
+                .bind(delivery)
+                .bind(lease_until.0)
+                .execute(&mut *tx)
+                .await?;
+        }
+        Ok(begun)
+    }
+
+    async fn finish_attempts(
+        &self,
+        tx: &mut Connection,
+        finishes: &[&Finish],
+    ) -> Result<(), Error> {
+        let finished = format!(
+            "UPDATE attempt
+             SET finished_at = told.column3, outcome = told.column4, relay = told.column5,
+                 step = told.column6, code = told.column7, enhanced = told.column8,
+                 reply = told.column9, sent_to = told.column10
+             FROM (VALUES {}) AS told
+             WHERE attempt.delivery_id = told.column1 AND attempt.number = told.column2
+               AND (attempt.finished_at IS NULL OR told.column4 = 'accepted')",
+            self.engine.rows("", 10, finishes.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(finished));
+        for Finish {
+            delivery,
+            number,
+            at,
+            outcome,
+            ..
+        } in finishes
+        {
+            query = query
+                .bind(*delivery)
+                .bind(*number)
+                .bind(at.0)
+                .bind(outcome.kind.as_str())
+                .bind(outcome.relay.as_str())
+                .bind(outcome.step.as_str())
+                .bind(outcome.code)
+                .bind(outcome.enhanced.as_str())
+                .bind(outcome.reply.replace('\0', "\u{fffd}"))
+                .bind(outcome.sent_to.as_ref().map_or("", Mailbox::as_str));
+        }
+        query.execute(tx).await?;
+        Ok(())
+    }
+
+    /// The deliveries that it could be written down of. A worker whose lease is lost may no longer
+    /// say that a letter failed, for another has it in hand; that it was accepted is a fact whoever
+    /// reports it and whatever was thought meanwhile. It is taken out of another worker's hand, too:
+    /// what that one has not begun would be a double.
+    async fn finish_deliveries(
+        &self,
+        tx: &mut Connection,
+        finishes: &[&Finish],
+    ) -> Result<HashSet<i64>, Error> {
+        let finished = format!(
+            "UPDATE delivery
+             SET state = CASE WHEN told.column3 = 'scheduled'
+                                   AND (SELECT state FROM campaign WHERE id = campaign_id) = 'cancelled'
+                              THEN 'cancelled' ELSE told.column3 END,
+                 attempts = attempts + told.column4, lapses = 0,
+                 due_at = COALESCE(CAST(told.column5 AS BIGINT), due_at),
+                 worker = '', lease_until = NULL, ended_at = CAST(told.column6 AS BIGINT)
+             FROM (VALUES {}) AS told
+             WHERE delivery.id = told.column1
+               AND ((delivery.state = 'leased' AND delivery.worker = told.column2)
+                    OR (told.column3 = 'accepted' AND delivery.state <> 'accepted'))
+             RETURNING delivery.id",
+            self.engine.rows("", 6, finishes.len())
+        );
+        let mut query = sqlx::query_scalar(AssertSqlSafe(finished));
+        for finish in finishes {
+            query = query
+                .bind(finish.delivery)
+                .bind(finish.worker.as_str())
+                .bind(finish.state.as_str())
+                .bind(i64::from(finish.outcome.kind != OutcomeKind::Relay))
+                .bind(finish.due_at.map(|at| at.0))
+                .bind((!finish.state.is_open()).then_some(finish.at.0));
+        }
+        Ok(query.fetch_all(tx).await?.into_iter().collect())
     }
 
     /// A letter's delivery and all its attempts, if it is in the queue.
@@ -129,102 +254,6 @@ impl Store {
         let attempts = rows.iter().map(attempt).collect::<Result<_, Error>>()?;
         Ok(Some((delivery, attempts)))
     }
-}
-
-async fn begin_attempt(
-    tx: &mut Connection,
-    delivery: i64,
-    worker: &str,
-    at: Timestamp,
-    lease_until: Timestamp,
-) -> Result<Granted, Error> {
-    let number: Option<i64> = sqlx::query_scalar(
-        "INSERT INTO attempt (delivery_id, number, worker, began_at, relay, sent_to, step, code, enhanced, reply)
-         SELECT delivery.id,
-                COALESCE((SELECT MAX(number) FROM attempt WHERE delivery_id = delivery.id), 0) + 1,
-                $2, $3, '', '', '', 0, '', ''
-         FROM delivery JOIN campaign ON campaign.id = campaign_id
-         WHERE delivery.id = $1 AND worker = $2 AND delivery.state = 'leased' AND campaign.state = 'approved'
-         RETURNING number",
-    )
-    .bind(delivery)
-    .bind(worker)
-    .bind(at.0)
-    .fetch_optional(&mut *tx)
-    .await?;
-    let Some(number) = number else {
-        return Ok(Granted::NotOurs);
-    };
-    sqlx::query("UPDATE delivery SET lease_until = $2 WHERE id = $1")
-        .bind(delivery)
-        .bind(lease_until.0)
-        .execute(tx)
-        .await?;
-    Ok(Granted::Begun(number))
-}
-
-async fn finish_attempt(
-    tx: &mut Connection,
-    delivery: i64,
-    number: i64,
-    at: Timestamp,
-    outcome: &Outcome,
-) -> Result<(), Error> {
-    sqlx::query(
-        "UPDATE attempt
-         SET finished_at = $3, outcome = $4, relay = $5, step = $6, code = $7, enhanced = $8, reply = $9, sent_to = $10
-         WHERE delivery_id = $1 AND number = $2 AND (finished_at IS NULL OR $4 = 'accepted')",
-    )
-    .bind(delivery)
-    .bind(number)
-    .bind(at.0)
-    .bind(outcome.kind.as_str())
-    .bind(outcome.relay.as_str())
-    .bind(outcome.step.as_str())
-    .bind(outcome.code)
-    .bind(outcome.enhanced.as_str())
-    .bind(outcome.reply.replace('\0', "\u{fffd}"))
-    .bind(outcome.sent_to.as_ref().map_or("", Mailbox::as_str).to_owned())
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
-/// A worker whose lease is lost may no longer say that a letter failed, for another has it in
-/// hand; that it was accepted is a fact whoever reports it and whatever was thought meanwhile. It
-/// is taken out of another worker's hand, too: what that one has not begun would be a double.
-async fn finish_delivery(
-    tx: &mut Connection,
-    delivery: i64,
-    worker: &str,
-    at: Timestamp,
-    kind: OutcomeKind,
-    state: DeliveryState,
-    due_at: Option<Timestamp>,
-) -> Result<Granted, Error> {
-    let counts = i64::from(kind != OutcomeKind::Relay);
-    let finished = sqlx::query(
-        "UPDATE delivery
-         SET state = CASE WHEN $3 = 'scheduled' AND (SELECT state FROM campaign WHERE id = campaign_id) = 'cancelled'
-                          THEN 'cancelled' ELSE $3 END,
-             attempts = attempts + $4, lapses = 0, due_at = COALESCE($5, due_at),
-             worker = '', lease_until = NULL, ended_at = $6
-         WHERE id = $1 AND ((state = 'leased' AND worker = $2)
-                            OR ($3 = 'accepted' AND state <> 'accepted'))",
-    )
-    .bind(delivery)
-    .bind(worker)
-    .bind(state.as_str())
-    .bind(counts)
-    .bind(due_at.map(|at| at.0))
-    .bind((!state.is_open()).then_some(at.0))
-    .execute(tx)
-    .await?;
-    Ok(if finished.rows_affected() == 1 {
-        Granted::Recorded
-    } else {
-        Granted::NotOurs
-    })
 }
 
 fn attempt(row: &sqlx::any::AnyRow) -> Result<Attempt, Error> {

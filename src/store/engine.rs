@@ -135,7 +135,7 @@ impl Engine {
                               WHERE campaign_id = $1 AND state = 'ready'
                                 AND EXISTS (SELECT 1 FROM campaign WHERE id = $1 AND state = 'approved')
                               ORDER BY id LIMIT +$2)
-                 RETURNING id, letter_id, recipient, country, attempts, queued_at + waited AS patient_from, due_at, slot_at"
+                 RETURNING id, letter_id, recipient, country, attempts, queued_at + waited AS patient_from, due_at, slot_at, slot_of"
             }
             Self::Postgres => {
                 "UPDATE delivery SET state = 'leased', worker = $3, lease_until = $4
@@ -143,7 +143,7 @@ impl Engine {
                                       WHERE campaign_id = $1 AND state = 'ready'
                                         AND EXISTS (SELECT 1 FROM campaign WHERE id = $1 AND state = 'approved')
                                       ORDER BY id LIMIT +$2 FOR UPDATE SKIP LOCKED))
-                 RETURNING id, letter_id, recipient, country, attempts, queued_at + waited AS patient_from, due_at, slot_at"
+                 RETURNING id, letter_id, recipient, country, attempts, queued_at + waited AS patient_from, due_at, slot_at, slot_of"
             }
         }
     }

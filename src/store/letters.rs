@@ -1,7 +1,9 @@
 //! Letters, frozen as rendered.
 
-use sqlx::Row;
+use std::collections::HashMap;
+
 use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row};
 
 use super::findings::parse_mailbox;
 use super::{Connection, Error, Store};
@@ -112,12 +114,7 @@ impl Store {
         .bind(limit)
         .fetch_all(&self.read)
         .await?;
-        let mut connection = self.read.acquire().await?;
-        let mut letters = Vec::with_capacity(rows.len());
-        for row in &rows {
-            letters.push(letter(&mut connection, row).await?);
-        }
-        Ok(letters)
+        self.whole(&rows).await
     }
 
     /// One letter with the digest that was kept beside it.
@@ -125,14 +122,61 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn letter(&self, id: i64) -> Result<(Letter, String), Error> {
-        let mut connection = self.read.acquire().await?;
-        let row = sqlx::query("SELECT * FROM letter WHERE id = $1")
-            .bind(id)
-            .fetch_optional(&mut *connection)
-            .await?
-            .ok_or_else(|| Error::not_found("letter", id.to_string()))?;
-        let digest = row.try_get("digest")?;
-        Ok((letter(&mut connection, &row).await?, digest))
+        let found = self.letters_with_digests(&[id]).await?.pop();
+        found.ok_or_else(|| Error::not_found("letter", id.to_string()))
+    }
+
+    /// Those of the letters that there are, each with the digest that was kept beside it, in the
+    /// order of their ids.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn letters_with_digests(&self, ids: &[i64]) -> Result<Vec<(Letter, String)>, Error> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let places = self.engine.rows("", 1, ids.len());
+        let sql = format!("SELECT * FROM letter WHERE id IN (VALUES {places}) ORDER BY id");
+        let query = ids
+            .iter()
+            .fold(sqlx::query(AssertSqlSafe(sql)), |query, id| query.bind(*id));
+        let rows = query.fetch_all(&self.read).await?;
+        let digests: Vec<String> = rows
+            .iter()
+            .map(|row| row.try_get("digest"))
+            .collect::<Result<_, _>>()?;
+        Ok(self.whole(&rows).await?.into_iter().zip(digests).collect())
+    }
+
+    /// The letters that the rows begin, with their attachments.
+    async fn whole(&self, rows: &[AnyRow]) -> Result<Vec<Letter>, Error> {
+        let mut letters = rows.iter().map(letter).collect::<Result<Vec<_>, _>>()?;
+        if letters.is_empty() {
+            return Ok(letters);
+        }
+        let sql = format!(
+            "SELECT letter_id, name, media_type, content FROM attachment
+             WHERE letter_id IN (VALUES {}) ORDER BY letter_id, position",
+            self.engine.rows("", 1, letters.len())
+        );
+        let query = letters
+            .iter()
+            .fold(sqlx::query_as(AssertSqlSafe(sql)), |query, letter| {
+                query.bind(letter.id)
+            });
+        let attachments: Vec<(i64, String, String, Vec<u8>)> = query.fetch_all(&self.read).await?;
+        let mut by_letter: HashMap<i64, Vec<Attachment>> = HashMap::new();
+        for (letter, name, media_type, content) in attachments {
+            by_letter.entry(letter).or_default().push(Attachment {
+                name,
+                media_type,
+                content,
+            });
+        }
+        for letter in &mut letters {
+            letter.attachments = by_letter.remove(&letter.id).unwrap_or_default();
+        }
+        Ok(letters)
     }
 
     /// The letters under a ticket, in the order of their parts.
@@ -140,19 +184,14 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`] when there is none.
     pub async fn letters_by_ticket(&self, ticket: &str) -> Result<Vec<Letter>, Error> {
-        let mut connection = self.read.acquire().await?;
         let rows = sqlx::query("SELECT * FROM letter WHERE ticket = $1 ORDER BY part, id")
             .bind(ticket)
-            .fetch_all(&mut *connection)
+            .fetch_all(&self.read)
             .await?;
         if rows.is_empty() {
             return Err(Error::not_found("letter", ticket));
         }
-        let mut letters = Vec::with_capacity(rows.len());
-        for row in &rows {
-            letters.push(letter(&mut connection, row).await?);
-        }
-        Ok(letters)
+        self.whole(&rows).await
     }
 
     /// The digests that were kept beside a campaign's letters, in the order of their ids: what
@@ -294,17 +333,11 @@ async fn add_letter(
     Ok(())
 }
 
-async fn letter(connection: &mut Connection, row: &AnyRow) -> Result<Letter, Error> {
-    let id: i64 = row.try_get("id")?;
-    let attachments: Vec<(String, String, Vec<u8>)> = sqlx::query_as(
-        "SELECT name, media_type, content FROM attachment WHERE letter_id = $1 ORDER BY position",
-    )
-    .bind(id)
-    .fetch_all(connection)
-    .await?;
+/// Without its attachments.
+fn letter(row: &AnyRow) -> Result<Letter, Error> {
     let mailbox = |column: &str| parse_mailbox(&row.try_get::<String, _>(column)?);
     Ok(Letter {
-        id,
+        id: row.try_get("id")?,
         ticket: row.try_get("ticket")?,
         part: row.try_get("part")?,
         parts: row.try_get("parts")?,
@@ -322,13 +355,6 @@ async fn letter(connection: &mut Connection, row: &AnyRow) -> Result<Letter, Err
         html: row.try_get("body_html")?,
         rows: row.try_get("row_count")?,
         signed_by: row.try_get("signed_by")?,
-        attachments: attachments
-            .into_iter()
-            .map(|(name, media_type, content)| Attachment {
-                name,
-                media_type,
-                content,
-            })
-            .collect(),
+        attachments: Vec::new(),
     })
 }

@@ -43,7 +43,7 @@ use engine::Engine;
 pub use addressees::StoredAddressee;
 pub use again::{EndedFor, Retried, Retry};
 pub use answers::StoredAnswer;
-pub use attempts::{Fact, Granted};
+pub use attempts::{Fact, Finish, Granted};
 pub(crate) use findings::parse_mailbox;
 pub use imports::ImportCounts;
 pub use letters::{LetterFilter, LetterLine};
@@ -227,12 +227,13 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::Database(told) => match told.code().as_deref() {
                 // SQLite: unable to open the file.
                 Some("14") => Self::NotReady(told.message().to_owned()),
-                // SQLite: busy, locked, I/O, full. PostgreSQL: connection classes 08 and 57P, 53 (resources).
+                // SQLite: busy, locked, I/O, full. PostgreSQL: connection classes 08 and 57P, 53 (resources),
+                // 40 (rolled back for the sake of another).
                 Some("5" | "6" | "10" | "13" | "517") => {
                     Self::Unavailable(told.message().to_owned())
                 }
                 Some(code)
-                    if ["08", "53", "57P"]
+                    if ["08", "40", "53", "57P"]
                         .iter()
                         .any(|class| code.starts_with(class)) =>
                 {

@@ -3,7 +3,7 @@
 use sqlx::Row;
 
 use super::{Error, Store};
-use crate::model::{DeliveryState, Timestamp};
+use crate::model::{DeliveryState, SlotOf, Timestamp};
 
 /// A delivery that was handed to a worker.
 #[derive(Clone, Debug)]
@@ -15,8 +15,8 @@ pub struct Claimed {
     pub attempts: i64,
     /// When its time to be tried began: with the queue, or later where we let it wait.
     pub patient_from: Timestamp,
-    /// The moment that was set aside for it in its pace, if it waited for that last.
-    pub slot_at: Option<Timestamp>,
+    /// The moment that was set aside for it, if it waited for that last.
+    pub slot: Option<(Timestamp, SlotOf)>,
 }
 
 /// Leases without a result after which a delivery is taken for one that kills workers.
@@ -48,6 +48,7 @@ impl Store {
             .map(|row| {
                 let due_at: i64 = row.try_get("due_at")?;
                 let slot_at: Option<i64> = row.try_get("slot_at")?;
+                let slot_of: String = row.try_get("slot_of")?;
                 Ok(Claimed {
                     delivery: row.try_get("id")?,
                     letter: row.try_get("letter_id")?,
@@ -55,7 +56,9 @@ impl Store {
                     country: row.try_get("country")?,
                     attempts: row.try_get("attempts")?,
                     patient_from: Timestamp(row.try_get("patient_from")?),
-                    slot_at: slot_at.filter(|slot| *slot == due_at).map(Timestamp),
+                    slot: slot_at
+                        .filter(|slot| *slot == due_at)
+                        .and_then(|slot| Some((Timestamp(slot), SlotOf::from_text(&slot_of)?))),
                 })
             })
             .collect::<Result<Vec<_>, Error>>()?;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use lapwing::model::{
     Answer, AnswerOutcome, CampaignKind, CampaignState, DecisionKind, DeliveryState, HoldSubject,
-    NewCampaign, OutcomeKind, Teller, Terminal, Tlp, Verdict, Via, Wait,
+    NewCampaign, OutcomeKind, SlotOf, Teller, Terminal, Tlp, Verdict, Via, Wait,
 };
 use lapwing::store::{Error, Store};
 
@@ -64,6 +64,12 @@ fn the_words_of_the_database_are_those_of_the_program() {
         ("source", Answer::SOURCES.to_vec()),
         ("via", Via::ALL.map(Via::as_str).to_vec()),
         ("override_name", vec!["handle", "domain"]),
+        (
+            "slot",
+            [""].into_iter()
+                .chain(SlotOf::ALL.map(SlotOf::as_str))
+                .collect(),
+        ),
         ("hold", HoldSubject::KINDS.to_vec()),
         (
             "wait",

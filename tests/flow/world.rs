@@ -98,6 +98,7 @@ impl World {
         config.sender.address = "notices@coalition.example".to_owned();
         config.send.transport = Transport::Smtp;
         config.send.folder = dir.path().join("outbox");
+        config.send.journal = dir.path().join("journal");
         config.smtp.port = sink.address().port();
         // Nothing in a story leaves this machine.
         config.resolve.sources = vec![SourceName::Overrides, SourceName::Table];

@@ -2,7 +2,7 @@
 
 use lapwing::config::OnUncertain;
 use lapwing::model::{DecisionKind, DeliveryState, Outcome, OutcomeKind, Span, Step, Timestamp};
-use lapwing::store::{Fact, Granted};
+use lapwing::store::{Fact, Finish, Granted};
 
 use super::{copies, decide, desk, of, outcomes, queue, states, story_of};
 use crate::story;
@@ -22,7 +22,7 @@ async fn begin(world: &World, worker: &str, delivery: i64) -> Granted {
         delivery,
         worker: worker.to_owned(),
         at: world.now,
-        lease_until: world.now.plus(world.config.send.lease),
+        lease_until: Some(world.now.plus(world.config.send.lease)),
     };
     world.store.record(&[begin]).await.unwrap()[0]
 }
@@ -46,7 +46,7 @@ async fn finish(
         enhanced: String::new(),
         reply: "as it said".to_owned(),
     };
-    let finish = Fact::Finish {
+    let finish = Finish {
         delivery,
         number,
         worker: worker.to_owned(),
@@ -55,7 +55,7 @@ async fn finish(
         state,
         due_at,
     };
-    world.store.record(&[finish]).await.unwrap()[0]
+    world.store.record(&[Fact::Finish(finish)]).await.unwrap()[0]
 }
 
 async fn rescue(world: &World) -> u64 {

@@ -4,8 +4,10 @@ mod answers;
 mod decisions;
 mod holds;
 mod identity;
+mod journal;
 mod lanes;
 mod lease;
+mod pace;
 mod retry;
 #[cfg(feature = "openpgp")]
 mod sign;
