@@ -252,7 +252,7 @@ async fn show_one(
             };
             text.push_str(&told);
         }
-        let due = waiting(&store, delivery).await?;
+        let due = waiting(store, delivery).await?;
         text.push_str(&format!("  now {}{due}\n", delivery.state));
     }
     let (delivery, attempts) = story.unzip();

@@ -179,8 +179,8 @@ pub enum Error {
     Key(#[from] openpgp::Error),
 }
 
-/// Sends what is due of a campaign, batch after batch, until nothing is due any more or `progress`
-/// is stopped.
+/// Sends what is due of a campaign, batch after batch, until nothing is due any more, nor will be in a
+/// moment by its pace, or `progress` is stopped.
 ///
 /// # Errors
 /// [`store::Error::Refused`] when the campaign is not approved, its letters are not those that
@@ -212,6 +212,10 @@ pub async fn drain(
         .await;
         done.add(*batch.as_ref().unwrap_or(&Done::default()));
         if batch?.claimed == 0 {
+            let more = pace::wait_for_turn(store, courier, settings, campaign.id, clock, progress);
+            if more.await? {
+                continue;
+            }
             break;
         }
         if let Some(why) = brake.pull(store, campaign, clock.now()).await? {

@@ -4,12 +4,13 @@
 //! back with the moment that was set aside for it, and leaves when that has come.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::courier::Courier;
 use super::relay::RelayPace;
 use super::{Settings, Window};
 use crate::config::{Config, Pace};
-use crate::model::{FOREVER, Hold, HoldSubject, SlotOf, Span, Timestamp, Wait};
+use crate::model::{Clock, FOREVER, Hold, HoldSubject, Progress, SlotOf, Span, Timestamp, Wait};
 use crate::store::{self, Claimed, PutBack, Store};
 
 /// How long a moment counts after it has passed. What is later asks anew: all that a pause or a stopped
@@ -19,6 +20,13 @@ const LATE: Span = Span(30_000);
 /// Moments are set aside no further ahead, so that a campaign that is cancelled does not leave the others
 /// waiting for moments that nobody uses.
 const AHEAD: Span = Span(3_600_000);
+
+/// A moment no further ahead is waited for in hand, over the connections that are open: whoever sends five
+/// letters a second does not end after each.
+const NEAR: Span = Span(2_000);
+
+/// How long whoever waits does not look whether it is to stop.
+const BREATH: Duration = Duration::from_millis(200);
 
 /// When it is looked again for a free seat.
 const SEAT: Span = Span(5_000);
@@ -110,6 +118,36 @@ pub(super) async fn admit(
     let groups = gate.seat(claimed, relay.as_ref()).await?;
     store.put_back(&settings.worker, &gate.back, now).await?;
     Ok(groups)
+}
+
+/// Waits for a letter whose moment is near; `false` where there is none, or the work is to stop.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn wait_for_turn(
+    store: &Store,
+    courier: &Courier,
+    settings: &Settings,
+    campaign: i64,
+    clock: &Clock,
+    progress: &Progress,
+) -> Result<bool, store::Error> {
+    let now = clock.now();
+    let relay = courier.first(now);
+    if settings.pacing.paces.is_empty() && relay.is_none_or(|relay| relay.every.0 == 0) {
+        return Ok(false);
+    }
+    let Some(slot) = store.next_slot(campaign, now.plus(NEAR)).await? else {
+        return Ok(false);
+    };
+    while !progress.is_stopped() {
+        let left = slot.since(clock.now()).to_std();
+        if left.is_zero() {
+            return Ok(true);
+        }
+        tokio::time::sleep(left.min(BREATH)).await;
+    }
+    Ok(false)
 }
 
 /// What a batch passes before it leaves, and who is sent back.

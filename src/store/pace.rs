@@ -170,6 +170,27 @@ impl Store {
         Ok(())
     }
 
+    /// The next moment up to `latest` that was set aside for a letter of a campaign.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn next_slot(
+        &self,
+        campaign: i64,
+        latest: Timestamp,
+    ) -> Result<Option<Timestamp>, Error> {
+        let slot: Option<i64> = sqlx::query_scalar(
+            "SELECT due_at FROM delivery
+             WHERE state = 'scheduled' AND due_at <= $2 AND campaign_id = $1 AND slot_at = due_at
+             ORDER BY due_at LIMIT 1",
+        )
+        .bind(campaign)
+        .bind(latest.0)
+        .fetch_optional(&self.read)
+        .await?;
+        Ok(slot.map(Timestamp))
+    }
+
     /// When letters to an address were tried after `since`, in order, over all campaigns; what did not get
     /// as far as the other side is not counted.
     ///

@@ -136,6 +136,18 @@ story!(moments_that_have_passed_do_not_come_all_at_once, world, {
     assert_eq!(states(&world).await, of([("accepted", 5)]));
 });
 
+story!(a_moment_that_is_near_is_waited_for, world, {
+    queue(&world, 5).await;
+    pace(&mut world, "300ms", 0);
+    world.config.send.connections = 1;
+    assert_eq!(world.send().await.accepted, 5, "in one run");
+    let times = begun(&world, 5).await;
+    for pair in times.windows(2) {
+        assert!(pair[1].since(pair[0]).0 > 200, "{times:?}");
+    }
+    assert_eq!(world.sink.counts().connections, 1, "over one connection");
+});
+
 story!(a_pace_is_for_its_own_domains, world, {
     queue(&world, 4).await;
     pace(&mut world, "1m", 0);
