@@ -118,6 +118,9 @@ pub mod report;
 // Whether all is ready for a live campaign, and what the world sees of our mail domain.
 pub mod doctor;
 
+// The stages that run by themselves, until somebody ends them.
+pub mod service;
+
 // A mail catcher that answers badly when told to.
 pub mod sink;
 

@@ -18,6 +18,7 @@ mod signing;
 mod tls;
 mod wire;
 
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -147,6 +148,25 @@ impl Done {
         self.uncertain += other.uncertain;
         self.failed += other.failed;
         self.relay += other.relay;
+    }
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} accepted", self.accepted)?;
+        for (n, what) in [
+            (self.deferred, "deferred"),
+            (self.refused, "refused"),
+            (self.expired, "given up, for their time is up"),
+            (self.uncertain, "cut off after the message was handed over"),
+            (self.failed, "could not be built"),
+            (self.relay, "held up by the relay"),
+        ] {
+            if n > 0 {
+                write!(f, ", {n} {what}")?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) enum Engine {
 }
 
 /// The numbered texts of `migrations/`, compiled in.
-const MIGRATIONS: [(i64, &str, &str); 16] = [
+const MIGRATIONS: [(i64, &str, &str); 17] = [
     (
         1,
         "campaigns",
@@ -85,6 +85,11 @@ const MIGRATIONS: [(i64, &str, &str); 16] = [
         16,
         "seen_from",
         include_str!("../../migrations/0016_seen_from.sql"),
+    ),
+    (
+        18,
+        "workers",
+        include_str!("../../migrations/0018_workers.sql"),
     ),
 ];
 

@@ -26,6 +26,7 @@ mod signatories;
 mod statistics;
 mod suspects;
 mod systems;
+mod workers;
 
 use std::time::Duration;
 
