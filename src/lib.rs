@@ -76,6 +76,8 @@
 //!   the same one.
 //! - *The ledger.* `send` commits what all its connections have to say in one transaction at a time; each waits for
 //!   its own facts. So a killed worker leaves at most one letter a connection in doubt, and one fsync serves all.
+//! - *Signs of life are counted, not timed.* No two machines' clocks agree: a worker adds one to a number, and
+//!   whoever watches it measures the silence by its own clock.
 
 pub mod model;
 

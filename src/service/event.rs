@@ -26,8 +26,6 @@ pub enum Event {
     Trouble {
         told: String,
     },
-    /// The trouble.
-    Over,
     /// What an earlier run could not write down.
     Replayed {
         results: u64,
@@ -46,7 +44,6 @@ impl fmt::Display for Event {
             Self::Sent { campaign, done } => write!(f, "{campaign}: {done}"),
             Self::Refused { campaign, told } => write!(f, "{campaign}: not sent: {told}"),
             Self::Trouble { told } => write!(f, "trouble: {told}; trying again"),
-            Self::Over => f.write_str("the trouble is over"),
             Self::Replayed { results } => write!(
                 f,
                 "{results} results of a run that could not write them down are written down now"

@@ -51,10 +51,11 @@ impl Sender<'_> {
         let mut trouble = String::new();
         while !self.progress.is_stopped() {
             let pause = match self.round(&mut refusals).await {
-                Ok(()) => {
+                Ok(accepted) => {
                     pauses.reset();
-                    if !std::mem::take(&mut trouble).is_empty() {
-                        (self.tell)(Event::Over);
+                    // Nothing was due is no sign that a relay is well again.
+                    if accepted > 0 {
+                        trouble.clear();
                     }
                     LOOK
                 }
@@ -76,8 +77,8 @@ impl Sender<'_> {
         Ok(())
     }
 
-    /// All that is due at this moment.
-    async fn round(&self, refusals: &mut HashMap<i64, String>) -> Result<(), send::Error> {
+    /// All that is due at this moment; how many letters were accepted.
+    async fn round(&self, refusals: &mut HashMap<i64, String>) -> Result<u64, send::Error> {
         let now = self.clock.now();
         if let Some(folder) = &self.settings.journal {
             let results = send::replay(self.store, folder).await?;
@@ -90,6 +91,7 @@ impl Sender<'_> {
             .await?;
         self.store.promote(now).await?;
         let due = self.store.campaigns_due().await?;
+        let mut accepted = 0;
         refusals.retain(|id, _| due.iter().any(|campaign| campaign.id == *id));
         for campaign in &due {
             match self.drain(campaign).await {
@@ -104,13 +106,13 @@ impl Sender<'_> {
                         refusals.insert(campaign.id, told);
                     }
                 }
-                other => other?,
+                sent => accepted += sent?,
             }
         }
-        Ok(())
+        Ok(accepted)
     }
 
-    async fn drain(&self, campaign: &Campaign) -> Result<(), send::Error> {
+    async fn drain(&self, campaign: &Campaign) -> Result<u64, send::Error> {
         let done = send::drain(
             self.store,
             self.courier,
@@ -126,7 +128,7 @@ impl Sender<'_> {
                 done,
             });
         }
-        Ok(())
+        Ok(done.accepted)
     }
 }
 
