@@ -76,6 +76,8 @@
 //!   the same one.
 //! - *The ledger.* `send` commits what all its connections have to say in one transaction at a time; each waits for
 //!   its own facts. So a killed worker leaves at most one letter a connection in doubt, and one fsync serves all.
+//! - *Signs of life are counted, not timed.* No two machines' clocks agree: a worker adds one to a number, and
+//!   whoever watches it measures the silence by its own clock.
 
 pub mod model;
 
@@ -117,6 +119,9 @@ pub mod report;
 
 // Whether all is ready for a live campaign, and what the world sees of our mail domain.
 pub mod doctor;
+
+// The stages that run by themselves, until somebody ends them.
+pub mod service;
 
 // A mail catcher that answers badly when told to.
 pub mod sink;

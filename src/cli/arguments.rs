@@ -98,6 +98,8 @@ pub(super) enum Command {
     Preview(Preview),
     /// Send what is due of an approved campaign
     Send(Send),
+    /// Send what comes due of all approved campaigns, until Ctrl-C or SIGTERM
+    Serve(super::serve::Options),
     /// Show how far a campaign is
     Status(Status),
     /// Report what became of every row, suspect and letter

@@ -17,6 +17,7 @@ mod lookup;
 mod output;
 mod parse;
 mod registries;
+mod serve;
 mod sink;
 mod stages;
 mod start;
@@ -107,6 +108,7 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Resolve(options) => stages::resolve(&context, &options).await,
         Command::Compose(options) => stages::compose(&context, &options).await,
         Command::Send(options) => stages::send(&context, &options).await,
+        Command::Serve(options) => serve::run(&context, &options).await,
         Command::Status(options) => stages::status(&context, &options).await,
         Command::Report(options) => stages::report(&context, &options).await,
         Command::Preview(options) => letters::preview(&context, &options).await,

@@ -194,7 +194,7 @@ pub(super) async fn send(context: &Context, options: &Send) -> anyhow::Result<En
         serde_json::json!({ "done": done, "queue": report.queue, "state": report.campaign.state });
     context
         .out
-        .say(&told, format!("{}\n{}", describe(&done), report.status()))?;
+        .say(&told, format!("This run: {done}\n\n{}", report.status()))?;
     if let Some(code) = stopped {
         return Ok(Ended::Stopped(code));
     }
@@ -313,23 +313,6 @@ async fn foresee(
         format!("{}; what is ready would go {way}", states.join(", ")),
     )?;
     Ok(Ended::Well)
-}
-
-fn describe(done: &Done) -> String {
-    let mut said = vec![format!("{} accepted", done.accepted)];
-    for (n, what) in [
-        (done.deferred, "deferred"),
-        (done.refused, "refused"),
-        (done.expired, "given up, for their time is up"),
-        (done.uncertain, "cut off after the message was handed over"),
-        (done.failed, "could not be built"),
-        (done.relay, "held up by the relay"),
-    ] {
-        if n > 0 {
-            said.push(format!("{n} {what}"));
-        }
-    }
-    format!("This run: {}\n", said.join(", "))
 }
 
 pub(super) async fn status(context: &Context, options: &Status) -> anyhow::Result<Ended> {

@@ -21,6 +21,7 @@ mod window;
 mod wire;
 mod zones;
 
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -61,6 +62,9 @@ pub struct Settings {
     pub signing: Signing,
     /// What letters wait for before they leave; nothing, as shipped.
     pub pacing: Pacing,
+    /// Whether a run stays for a letter whose turn comes in a moment; not where other campaigns would wait
+    /// meanwhile.
+    pub stays: bool,
 }
 
 impl Settings {
@@ -87,6 +91,7 @@ impl Settings {
                 required: config.sign.required,
             },
             pacing: Pacing::from_config(config)?,
+            stays: true,
         })
     }
 }
@@ -158,6 +163,26 @@ impl Done {
         self.uncertain += other.uncertain;
         self.failed += other.failed;
         self.relay += other.relay;
+    }
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} accepted", self.accepted)?;
+        for (n, what) in [
+            (self.deferred, "deferred"),
+            (self.refused, "refused"),
+            (self.expired, "given up, for their time is up"),
+            (self.uncertain, "cut off after the message was handed over"),
+            (self.failed, "could not be built"),
+            (self.relay, "held up by the relay"),
+            (self.kept_back, "kept back until it is their turn"),
+        ] {
+            if n > 0 {
+                write!(f, ", {n} {what}")?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -134,7 +134,9 @@ pub(super) async fn wait_for_turn(
 ) -> Result<bool, store::Error> {
     let now = clock.now();
     let relay = courier.first(now);
-    if settings.pacing.paces.is_empty() && relay.is_none_or(|relay| relay.every.0 == 0) {
+    let is_paced =
+        !settings.pacing.paces.is_empty() || relay.is_some_and(|relay| relay.every.0 > 0);
+    if !settings.stays || !is_paced {
         return Ok(false);
     }
     let Some(slot) = store.next_slot(campaign, now.plus(NEAR)).await? else {

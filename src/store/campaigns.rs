@@ -328,7 +328,7 @@ async fn enqueue(tx: &mut Connection, id: i64, now: Timestamp) -> Result<(), Err
     Ok(())
 }
 
-fn campaign(row: &AnyRow) -> Result<Campaign, Error> {
+pub(super) fn campaign(row: &AnyRow) -> Result<Campaign, Error> {
     let [kind, tlp, state] =
         ["kind", "tlp", "state"].map(|column| row.try_get::<String, _>(column));
     let (kind, tlp, state) = (kind?, tlp?, state?);

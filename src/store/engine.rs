@@ -17,7 +17,7 @@ pub(super) enum Engine {
 }
 
 /// The numbered texts of `migrations/`, compiled in.
-const MIGRATIONS: [(i64, &str, &str); 17] = [
+const MIGRATIONS: [(i64, &str, &str); 18] = [
     (
         1,
         "campaigns",
@@ -87,6 +87,11 @@ const MIGRATIONS: [(i64, &str, &str); 17] = [
         include_str!("../../migrations/0016_seen_from.sql"),
     ),
     (17, "pace", include_str!("../../migrations/0017_pace.sql")),
+    (
+        18,
+        "workers",
+        include_str!("../../migrations/0018_workers.sql"),
+    ),
 ];
 
 impl Engine {

@@ -30,6 +30,7 @@ mod statistics;
 mod suspects;
 mod systems;
 mod waves;
+mod workers;
 
 use std::time::Duration;
 

@@ -36,6 +36,7 @@ mod resolve;
 mod schema;
 mod seen;
 mod send;
+mod serve;
 mod signatories;
 mod whole;
 mod world;

@@ -106,7 +106,7 @@ async fn decide(world: &World, kind: DecisionKind) {
 }
 
 /// What nobody may do: a hand in the database.
-async fn tamper(world: &World, sql: &'static str) {
+pub(crate) async fn tamper(world: &World, sql: &'static str) {
     sqlx::any::install_default_drivers();
     let mut database = AnyConnection::connect(&world.url).await.unwrap();
     sqlx::query(sql).execute(&mut database).await.unwrap();

@@ -1,0 +1,57 @@
+//! What a service says of itself, a line for each.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::send::Done;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    Started {
+        worker: String,
+    },
+    Sent {
+        campaign: String,
+        #[serde(flatten)]
+        done: Done,
+    },
+    /// A campaign that only staff can get going again.
+    Refused {
+        campaign: String,
+        told: String,
+    },
+    /// The database or the relay; it is looked at again and again.
+    Trouble {
+        told: String,
+    },
+    /// What an earlier run could not write down.
+    Replayed {
+        results: u64,
+    },
+    /// Another worker has given no sign of life for too long; what it had goes back into the queue.
+    Vanished {
+        worker: String,
+        letters: u64,
+    },
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started { worker } => write!(f, "sending, as worker {worker}; Ctrl-C ends"),
+            Self::Sent { campaign, done } => write!(f, "{campaign}: {done}"),
+            Self::Refused { campaign, told } => write!(f, "{campaign}: not sent: {told}"),
+            Self::Trouble { told } => write!(f, "trouble: {told}; trying again"),
+            Self::Replayed { results } => write!(
+                f,
+                "{results} results of a run that could not write them down are written down now"
+            ),
+            Self::Vanished { worker, letters } => write!(
+                f,
+                "worker {worker} has vanished; {letters} letters in its hands are back in the queue"
+            ),
+        }
+    }
+}
