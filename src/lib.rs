@@ -50,6 +50,8 @@
 //! - One store method is one fact in one transaction; none is open while SMTP or a registry talks.
 //! - No registry is asked without leave from the store, which all workers share: so many at once, so many a second,
 //!   so many a day, and never two questions in one block of addresses, whose answer might be the same network.
+//! - No letter leaves before its turn: holds, office hours, paces and seats stand in the store, too. What may not leave
+//!   yet goes back into the queue with the moment when it may, and that time is not counted against it.
 //! - What goes wrong with one row, suspect or letter is data with its reason, and the stage goes on. `Err` means
 //!   that *we* cannot go on.
 //! - Attempts and decisions are only ever added.
