@@ -1,6 +1,7 @@
 //! The command line: it parses, calls a stage or one store method, and shows the answer.
 
 mod arguments;
+mod bench;
 mod campaign;
 mod contacts;
 mod context;
@@ -104,6 +105,7 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Resolve(options) => stages::resolve(&context, &options).await,
         Command::Compose(options) => stages::compose(&context, &options).await,
         Command::Send(options) => stages::send(&context, &options).await,
+        Command::Bench(bench) => bench::run(&context, &bench),
         Command::Serve(options) => serve::run(&context, &options).await,
         Command::Status(options) => stages::status(&context, &options).await,
         Command::Report(options) => stages::report(&context, &options).await,
