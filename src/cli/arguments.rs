@@ -132,6 +132,9 @@ pub(super) enum Command {
     /// Make and show the OpenPGP key that letters are signed with
     #[command(subcommand)]
     Key(Key),
+    /// Measure how fast this machine sends
+    #[command(subcommand)]
+    Bench(super::bench::Bench),
     /// Catch all mail on this machine, and answer badly where told to
     Sink(Sink),
 }

@@ -2,6 +2,7 @@
 
 mod again;
 mod arguments;
+mod bench;
 mod campaign;
 mod contacts;
 mod context;
@@ -108,6 +109,7 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Resolve(options) => stages::resolve(&context, &options).await,
         Command::Compose(options) => stages::compose(&context, &options).await,
         Command::Send(options) => stages::send(&context, &options).await,
+        Command::Bench(bench) => bench::run(&context, &bench),
         Command::Serve(options) => serve::run(&context, &options).await,
         Command::Status(options) => stages::status(&context, &options).await,
         Command::Report(options) => stages::report(&context, &options).await,
