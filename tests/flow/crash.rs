@@ -74,51 +74,114 @@ async fn kill_when(world: &World, settings: &[(&str, &str)], wished: impl FnMut(
     child.wait().unwrap();
 }
 
+/// How often the program is killed in the middle of how much.
+struct Toll {
+    letters: usize,
+    kills: usize,
+    /// Processes at once.
+    workers: usize,
+    seed: u64,
+}
+
 story!(killed_again_and_again_it_loses_no_letter, world, {
-    const LETTERS: usize = 150;
-    under_way(&mut world, LETTERS).await;
-    let mut kills = 1;
-    kill_when(&world, &[], |counts| counts.connections > 0).await;
-    for letters in [20, 63, 110] {
-        kill_when(&world, &[], |counts| counts.letters >= letters).await;
-        kills += 1;
+    kill_at_random(
+        world,
+        &Toll {
+            letters: 150,
+            kills: 4,
+            workers: 1,
+            seed: 1,
+        },
+    )
+    .await;
+});
+
+/// The long form, which takes minutes: `tests/run crash`. `CRASH_SEED` tells other moments.
+mod killed_a_hundred_times_it_loses_no_letter {
+    use super::*;
+
+    fn toll(workers: usize) -> Toll {
+        let seed = std::env::var("CRASH_SEED").ok();
+        Toll {
+            letters: 3_000,
+            kills: 100,
+            workers,
+            seed: seed.map_or(1, |seed| seed.parse().unwrap()),
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    #[ignore = "takes minutes: tests/run crash"]
+    async fn sqlite() {
+        kill_at_random(World::on_sqlite().await, &toll(1)).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    #[ignore = "takes minutes: tests/run crash"]
+    async fn postgres() {
+        if let Some(world) = World::on_postgres().await {
+            kill_at_random(world, &toll(2)).await;
+        }
+    }
+}
+
+/// Kills one of the workers at a moment of chance, again and again, and looks at what became of
+/// each letter.
+async fn kill_at_random(mut world: World, toll: &Toll) {
+    println!("{} kills, seed {}", toll.kills, toll.seed);
+    under_way(&mut world, toll.letters).await;
+    let mut chance = Chance(toll.seed);
+    let mut workers: Vec<Child> = (0..toll.workers).map(|_| send(&world, &[])).collect();
+    // So that the last kill still finds letters: on average nine tenths are out by then.
+    let pace = toll.letters as u64 * 9 / 5 / toll.kills as u64;
+    for kill in 0..toll.kills {
+        let more = chance.below(pace);
+        let wanted = (world.sink.counts().letters + more).min(toll.letters as u64);
+        within(world.sink.wait_until(|counts| counts.letters >= wanted)).await;
+        // Not only when a letter has just been taken: as long again as a letter takes.
+        tokio::time::sleep(Duration::from_micros(chance.below(12_000))).await;
+        let victim = chance.below(toll.workers as u64) as usize;
+        workers[victim].kill().unwrap();
+        workers[victim].wait().unwrap();
+        if kill + 1 < toll.kills {
+            workers[victim] = send(&world, &[]);
+        }
+    }
+    for mut worker in workers {
+        worker.kill().unwrap();
+        worker.wait().unwrap();
     }
     let last = send_all(&world, &[]).await;
     assert_eq!(last.status.code(), Some(0), "{last:?}");
+    // Each worker still at work when the last was killed is one more.
+    account_for(&world, toll.letters, toll.kills + toll.workers - 1).await;
+}
 
-    assert_eq!(states(&world).await, of([("accepted", LETTERS)]));
+/// No letter is missing, and each copy but one belongs to an attempt that is marked, of which no kill
+/// leaves more than there were connections.
+async fn account_for(world: &World, letters: usize, kills: usize) {
+    assert_eq!(states(world).await, of([("accepted", letters)]));
     assert_eq!(world.report().await.campaign.state.as_str(), "settled");
-    let copies = copies(&world);
-    assert_eq!(copies.len(), LETTERS, "none is missing");
-    let doubles: Vec<&String> = copies
-        .iter()
-        .filter(|(_, n)| **n > 1)
-        .map(|(to, _)| to)
-        .collect();
-    assert!(doubles.len() <= LANES * kills, "{doubles:?}");
+    let copies = copies(world);
+    assert_eq!(copies.len(), letters, "none is missing");
 
-    let mut named = 0;
-    for n in 1..=LETTERS {
-        let (_, attempts) = story_of(&world, &desk(n)).await;
+    let mut marked: BTreeMap<String, usize> = BTreeMap::new();
+    for line in world.letters().await {
+        let (_, attempts) = world.store.delivery_of(line.id).await.unwrap().unwrap();
         let outcomes = outcomes(&attempts);
-        let uncertain = outcomes
-            .iter()
-            .filter(|kind| **kind == Some(OutcomeKind::Uncertain))
-            .count();
-        assert_eq!(outcomes.last(), Some(&Some(OutcomeKind::Accepted)));
-        assert_eq!(outcomes.len(), uncertain + 1, "{outcomes:?}");
-        // Every copy but one belongs to an attempt that is marked.
-        assert!(
-            copies[&desk(n)] <= uncertain + 1,
-            "{}: {outcomes:?}",
-            desk(n)
-        );
-        named += uncertain;
+        let (last, before) = outcomes.split_last().unwrap();
+        assert_eq!(*last, Some(OutcomeKind::Accepted));
+        let uncertain = Some(OutcomeKind::Uncertain);
+        assert!(before.iter().all(|one| *one == uncertain), "{outcomes:?}");
+        let came = copies[&line.recipient];
+        assert!(came <= outcomes.len(), "{}: {outcomes:?}", line.recipient);
+        for attempt in &attempts[..before.len()] {
+            *marked.entry(attempt.worker.clone()).or_default() += 1;
+        }
     }
-    assert!(
-        named <= LANES * kills,
-        "{named} uncertain after {kills} kills"
-    );
+    assert!(marked.values().all(|n| *n <= LANES), "{marked:?}");
+    assert!(marked.len() <= kills, "{marked:?}");
+    let named: usize = marked.values().sum();
     assert_eq!(world.report().await.queue.uncertain_attempts, named as i64);
 
     let mut first = BTreeMap::new();
@@ -128,7 +191,24 @@ story!(killed_again_and_again_it_loses_no_letter, world, {
         assert_eq!(same.header("Message-ID"), letter.header("Message-ID"));
         assert_eq!((&same.data, &same.from), (&letter.data, &letter.from));
     }
-});
+    let doubles = copies.values().filter(|n| **n > 1).count();
+    println!(
+        "{letters} letters, {kills} kills: 0 missing, {doubles} came twice, {named} attempts marked uncertain"
+    );
+}
+
+/// SplitMix64: the same moments again by the same seed.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % end.max(1)
+    }
+}
 
 story!(killed_with_hold_it_sends_no_letter_twice, world, {
     const LETTERS: usize = 60;
