@@ -25,14 +25,14 @@ fn true_time() -> Timestamp {
 }
 
 /// Letters in the queue of a relay that takes a moment for each.
-async fn under_way(world: &mut World, letters: usize) {
+pub(crate) async fn under_way(world: &mut World, letters: usize) {
     world.now = true_time();
     queue(world, letters).await;
     world.answers("DOT * delay 10ms");
 }
 
 /// `lapwing send trial --wait`, with leases that end within the patience of a test.
-fn send(world: &World, settings: &[(&str, &str)]) -> Child {
+pub(crate) fn send(world: &World, settings: &[(&str, &str)]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_lapwing"))
         .args(["send", "trial", "--wait"])
         .current_dir(world.dir())
@@ -55,14 +55,14 @@ fn send(world: &World, settings: &[(&str, &str)]) -> Child {
 }
 
 /// Runs to the end; what was deferred or left by the dead included.
-async fn send_all(world: &World, settings: &[(&str, &str)]) -> Output {
+pub(crate) async fn send_all(world: &World, settings: &[(&str, &str)]) -> Output {
     let child = send(world, settings);
     let output = tokio::task::spawn_blocking(|| child.wait_with_output());
     within(output).await.unwrap().unwrap()
 }
 
 /// A guard only, so that a story that fails does so.
-async fn within<T>(work: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(work: impl Future<Output = T>) -> T {
     let guard = tokio::time::timeout(Duration::from_secs(90), work);
     guard.await.expect("an end within 90 seconds")
 }
@@ -152,36 +152,51 @@ async fn kill_at_random(mut world: World, toll: &Toll) {
         worker.wait().unwrap();
     }
     let last = send_all(&world, &[]).await;
-    assert_eq!(last.status.code(), Some(0), "{last:?}");
+    assert!(matches!(last.status.code(), Some(0 | 3)), "{last:?}");
     // Each worker still at work when the last was killed is one more.
     account_for(&world, toll.letters, toll.kills + toll.workers - 1).await;
 }
 
+/// Workers that a letter may be in the hands of when they die; then it is set aside, and staff are told.
+const LAPSES: usize = 3;
+
 /// No letter is missing, and each copy but one belongs to an attempt that is marked, of which no kill
-/// leaves more than there were connections.
+/// leaves more than there were connections. Set aside is only what was begun by each of its workers.
 async fn account_for(world: &World, letters: usize, kills: usize) {
-    assert_eq!(states(world).await, of([("accepted", letters)]));
     assert_eq!(world.report().await.campaign.state.as_str(), "settled");
     let copies = copies(world);
-    assert_eq!(copies.len(), letters, "none is missing");
-
     let mut marked: BTreeMap<String, usize> = BTreeMap::new();
+    let mut set_aside = Vec::new();
     for line in world.letters().await {
         let (_, attempts) = world.store.delivery_of(line.id).await.unwrap().unwrap();
         let outcomes = outcomes(&attempts);
-        let (last, before) = outcomes.split_last().unwrap();
-        assert_eq!(*last, Some(OutcomeKind::Accepted));
-        let uncertain = Some(OutcomeKind::Uncertain);
-        assert!(before.iter().all(|one| *one == uncertain), "{outcomes:?}");
-        let came = copies[&line.recipient];
+        let came = copies.get(&line.recipient).copied().unwrap_or(0);
         assert!(came <= outcomes.len(), "{}: {outcomes:?}", line.recipient);
+        let uncertain = Some(OutcomeKind::Uncertain);
+        let before = match outcomes.split_last() {
+            Some((last, before)) if line.state == "accepted" => {
+                assert_eq!(*last, Some(OutcomeKind::Accepted));
+                assert!(came > 0, "{} is missing", line.recipient);
+                before
+            }
+            _ => {
+                set_aside.push((line.recipient, outcomes.len()));
+                &outcomes
+            }
+        };
+        assert!(before.iter().all(|one| *one == uncertain), "{outcomes:?}");
         for attempt in &attempts[..before.len()] {
             *marked.entry(attempt.worker.clone()).or_default() += 1;
         }
     }
+    let named: usize = marked.values().sum();
+    let doubles = copies.values().filter(|n| **n > 1).count();
+    println!(
+        "{letters} letters, {kills} kills: 0 missing, {} set aside, {doubles} came twice, {named} attempts marked uncertain",
+        set_aside.len()
+    );
     assert!(marked.values().all(|n| *n <= LANES), "{marked:?}");
     assert!(marked.len() <= kills, "{marked:?}");
-    let named: usize = marked.values().sum();
     assert_eq!(world.report().await.queue.uncertain_attempts, named as i64);
 
     let mut first = BTreeMap::new();
@@ -191,10 +206,19 @@ async fn account_for(world: &World, letters: usize, kills: usize) {
         assert_eq!(same.header("Message-ID"), letter.header("Message-ID"));
         assert_eq!((&same.data, &same.from), (&letter.data, &letter.from));
     }
-    let doubles = copies.values().filter(|n| **n > 1).count();
-    println!(
-        "{letters} letters, {kills} kills: 0 missing, {doubles} came twice, {named} attempts marked uncertain"
+    assert_eq!(
+        states(world).await,
+        of([
+            ("accepted", letters - set_aside.len()),
+            ("failed", set_aside.len())
+        ])
     );
+    for (recipient, begun) in set_aside {
+        assert_eq!(
+            begun, LAPSES,
+            "attempts at {recipient}, which was set aside"
+        );
+    }
 }
 
 /// SplitMix64: the same moments again by the same seed.
