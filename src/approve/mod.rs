@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::model::{
-    Campaign, CampaignKind, CampaignState, Decision, DecisionKind, Progress, Timestamp,
+    Campaign, CampaignKind, CampaignState, Decision, DecisionKind, Progress, Timestamp, Wave,
     digest_of_set, roll_digest, signing,
 };
 use crate::store::{Error, Store};
@@ -26,6 +26,8 @@ pub struct Preflight {
     pub suspects: i64,
     /// SHA-256 over the rendered set: the thing that is approved.
     pub digest: String,
+    /// When which of its letters may begin to leave, where it does not begin at once, and how many those are.
+    pub waves: Vec<(Wave, i64)>,
     /// With one of these nothing can be submitted.
     pub problems: Vec<String>,
     /// These must be known, but are for people to weigh.
@@ -59,6 +61,8 @@ pub async fn preflight(
     let mut empty = 0;
     let mut locales = BTreeSet::new();
     let mut senders = BTreeSet::new();
+    let waves = store.waves(campaign.id).await?;
+    let mut sizes = vec![0_i64; waves.len()];
     loop {
         let page = store.letters(campaign.id, after, PAGE).await?;
         let Some(last) = page.last() else {
@@ -72,8 +76,18 @@ pub async fn preflight(
             // The English stands below each other language.
             locales.extend([letter.locale.clone(), "en".to_owned()]);
             senders.insert(sender_of(letter));
+            let wave = Wave::place_of(
+                &waves,
+                campaign.id,
+                &letter.country,
+                letter.recipient.as_str(),
+            );
+            if let Some(size) = wave.and_then(|place| sizes.get_mut(place)) {
+                *size += 1;
+            }
         }
     }
+    preflight.waves = waves.into_iter().zip(sizes).collect();
     if digests != store.letter_digests(campaign.id).await? {
         preflight
             .problems

@@ -4,15 +4,19 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::again::Again;
+use super::contacts::{Overrides, Signatories};
 use super::doctor::Options as Doctor;
+use super::holds::Hold;
 use super::jurisdiction::Action as Jurisdiction;
 use super::key::Key;
 use super::letters::Letter;
 use super::lookup::Options as Lookup;
 use super::sink::Options as Sink;
 use super::tables::Table;
+use super::waves::Waves;
 use super::words::Template;
-use crate::model::{Format, Tlp, TlpError};
+use crate::model::{Tlp, TlpError};
 
 /// Tells every network which of its machines send spam, and follows what happens.
 #[derive(Debug, Parser)]
@@ -115,16 +119,22 @@ pub(super) enum Command {
     Registries,
     /// Decide that a prefix, AS or handle has another mailbox, or is never written to
     #[command(subcommand)]
-    Override(Override),
+    Override(Overrides),
+    /// Let nothing leave to a domain, an address or under a ticket for a while
+    #[command(subcommand)]
+    Hold(Hold),
     /// Keep the dated roll of agencies that sign
     #[command(subcommand)]
-    Signatory(Signatory),
+    Signatory(Signatories),
     /// Show what a country changes in its letters: languages, agencies, note, reserved measures
     #[command(subcommand)]
     Jurisdiction(Jurisdiction),
     /// Make and show the OpenPGP key that letters are signed with
     #[command(subcommand)]
     Key(Key),
+    /// Measure how fast this machine sends
+    #[command(subcommand)]
+    Bench(super::bench::Bench),
     /// Catch all mail on this machine, and answer badly where told to
     Sink(Sink),
 }
@@ -237,6 +247,8 @@ pub(super) enum Campaign {
         /// Its name
         name: String,
     },
+    /// Show or set its phased start: who is written to from when on
+    Waves(Waves),
     /// Vouch for the rendered letters and ask a second person
     Submit {
         /// Its name
@@ -274,6 +286,8 @@ pub(super) enum Campaign {
         /// Its name
         name: String,
     },
+    /// Try letters once more that were refused, expired or failed, when their cause is seen to
+    Retry(Again),
     /// Stop it for good; what has left has left
     Cancel {
         /// Its name
@@ -332,52 +346,6 @@ pub(super) struct TableFile {
     /// shift_jis, gb18030, euc-kr, big5, windows-1252 …; told from each line when not given
     #[arg(long, value_name = "LABEL")]
     pub(super) encoding: Option<crate::sheet::Charset>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum Override {
-    /// Add one; an earlier one of the same subject ends
-    Add {
-        /// A prefix or range, AS64500, a registry handle, or the domain of a mailbox (isp.example)
-        subject: String,
-        /// The mailbox to write to
-        #[arg(long, required_unless_present = "never")]
-        mailbox: Option<String>,
-        /// Write to nobody about it
-        #[arg(long, conflicts_with = "mailbox")]
-        never: bool,
-        /// Why; it is kept
-        #[arg(long, default_value = "")]
-        reason: String,
-        /// The language to write in
-        #[arg(long, default_value = "")]
-        language: String,
-        /// How it wants its letters: all observations attached as CSV, or in the text, or a letter with an
-        /// XARF report for each address, or both CSV and XARF in one
-        #[arg(long, value_parser = Format::ALL.map(Format::as_str))]
-        format: Option<String>,
-        /// The day it ends: YYYY-MM-DD
-        #[arg(long)]
-        until: Option<String>,
-    },
-    /// Add those of a CSV: subject, mailbox (or never), language, format, reason, owner, until
-    Import(TableFile),
-    /// Those that hold now
-    List,
-    /// End one; what it decided stands
-    Remove {
-        /// Its number
-        id: i64,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum Signatory {
-    /// Add those of a CSV: agency, local_name, name_ja (and so on), country, framework, mailbox,
-    /// from, until, order
-    Import(TableFile),
-    /// The whole roll
-    List,
 }
 
 /// A sharing mark that was asked for, or that there be none.

@@ -6,7 +6,7 @@ use super::Ended;
 use super::arguments::{Campaign as Action, Mark};
 use super::context::{Context, Usage};
 use super::output::count;
-use super::{draw, key};
+use super::{again, draw, key, waves};
 use crate::approve::{self, Preflight, Review};
 use crate::compose;
 use crate::config::Mode;
@@ -72,6 +72,7 @@ pub(super) async fn run(context: &Context, action: &Action) -> anyhow::Result<En
             context.out.say(&report, report.to_text())?;
             Ok(Ended::Well)
         }
+        Action::Waves(options) => waves::run(context, &store, options).await,
         Action::Submit { name } => submit(context, &store, name).await,
         Action::Approve {
             name,
@@ -88,6 +89,7 @@ pub(super) async fn run(context: &Context, action: &Action) -> anyhow::Result<En
             decide(context, &store, name, DecisionKind::Paused, reason).await
         }
         Action::Resume { name } => decide(context, &store, name, DecisionKind::Resumed, "").await,
+        Action::Retry(options) => again::retry(context, &store, options).await,
         Action::Cancel { name, reason, yes } => {
             confirm(context, name, *yes)?;
             decide(context, &store, name, DecisionKind::Cancelled, reason).await
@@ -274,6 +276,14 @@ fn describe(preflight: &Preflight) -> String {
         count(preflight.suspects, preflight.kind.rows()),
         preflight.digest
     );
+    for (wave, letters) in &preflight.waves {
+        text.push_str(&format!(
+            "from {} on, {}: {}\n",
+            wave.starts_at,
+            wave.takes,
+            count(*letters, "letter")
+        ));
+    }
     for problem in &preflight.problems {
         text.push_str(&format!("problem: {problem}\n"));
     }

@@ -1,13 +1,61 @@
 //! Overrides and signatories: what staff decided about whom to write to, and who signs.
 
+use clap::Subcommand;
+
 use super::Ended;
-use super::arguments::{Override as Overrides, Signatory as Signatories, TableFile};
+use super::arguments::TableFile;
 use super::context::{Context, Usage};
 use super::feed::{feed_name, open, say_refusals};
 use crate::compose;
 use crate::model::{Format, Override, Progress, Refusal, SubjectError, Timestamp};
 use crate::resolve::{self, NewOverride, OverrideRow};
 use crate::store::Store;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Overrides {
+    /// Add one; an earlier one of the same subject ends
+    Add {
+        /// A prefix or range, AS64500, a registry handle, or the domain of a mailbox (isp.example)
+        subject: String,
+        /// The mailbox to write to
+        #[arg(long, required_unless_present = "never")]
+        mailbox: Option<String>,
+        /// Write to nobody about it
+        #[arg(long, conflicts_with = "mailbox")]
+        never: bool,
+        /// Why; it is kept
+        #[arg(long, default_value = "")]
+        reason: String,
+        /// The language to write in
+        #[arg(long, default_value = "")]
+        language: String,
+        /// How it wants its letters: all observations attached as CSV, or in the text, or a letter with an
+        /// XARF report for each address, or both CSV and XARF in one
+        #[arg(long, value_parser = Format::ALL.map(Format::as_str))]
+        format: Option<String>,
+        /// The day it ends: YYYY-MM-DD
+        #[arg(long)]
+        until: Option<String>,
+    },
+    /// Add those of a CSV: subject, mailbox (or never), language, format, reason, owner, until
+    Import(TableFile),
+    /// Those that hold now
+    List,
+    /// End one; what it decided stands
+    Remove {
+        /// Its number
+        id: i64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Signatories {
+    /// Add those of a CSV: agency, local_name, name_ja (and so on), country, framework, mailbox,
+    /// from, until, order
+    Import(TableFile),
+    /// The whole roll
+    List,
+}
 
 pub(super) async fn overrides(context: &Context, action: &Overrides) -> anyhow::Result<Ended> {
     let store = context.store().await?;

@@ -9,8 +9,8 @@ use super::Ended;
 use super::arguments::Preview;
 use super::context::{Context, Usage};
 use super::output::{count, print};
-use super::verify;
-use crate::model::{self, DeliveryState, Mailbox, typed_ticket};
+use super::{holds, verify};
+use crate::model::{self, Delivery, DeliveryState, Mailbox, Wait, typed_ticket};
 use crate::store::{Error, LetterFilter, Store};
 use crate::{compose, send};
 
@@ -189,7 +189,12 @@ async fn list(context: &Context, store: &Store, filter: &LetterFilter) -> anyhow
                 ""
             };
             let part = format!("{}/{}", line.part, line.parts);
-            let due = line.due_at.map(|at| at.to_string()).unwrap_or_default();
+            let due = match (line.waits, line.due_at) {
+                (Some(Wait::Hold), _) => "held".to_owned(),
+                (Some(wait), Some(at)) => format!("{at} ({})", wait.as_str()),
+                (None, Some(at)) => at.to_string(),
+                (_, None) => String::new(),
+            };
             let text = format!(
                 "{:<14} {part:<5} {:<10} {:>7}  {:<3} {:<5} {:<40} {due}{doubt}",
                 line.ticket, line.state, line.rows, line.country, line.locale, line.recipient
@@ -247,17 +252,29 @@ async fn show_one(
             };
             text.push_str(&told);
         }
-        let due = if delivery.state.as_str() == "scheduled" {
-            format!(", next try {}", delivery.due_at)
-        } else {
-            String::new()
-        };
+        let due = waiting(store, delivery).await?;
         text.push_str(&format!("  now {}{due}\n", delivery.state));
     }
     let (delivery, attempts) = story.unzip();
     let told = serde_json::json!({ "letter": letter, "delivery": delivery, "attempts": attempts });
     context.out.say(&told, text)?;
     Ok(Ended::Well)
+}
+
+/// What a scheduled delivery waits for.
+async fn waiting(store: &Store, delivery: &Delivery) -> Result<String, Error> {
+    if delivery.state != DeliveryState::Scheduled {
+        return Ok(String::new());
+    }
+    if let (Some(Wait::Hold), Some(id)) = (delivery.waits, delivery.hold) {
+        let hold = store.hold(id).await?;
+        return Ok(format!(", held by hold {id}: {}", holds::describe(&hold)));
+    }
+    let why = match delivery.waits {
+        Some(wait) => format!(" ({})", wait.as_str()),
+        None => String::new(),
+    };
+    Ok(format!(", next try {}{why}", delivery.due_at))
 }
 
 fn redirected(letter: &model::Letter, sent_to: Option<&Mailbox>) -> String {
@@ -298,8 +315,9 @@ fn show(letter: &model::Letter, html: bool) -> String {
     text
 }
 
-/// `composed` before it is in the queue.
+/// `composed` before it is in the queue; of those scheduled some are `held`.
 fn states() -> Vec<&'static str> {
     let states = DeliveryState::ALL.into_iter().map(DeliveryState::as_str);
-    std::iter::once("composed").chain(states).collect()
+    let states = std::iter::once("composed").chain(states);
+    states.chain(["held"]).collect()
 }

@@ -1,6 +1,8 @@
 //! The command line: it parses, calls a stage or one store method, and shows the answer.
 
+mod again;
 mod arguments;
+mod bench;
 mod campaign;
 mod contacts;
 mod context;
@@ -8,6 +10,7 @@ mod demo;
 mod doctor;
 mod draw;
 mod feed;
+mod holds;
 mod jurisdiction;
 mod key;
 mod letters;
@@ -21,6 +24,7 @@ mod stages;
 mod start;
 mod tables;
 mod verify;
+mod waves;
 mod words;
 mod worker;
 
@@ -97,6 +101,7 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Table(action) => tables::run(&context, &action).await,
         Command::Override(action) => contacts::overrides(&context, &action).await,
         Command::Signatory(action) => contacts::signatories(&context, &action).await,
+        Command::Hold(action) => holds::run(&context, &action).await,
         Command::Jurisdiction(action) => jurisdiction::run(&context, &action),
         Command::Lookup(options) => lookup::lookup(&context, &options).await,
         Command::Registries => registries::registries(&context).await,
@@ -104,6 +109,7 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Resolve(options) => stages::resolve(&context, &options).await,
         Command::Compose(options) => stages::compose(&context, &options).await,
         Command::Send(options) => stages::send(&context, &options).await,
+        Command::Bench(bench) => bench::run(&context, &bench),
         Command::Serve(options) => serve::run(&context, &options).await,
         Command::Status(options) => stages::status(&context, &options).await,
         Command::Report(options) => stages::report(&context, &options).await,
@@ -145,6 +151,7 @@ fn next_step(error: &anyhow::Error) -> Option<&'static str> {
         store::Error::NotFound {
             what: "override", ..
         } => "those that hold: lapwing override list",
+        store::Error::NotFound { what: "hold", .. } => "those that hold: lapwing hold list",
         store::Error::NotFound {
             what: "jurisdiction",
             ..

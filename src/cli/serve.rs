@@ -31,6 +31,7 @@ pub(super) async fn run(context: &Context, options: &Options) -> anyhow::Result<
     let store = context.store().await?;
     let mut settings = Settings::from_config(context.config(), &worker()).map_err(Usage)?;
     settings.signing.signer = context.signer()?;
+    settings.stays = false;
     let courier = Courier::new(context.config());
     let watch = context.listen();
     let out = context.out;

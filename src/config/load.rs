@@ -44,7 +44,11 @@ pub fn load(
             .parse()
             .map_err(|e: toml::de::Error| Error(vec![format!("{}: {e}", path.display())]))?;
         for place in [&mut settings, &mut known] {
-            add_relays(place, &table);
+            let relay = place.get("smtp").cloned();
+            add_named(place, "relay", relay, &table);
+            let pace = place.get("pace").and_then(|paces| paces.get("example"));
+            let pace = pace.cloned();
+            add_named(place, "pace", pace, &table);
         }
         lay_over(
             &mut settings,
@@ -87,15 +91,15 @@ pub fn load(
     Ok(Loaded { config, file })
 }
 
-/// Each relay that a file names has all the settings of the first, as they are shipped.
-fn add_relays(onto: &mut Table, file: &Table) {
-    let Some(shipped) = onto.get("smtp").cloned() else {
+/// Each relay, or pace, that a file names has all the settings of the one that is shipped.
+fn add_named(onto: &mut Table, section: &str, shipped: Option<Value>, file: &Table) {
+    let named = file.get(section).and_then(Value::as_table);
+    let (Some(shipped), Some(named)) = (shipped, named) else {
         return;
     };
-    let named = file.get("relay").and_then(Value::as_table);
-    if let Some(Value::Table(relays)) = onto.get_mut("relay") {
-        for name in named.into_iter().flat_map(Table::keys) {
-            relays.insert(name.clone(), shipped.clone());
+    if let Some(Value::Table(section)) = onto.get_mut(section) {
+        for name in named.keys() {
+            section.insert(name.clone(), shipped.clone());
         }
     }
 }

@@ -2,14 +2,18 @@
 
 mod doctor;
 mod load;
+mod pace;
 mod sender;
 mod sign;
 mod smtp;
+mod window;
 pub use doctor::Doctor;
 pub use load::{Loaded, load, shipped};
+pub use pace::Pace;
 pub use sender::Sender;
 pub use sign::{Secret, Sign};
 pub use smtp::{Security, Smtp};
+pub use window::{OpenHours, Window};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -35,6 +39,8 @@ pub struct Config {
     pub smtp: Smtp,
     /// Further ones, by name.
     pub relay: BTreeMap<String, Smtp>,
+    /// By name.
+    pub pace: BTreeMap<String, Pace>,
     pub doctor: Doctor,
 }
 
@@ -176,6 +182,9 @@ pub struct Send {
     pub give_up: Span,
     pub relay_pause: Span,
     pub on_uncertain: OnUncertain,
+    /// 0: no end.
+    pub per_address_hour: u32,
+    pub window: Window,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -243,6 +252,7 @@ impl Config {
             self.sender.reply_to().err(),
             self.letter.tlp().err(),
             self.send.redirect_to().err(),
+            self.send.window.open_hours().err(),
         ] {
             expect(checked.is_none(), checked.unwrap_or_default());
         }
@@ -296,6 +306,13 @@ impl Config {
             !self.send.retry.is_empty() && self.send.retry.iter().all(|wait| wait.0 > 0),
             "send.retry: must list one wait or more, as [\"5m\", \"15m\"]".to_owned(),
         );
+        for (name, pace) in &self.pace {
+            let is_set = pace.every.0 > 0 || pace.connections > 0;
+            expect(
+                !is_set || !pace.domains.is_empty(),
+                format!("pace.{name}.domains: must say whom it is for, as [\"isp.example\"]"),
+            );
+        }
         for (section, smtp) in self.relays() {
             expect(
                 (1..=10_000).contains(&smtp.letters_per_connection),

@@ -24,6 +24,10 @@ pub struct Smtp {
     pub letters_per_connection: usize,
     pub connection_life: Span,
     pub idle: Span,
+    /// From one letter to the next, over all workers; zero: as fast as may be.
+    pub every: Span,
+    /// Letters in hand at once, over all workers; 0: as many as may be.
+    pub connections: usize,
     pub priority: i64,
 }
 

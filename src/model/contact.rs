@@ -86,7 +86,7 @@ impl Serialize for Mailbox {
 pub struct MailboxError(String);
 
 /// Two labels or more of letters, digits and hyphens.
-fn is_domain(text: &str) -> bool {
+pub(super) fn is_domain(text: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Mailbox, Timestamp};
+use super::{Mailbox, Timestamp, Wait};
 
 /// The row that the queue lives in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -22,6 +22,10 @@ pub struct Delivery {
     pub queued_at: Timestamp,
     /// When it is tried again, in state `scheduled`.
     pub due_at: Timestamp,
+    /// Why it waits, in state `scheduled`; `None` where the other side deferred it.
+    pub waits: Option<Wait>,
+    /// The hold that it waits for.
+    pub hold: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -29,7 +33,8 @@ pub struct Delivery {
 pub enum DeliveryState {
     /// May be handed to a worker now.
     Ready,
-    /// Waits for `due_at`: deferred by the other side, or sent back by a relay in trouble.
+    /// Waits for `due_at`: deferred by the other side, sent back by a relay in trouble, or kept back
+    /// by us ([`Wait`]).
     Scheduled,
     /// In the hands of one worker until its lease ends.
     Leased,

@@ -54,6 +54,15 @@ pub use signatory::{Signatory, roll_digest, signing};
 mod delivery;
 pub use delivery::{Attempt, Delivery, DeliveryState, Outcome, OutcomeKind, Step};
 
+mod hold;
+pub use hold::{Domain, DomainError, FOREVER, Hold, HoldSubject, SlotOf, Wait};
+
+mod cause;
+pub use cause::Cause;
+
+mod wave;
+pub use wave::{Takes, Wave};
+
 mod cell;
 pub use cell::{neutral_cell, plain_text};
 

@@ -5,7 +5,7 @@ mod text;
 
 use serde::Serialize;
 
-use crate::model::{Campaign, CampaignKind, CampaignState, Decision, Timestamp};
+use crate::model::{Campaign, CampaignKind, CampaignState, Decision, Timestamp, Wave};
 use crate::store::{CountryLine, Error, FindingLine, QueueView, Store, Totals};
 
 /// Replies listed at most.
@@ -22,6 +22,8 @@ pub struct Report {
     pub decisions: Vec<Decision>,
     pub totals: Totals,
     pub queue: QueueView,
+    /// Its phased start, where it has one.
+    pub waves: Vec<Wave>,
     pub countries: Vec<CountryLine>,
     /// Why suspects are in no letter.
     pub not_written: Vec<FindingLine>,
@@ -56,6 +58,7 @@ impl Report {
             decisions: store.decisions(id).await?,
             totals: store.totals(id).await?,
             queue: store.queue_view(id).await?,
+            waves: store.waves(id).await?,
             countries: store.countries(id).await?,
             not_written: store.open_findings(id).await?,
             ask_again: store.next_question(id).await?,
@@ -118,6 +121,9 @@ impl Report {
             CampaignState::Approved => match self.queue.next_retry {
                 Some(at) => {
                     format!("lapwing send {name} after {at}, or lapwing send {name} --wait")
+                }
+                None if self.queue.waits.iter().any(|wait| wait.name == "hold") => {
+                    "lapwing hold list".to_owned()
                 }
                 None => format!("lapwing status {name} --watch"),
             },

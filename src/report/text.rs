@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::Report;
-use crate::model::CampaignKind;
+use crate::model::{CampaignKind, Wait};
 use crate::store::Tally;
 
 /// Columns of the longest bar.
@@ -178,14 +178,27 @@ impl Report {
             totals.letter_rows,
             self.campaign.kind.rows()
         );
+        let waiting: i64 = self.queue.waits.iter().map(|wait| wait.count).sum();
         for Tally { name, count } in &self.queue.states {
-            let said = match name.as_str() {
-                "accepted" => "accepted by the next mail server (that is not yet delivered)",
-                "scheduled" => "deferred, to be tried again",
-                "refused" => "refused",
-                other => other,
+            let (count, said) = match name.as_str() {
+                "accepted" => (
+                    *count,
+                    "accepted by the next mail server (that is not yet delivered)",
+                ),
+                "scheduled" => (count - waiting, "deferred, to be tried again"),
+                other => (*count, other),
             };
-            let _ = writeln!(text, "{count:>9}  {said}");
+            if count > 0 {
+                let _ = writeln!(text, "{count:>9}  {said}");
+            }
+        }
+        for Tally { name, count } in &self.queue.waits {
+            let said = Wait::from_text(name).map(Wait::words);
+            let _ = writeln!(text, "{count:>9}  {}", said.unwrap_or("wait"));
+        }
+        for wave in &self.waves {
+            let (start, takes) = (wave.starts_at, &wave.takes);
+            let _ = writeln!(text, "           wave: from {start} on, {takes}");
         }
         if self.queue.accepted_elsewhere > 0 {
             let _ = writeln!(

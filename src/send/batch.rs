@@ -28,6 +28,14 @@ fn spare(settings: &Settings) -> Span {
     Span(settings.lease.0 / SPARE)
 }
 
+/// Letters that leave together.
+pub(super) struct Batch {
+    /// At once.
+    pub(super) connections: usize,
+    pub(super) claimed_at: Timestamp,
+    pub(super) claimed: Vec<Claimed>,
+}
+
 pub(super) async fn work_off(
     store: &Store,
     courier: &Courier,
@@ -35,8 +43,9 @@ pub(super) async fn work_off(
     clock: &Clock,
     progress: &Progress,
     journal: Option<&Journal>,
-    claimed: Vec<Claimed>,
+    batch: Batch,
 ) -> Result<Done, Error> {
+    let claimed = batch.claimed;
     let (ledger, entries) = Ledger::open();
     let (shelf, supply) = ready::shelf();
     let done = Done {
@@ -48,14 +57,14 @@ pub(super) async fn work_off(
         settings,
         clock,
         progress,
-        claimed_at: clock.now(),
+        claimed_at: batch.claimed_at,
         waiting: AtomicUsize::new(claimed.len()),
         shelf,
         done: Mutex::new(done),
         trouble: Mutex::new(None),
     };
     let lanes = async {
-        let lanes = (0..settings.connections).map(|_| run.lane(ledger.clone()));
+        let lanes = (0..batch.connections).map(|_| run.lane(ledger.clone()));
         lanes.collect::<FuturesUnordered<_>>().collect::<()>().await;
         run.shelf.close().await;
         drop(ledger);
@@ -240,7 +249,7 @@ impl<'a> Run<'a> {
             reply: &outcome.reply,
             delivery: claimed.delivery,
             attempts,
-            queued_at: claimed.queued_at,
+            queued_at: claimed.patient_from,
             at,
         });
         let (state, due_at) = DeliveryState::after(kind, again, self.settings.resend_uncertain);

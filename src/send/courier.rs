@@ -7,7 +7,7 @@ use super::answer::{Fault, Line};
 use super::breaker::{Breaker, Pass};
 use super::dialogue::{Connection, Parcel};
 use super::folder;
-use super::relay::{Relay, Trouble};
+use super::relay::{Relay, RelayPace, Trouble};
 use crate::config::{Config, Transport};
 use crate::model::{Clock, Letter, Mailbox, Outcome, Timestamp};
 
@@ -52,6 +52,23 @@ impl Courier {
         };
         let shut: Option<Vec<Trouble>> = stations.iter().map(|one| one.breaker.shut(now)).collect();
         shut?.into_iter().min_by_key(|trouble| trouble.again_at)
+    }
+
+    /// The relay that is asked first at this moment, with its pace.
+    pub(super) fn first(&self, now: Timestamp) -> Option<RelayPace> {
+        let Self::Smtp(stations) = self else {
+            return None;
+        };
+        let open = stations.iter().find(|one| one.breaker.shut(now).is_none());
+        open.or(stations.first()).map(|one| one.relay.pace.clone())
+    }
+
+    /// Whether letters need a seat before they leave.
+    pub(super) fn has_seats(&self) -> bool {
+        match self {
+            Self::Folder(_) => false,
+            Self::Smtp(stations) => stations.iter().any(|one| one.relay.pace.connections > 0),
+        }
     }
 
     /// Waits until there is room for one more way out.

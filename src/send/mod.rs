@@ -11,12 +11,15 @@ mod journal;
 mod knock;
 mod ledger;
 mod message;
+mod pace;
 mod ready;
 mod relay;
 mod schedule;
 mod signing;
 mod tls;
+mod window;
 mod wire;
+mod zones;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -36,9 +39,11 @@ pub use folder::file_name;
 use journal::Journal;
 pub use journal::replay;
 pub use knock::{Knocked, knock};
+pub use pace::Pacing;
 pub use relay::Trouble;
 pub use schedule::Schedule;
 pub use signing::{Signing, check_signers};
+pub use window::Window;
 
 /// How deliveries are worked off.
 #[derive(Clone, Debug)]
@@ -55,6 +60,11 @@ pub struct Settings {
     /// Where results are kept that the database cannot take; `None`: nowhere.
     pub journal: Option<PathBuf>,
     pub signing: Signing,
+    /// What letters wait for before they leave; nothing, as shipped.
+    pub pacing: Pacing,
+    /// Whether a run stays for a letter whose turn comes in a moment; not where other campaigns would wait
+    /// meanwhile.
+    pub stays: bool,
 }
 
 impl Settings {
@@ -80,6 +90,8 @@ impl Settings {
                 signer: None,
                 required: config.sign.required,
             },
+            pacing: Pacing::from_config(config)?,
+            stays: true,
         })
     }
 }
@@ -103,6 +115,8 @@ impl Settings {
 pub struct Done {
     /// Deliveries taken from the queue.
     pub claimed: u64,
+    /// Those of them that were put back, for it was not their turn yet.
+    pub kept_back: u64,
     pub accepted: u64,
     pub deferred: u64,
     pub refused: u64,
@@ -141,6 +155,7 @@ impl Done {
     /// Adds another run's counts.
     pub fn add(&mut self, other: Self) {
         self.claimed += other.claimed;
+        self.kept_back += other.kept_back;
         self.accepted += other.accepted;
         self.deferred += other.deferred;
         self.refused += other.refused;
@@ -161,6 +176,7 @@ impl fmt::Display for Done {
             (self.uncertain, "cut off after the message was handed over"),
             (self.failed, "could not be built"),
             (self.relay, "held up by the relay"),
+            (self.kept_back, "kept back until it is their turn"),
         ] {
             if n > 0 {
                 write!(f, ", {n} {what}")?;
@@ -188,8 +204,8 @@ pub enum Error {
     Key(#[from] openpgp::Error),
 }
 
-/// Sends what is due of a campaign, batch after batch, until nothing is due any more or `progress`
-/// is stopped.
+/// Sends what is due of a campaign, batch after batch, until nothing is due any more, nor will be in a
+/// moment by its pace, or `progress` is stopped.
 ///
 /// # Errors
 /// [`store::Error::Refused`] when the campaign is not approved, its letters are not those that
@@ -221,6 +237,10 @@ pub async fn drain(
         .await;
         done.add(*batch.as_ref().unwrap_or(&Done::default()));
         if batch?.claimed == 0 {
+            let more = pace::wait_for_turn(store, courier, settings, campaign.id, clock, progress);
+            if more.await? {
+                continue;
+            }
             break;
         }
         if let Some(why) = brake.pull(store, campaign, clock.now()).await? {
@@ -279,10 +299,49 @@ async fn turn(
     let claimed = store
         .claim(campaign.id, &settings.worker, settings.batch, lease_until)
         .await?;
+    let mut done = Done {
+        claimed: claimed.len() as u64,
+        ..Done::default()
+    };
     if claimed.is_empty() {
-        return Ok(Done::default());
+        return Ok(done);
     }
-    batch::work_off(store, courier, settings, clock, progress, journal, claimed).await
+    let claimed_at = clock.now();
+    let groups = match pace::admit(store, courier, settings, claimed, claimed_at).await {
+        Ok(groups) => groups,
+        Err(error) => {
+            store.release(&settings.worker).await?;
+            return Err(error.into());
+        }
+    };
+    let admitted: usize = groups.iter().map(|group| group.letters.len()).sum();
+    done.kept_back = done.claimed - admitted as u64;
+    done.claimed = done.kept_back;
+    let mut sent = Ok(());
+    for group in groups {
+        let batch = batch::Batch {
+            connections: group.connections,
+            claimed_at,
+            claimed: group.letters,
+        };
+        match batch::work_off(store, courier, settings, clock, progress, journal, batch).await {
+            Ok(more) => done.add(more),
+            Err(error) => {
+                // What the groups behind it hold goes back, too.
+                store.release(&settings.worker).await?;
+                sent = Err(error);
+                break;
+            }
+        }
+    }
+    if courier.has_seats() {
+        // A connection at rest would be one more than the relay takes.
+        courier.close().await;
+    }
+    if settings.pacing.has_seats() || courier.has_seats() {
+        store.leave_seats(&settings.worker).await?;
+    }
+    sent.map(|()| done)
 }
 
 /// What leaves must be what was approved: the set's digest, as the letters now stand in the store.

@@ -43,6 +43,18 @@ pub(super) struct Relay {
     pub(super) letters_per_connection: usize,
     pub(super) connection_life: Span,
     pub(super) idle: Span,
+    pub(super) pace: RelayPace,
+}
+
+/// How fast a relay takes letters, all workers together.
+#[derive(Clone, Debug)]
+pub(super) struct RelayPace {
+    /// Under which it is kept.
+    pub(super) name: String,
+    /// From one letter to the next; zero for as fast as may be.
+    pub(super) every: Span,
+    /// Letters in hand at once; 0 for as many as may be.
+    pub(super) connections: usize,
 }
 
 /// What a relay says that it can do, beyond what RFC 5321 asks of all.
@@ -110,6 +122,11 @@ impl Relay {
             letters_per_connection: smtp.letters_per_connection,
             connection_life: smtp.connection_life,
             idle: smtp.idle,
+            pace: RelayPace {
+                name: format!("relay:{}", smtp.name()),
+                every: smtp.every,
+                connections: smtp.connections,
+            },
         }
     }
 

@@ -8,7 +8,7 @@ use super::campaigns::unknown_word;
 use super::findings::parse_mailbox;
 use super::{Connection, Error, Store};
 use crate::model::{
-    Attempt, Delivery, DeliveryState, Mailbox, Outcome, OutcomeKind, Step, Timestamp,
+    Attempt, Delivery, DeliveryState, Mailbox, Outcome, OutcomeKind, Step, Timestamp, Wait,
 };
 
 /// What a connection has to write down before it goes on.
@@ -219,7 +219,7 @@ impl Store {
         letter: i64,
     ) -> Result<Option<(Delivery, Vec<Attempt>)>, Error> {
         let row = sqlx::query(
-            "SELECT id, letter_id, campaign_id, recipient, state, attempts, queued_at, due_at
+            "SELECT id, letter_id, campaign_id, recipient, state, attempts, queued_at, due_at, waits, hold_id
              FROM delivery WHERE letter_id = $1",
         )
         .bind(letter)
@@ -230,6 +230,7 @@ impl Store {
         };
         let state: String = row.try_get("state")?;
         let recipient: String = row.try_get("recipient")?;
+        let waits: String = row.try_get("waits")?;
         let delivery = Delivery {
             id: row.try_get("id")?,
             letter: row.try_get("letter_id")?,
@@ -240,6 +241,8 @@ impl Store {
             attempts: row.try_get("attempts")?,
             queued_at: Timestamp(row.try_get("queued_at")?),
             due_at: Timestamp(row.try_get("due_at")?),
+            waits: Wait::from_text(&waits),
+            hold: row.try_get("hold_id")?,
         };
         let rows = sqlx::query(
             "SELECT number, worker, began_at, finished_at, outcome, relay, sent_to, step, code, enhanced, reply

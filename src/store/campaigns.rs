@@ -3,6 +3,7 @@
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use super::waves::spread;
 use super::{Connection, Error, Store};
 use crate::model::{
     Campaign, CampaignKind, CampaignState, Decision, DecisionKind, NewCampaign, Timestamp, Tlp,
@@ -149,6 +150,7 @@ impl Store {
                 )));
             }
             enqueue(&mut tx, id, decision.at).await?;
+            spread(&mut tx, id, decision.at).await?;
         }
         if decision.kind == DecisionKind::Cancelled {
             sqlx::query(
@@ -236,7 +238,7 @@ impl Store {
         .await?)
     }
 
-    async fn lock_campaign(
+    pub(super) async fn lock_campaign(
         &self,
         tx: &mut Connection,
         name: &str,
@@ -278,7 +280,11 @@ fn refusal(campaign: &str, state: CampaignState, kind: DecisionKind) -> String {
     )
 }
 
-async fn set_state(tx: &mut Connection, id: i64, state: CampaignState) -> Result<(), Error> {
+pub(super) async fn set_state(
+    tx: &mut Connection,
+    id: i64,
+    state: CampaignState,
+) -> Result<(), Error> {
     sqlx::query("UPDATE campaign SET state = $2 WHERE id = $1")
         .bind(id)
         .bind(state.as_str())
@@ -287,7 +293,11 @@ async fn set_state(tx: &mut Connection, id: i64, state: CampaignState) -> Result
     Ok(())
 }
 
-async fn add_decision(tx: &mut Connection, id: i64, decision: &Decision) -> Result<(), Error> {
+pub(super) async fn add_decision(
+    tx: &mut Connection,
+    id: i64,
+    decision: &Decision,
+) -> Result<(), Error> {
     sqlx::query(
         "INSERT INTO decision (campaign_id, kind, decided_by, decided_at, digest, reason, unreviewed)
          VALUES ($1, $2, $3, $4, $5, $6, $7)",

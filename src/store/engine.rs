@@ -17,7 +17,7 @@ pub(super) enum Engine {
 }
 
 /// The numbered texts of `migrations/`, compiled in.
-const MIGRATIONS: [(i64, &str, &str); 17] = [
+const MIGRATIONS: [(i64, &str, &str); 18] = [
     (
         1,
         "campaigns",
@@ -86,6 +86,7 @@ const MIGRATIONS: [(i64, &str, &str); 17] = [
         "seen_from",
         include_str!("../../migrations/0016_seen_from.sql"),
     ),
+    (17, "pace", include_str!("../../migrations/0017_pace.sql")),
     (
         18,
         "workers",
@@ -139,7 +140,7 @@ impl Engine {
                               WHERE campaign_id = $1 AND state = 'ready'
                                 AND EXISTS (SELECT 1 FROM campaign WHERE id = $1 AND state = 'approved')
                               ORDER BY id LIMIT +$2)
-                 RETURNING id, letter_id, attempts, queued_at"
+                 RETURNING id, letter_id, recipient, country, attempts, queued_at + waited AS patient_from, due_at, slot_at, slot_of"
             }
             Self::Postgres => {
                 "UPDATE delivery SET state = 'leased', worker = $3, lease_until = $4
@@ -147,7 +148,7 @@ impl Engine {
                                       WHERE campaign_id = $1 AND state = 'ready'
                                         AND EXISTS (SELECT 1 FROM campaign WHERE id = $1 AND state = 'approved')
                                       ORDER BY id LIMIT +$2 FOR UPDATE SKIP LOCKED))
-                 RETURNING id, letter_id, attempts, queued_at"
+                 RETURNING id, letter_id, recipient, country, attempts, queued_at + waited AS patient_from, due_at, slot_at, slot_of"
             }
         }
     }

@@ -7,13 +7,14 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::findings::parse_mailbox;
 use super::{Connection, Error, Store};
-use crate::model::{Attachment, Letter, Timestamp};
+use crate::model::{Attachment, Letter, Timestamp, Wait};
 
 /// Which letters to list; empty fields match all.
 #[derive(Clone, Debug, Default)]
 pub struct LetterFilter {
     pub campaign: i64,
-    /// A delivery's state; `uncertain` also finds letters that were sent again and accepted since.
+    /// A delivery's state; `uncertain` also finds letters that were sent again and accepted since, `held`
+    /// those that a hold keeps.
     pub state: Option<String>,
     pub country: Option<String>,
     /// Part of the recipient's address.
@@ -37,6 +38,8 @@ pub struct LetterLine {
     pub state: String,
     pub attempts: i64,
     pub due_at: Option<Timestamp>,
+    /// Why we let it wait until then.
+    pub waits: Option<Wait>,
     /// Attempts cut off after the message was handed over: it may have arrived that often more.
     pub uncertain: i64,
 }
@@ -232,11 +235,13 @@ impl Store {
         let rows = sqlx::query(
             "SELECT letter.id, ticket, part, parts, letter.recipient, letter.country, locale, row_count, subject,
                     COALESCE(state, 'composed') AS state, COALESCE(attempts, 0) AS attempts, due_at,
+                    COALESCE(waits, '') AS waits,
                     (SELECT COUNT(*) FROM attempt
                      WHERE delivery_id = delivery.id AND outcome = 'uncertain') AS uncertain
              FROM letter LEFT JOIN delivery ON letter_id = letter.id
              WHERE letter.campaign_id = $1 AND letter.id > $2
                AND ($3 = '' OR COALESCE(state, 'composed') = $3
+                    OR ($3 = 'held' AND state = 'scheduled' AND waits = 'hold')
                     OR ($3 = 'uncertain' AND EXISTS (SELECT 1 FROM attempt
                         WHERE delivery_id = delivery.id AND outcome = 'uncertain')))
                AND ($4 = '' OR letter.country = $4)
@@ -255,6 +260,7 @@ impl Store {
             .map(|row| {
                 let state: String = row.try_get("state")?;
                 let due_at: Option<i64> = row.try_get("due_at")?;
+                let waits: String = row.try_get("waits")?;
                 Ok(LetterLine {
                     id: row.try_get("id")?,
                     ticket: row.try_get("ticket")?,
@@ -266,6 +272,7 @@ impl Store {
                     rows: row.try_get("row_count")?,
                     subject: row.try_get("subject")?,
                     due_at: due_at.filter(|_| state == "scheduled").map(Timestamp),
+                    waits: Wait::from_text(&waits).filter(|_| state == "scheduled"),
                     state,
                     attempts: row.try_get("attempts")?,
                     uncertain: row.try_get("uncertain")?,

@@ -5,16 +5,19 @@
 //! be spoken to differently, `engine` does it.
 
 mod addressees;
+mod again;
 mod answers;
 mod attempts;
 mod campaigns;
 mod engine;
 mod findings;
+mod holds;
 mod imports;
 mod letters;
 mod networks;
 mod notices;
 mod overrides;
+mod pace;
 mod queue;
 mod registered;
 mod registries;
@@ -26,6 +29,7 @@ mod signatories;
 mod statistics;
 mod suspects;
 mod systems;
+mod waves;
 mod workers;
 
 use std::time::Duration;
@@ -38,6 +42,7 @@ use crate::retry;
 use engine::Engine;
 
 pub use addressees::StoredAddressee;
+pub use again::{EndedFor, Retried, Retry};
 pub use answers::StoredAnswer;
 pub use attempts::{Fact, Finish, Granted};
 pub(crate) use findings::parse_mailbox;
@@ -45,6 +50,7 @@ pub use imports::ImportCounts;
 pub use letters::{LetterFilter, LetterLine};
 pub use networks::{Outline, StoredNetwork, TableLoad};
 pub use notices::{NoticeLine, TicketPart};
+pub use pace::PutBack;
 pub use queue::Claimed;
 pub use registries::RegistryLine;
 pub use reminders::FirstLetter;
@@ -52,6 +58,7 @@ pub use samples::SampleKey;
 pub use statistics::{CountryLine, EndedView, FindingLine, QueueView, Tally, Totals};
 pub use suspects::{Piece, SuspectRow, Waiting};
 pub use systems::StoredSystem;
+pub use waves::expect_unapproved;
 
 /// How long a database that is just starting is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);

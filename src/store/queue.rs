@@ -3,15 +3,20 @@
 use sqlx::Row;
 
 use super::{Error, Store};
-use crate::model::{DeliveryState, Timestamp};
+use crate::model::{DeliveryState, SlotOf, Timestamp};
 
 /// A delivery that was handed to a worker.
 #[derive(Clone, Debug)]
 pub struct Claimed {
     pub delivery: i64,
     pub letter: i64,
+    pub recipient: String,
+    pub country: String,
     pub attempts: i64,
-    pub queued_at: Timestamp,
+    /// When its time to be tried began: with the queue, or later where we let it wait.
+    pub patient_from: Timestamp,
+    /// The moment that was set aside for it, if it waited for that last.
+    pub slot: Option<(Timestamp, SlotOf)>,
 }
 
 /// Leases without a result after which a delivery is taken for one that kills workers.
@@ -41,11 +46,19 @@ impl Store {
         let mut claimed = rows
             .iter()
             .map(|row| {
+                let due_at: i64 = row.try_get("due_at")?;
+                let slot_at: Option<i64> = row.try_get("slot_at")?;
+                let slot_of: String = row.try_get("slot_of")?;
                 Ok(Claimed {
                     delivery: row.try_get("id")?,
                     letter: row.try_get("letter_id")?,
+                    recipient: row.try_get("recipient")?,
+                    country: row.try_get("country")?,
                     attempts: row.try_get("attempts")?,
-                    queued_at: Timestamp(row.try_get("queued_at")?),
+                    patient_from: Timestamp(row.try_get("patient_from")?),
+                    slot: slot_at
+                        .filter(|slot| *slot == due_at)
+                        .and_then(|slot| Some((Timestamp(slot), SlotOf::from_text(&slot_of)?))),
                 })
             })
             .collect::<Result<Vec<_>, Error>>()?;
@@ -59,7 +72,8 @@ impl Store {
     /// The database's.
     pub async fn promote(&self, now: Timestamp) -> Result<u64, Error> {
         let promoted = sqlx::query(
-            "UPDATE delivery SET state = 'ready' WHERE state = 'scheduled' AND due_at <= $1",
+            "UPDATE delivery SET state = 'ready', waits = '', hold_id = NULL
+             WHERE state = 'scheduled' AND due_at <= $1",
         )
         .bind(now.0)
         .execute(&self.write)

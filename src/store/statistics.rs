@@ -4,7 +4,7 @@ use serde::Serialize;
 use sqlx::Row;
 
 use super::{Error, ImportCounts, Store};
-use crate::model::Timestamp;
+use crate::model::{FOREVER, Timestamp};
 
 /// Where a campaign's rows and suspects have gone; every one of them is in exactly one place.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -54,8 +54,11 @@ pub struct CountryLine {
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct QueueView {
     pub states: Vec<Tally>,
+    /// Of those scheduled, the ones that we let wait, by what for.
+    pub waits: Vec<Tally>,
     /// Since when the oldest open delivery is in the queue.
     pub oldest_open: Option<Timestamp>,
+    /// When the next one that is scheduled comes due; what is held without an end never does.
     pub next_retry: Option<Timestamp>,
     /// When the last lease of a worker ends that holds some.
     pub leased_until: Option<Timestamp>,
@@ -157,13 +160,21 @@ impl Store {
             .bind(campaign)
             .fetch_all(&self.read)
             .await?;
+        let waits = sqlx::query_as(
+            "SELECT waits, COUNT(*) FROM delivery
+             WHERE campaign_id = $1 AND state = 'scheduled' AND waits <> '' GROUP BY waits ORDER BY waits",
+        )
+        .bind(campaign)
+        .fetch_all(&self.read)
+        .await?;
         let row = sqlx::query(
             "SELECT MIN(queued_at) AS oldest,
-                    MIN(CASE WHEN state = 'scheduled' THEN due_at END) AS next_retry,
+                    MIN(CASE WHEN state = 'scheduled' AND due_at < $2 THEN due_at END) AS next_retry,
                     MAX(lease_until) AS leased_until
              FROM delivery WHERE campaign_id = $1 AND state IN ('ready', 'scheduled', 'leased')",
         )
         .bind(campaign)
+        .bind(FOREVER.0)
         .fetch_one(&self.read)
         .await?;
         let moment =
@@ -184,6 +195,7 @@ impl Store {
         .await?;
         Ok(QueueView {
             states: tallies(states),
+            waits: tallies(waits),
             oldest_open: moment("oldest")?,
             next_retry: moment("next_retry")?,
             leased_until: moment("leased_until")?,

@@ -8,6 +8,7 @@
 mod advisory;
 mod answers;
 mod approve;
+mod bench;
 mod cli;
 mod cluster;
 mod compose;

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use lapwing::model::{
-    Answer, AnswerOutcome, CampaignKind, CampaignState, DecisionKind, DeliveryState, NewCampaign,
-    OutcomeKind, Teller, Terminal, Tlp, Verdict, Via,
+    Answer, AnswerOutcome, CampaignKind, CampaignState, DecisionKind, DeliveryState, HoldSubject,
+    NewCampaign, OutcomeKind, SlotOf, Teller, Terminal, Tlp, Verdict, Via, Wait,
 };
 use lapwing::store::{Error, Store};
 
@@ -64,6 +64,19 @@ fn the_words_of_the_database_are_those_of_the_program() {
         ("source", Answer::SOURCES.to_vec()),
         ("via", Via::ALL.map(Via::as_str).to_vec()),
         ("override_name", vec!["handle", "domain"]),
+        (
+            "slot",
+            [""].into_iter()
+                .chain(SlotOf::ALL.map(SlotOf::as_str))
+                .collect(),
+        ),
+        ("hold", HoldSubject::KINDS.to_vec()),
+        (
+            "wait",
+            [""].into_iter()
+                .chain(Wait::ALL.map(Wait::as_str))
+                .collect(),
+        ),
         ("teller", Teller::ALL.map(Teller::as_str).to_vec()),
         ("terminal", terminals.map(Terminal::as_str).to_vec()),
         ("verdict", Verdict::WORDS.to_vec()),

@@ -5,7 +5,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 use super::Office;
 use crate::story;
 
-const TABLES: [&str; 17] = [
+const TABLES: [&str; 19] = [
     "attachment",
     "attempt",
     "campaign",
@@ -14,6 +14,7 @@ const TABLES: [&str; 17] = [
     "decision",
     "delivery",
     "finding",
+    "hold",
     "import",
     "letter",
     "network",
@@ -23,6 +24,7 @@ const TABLES: [&str; 17] = [
     "signatory_name",
     "suspect",
     "table_load",
+    "wave",
 ];
 
 /// What the database holds: rows a table, and every state.
@@ -44,6 +46,7 @@ async fn rows(office: &Office) -> Vec<String> {
         "SELECT name || ' ' || state || ' ' || COALESCE(resolved_at, 0) || ' ' || COALESCE(composed_at, 0) FROM campaign ORDER BY id",
         "SELECT recipient || ' ' || state FROM delivery ORDER BY id",
         "SELECT id || ' ' || COALESCE(mailbox, 'never') || ' ' || COALESCE(removed_by, '') FROM contact_override ORDER BY id",
+        "SELECT id || ' ' || COALESCE(removed_by, '') FROM hold ORDER BY id",
         "SELECT id || ' ' || message_id FROM letter ORDER BY id",
         "SELECT name || ' ' || told_at FROM network ORDER BY id",
     ] {
@@ -75,6 +78,8 @@ const WRITING: &[(&str, i32)] = &[
     ("campaign return trial --as reviewer --reason unclear", 0),
     ("campaign submit trial --as author", 0),
     ("campaign approve trial --as reviewer", 0),
+    ("hold add --domain prairie.example --reason asked", 0),
+    ("hold remove 1", 0),
     ("campaign pause trial", 0),
     ("campaign resume trial", 0),
     ("send trial", 0),

@@ -2,15 +2,20 @@
 
 mod answers;
 mod decisions;
+mod holds;
 mod identity;
 mod journal;
 mod lanes;
 mod lease;
+mod pace;
+mod retry;
 #[cfg(feature = "openpgp")]
 mod sign;
 mod tls;
 mod trouble;
 mod waits;
+mod waves;
+mod windows;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

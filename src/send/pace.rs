@@ -1,0 +1,357 @@
+//! Whether what was claimed may leave now; what may not goes back, with the moment when it may.
+//!
+//! Moments and seats stand in the store, so that they hold over all workers. A letter asks once: it goes
+//! back with the moment that was set aside for it, and leaves when that has come.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::courier::Courier;
+use super::relay::RelayPace;
+use super::{Settings, Window};
+use crate::config::{Config, Pace};
+use crate::model::{Clock, FOREVER, Hold, HoldSubject, Progress, SlotOf, Span, Timestamp, Wait};
+use crate::store::{self, Claimed, PutBack, Store};
+
+/// How long a moment counts after it has passed. What is later asks anew: all that a pause or a stopped
+/// worker has let pass must not leave at once.
+const LATE: Span = Span(30_000);
+
+/// Moments are set aside no further ahead, so that a campaign that is cancelled does not leave the others
+/// waiting for moments that nobody uses.
+const AHEAD: Span = Span(3_600_000);
+
+/// A moment no further ahead is waited for in hand, over the connections that are open: whoever sends five
+/// letters a second does not end after each.
+const NEAR: Span = Span(2_000);
+
+/// How long whoever waits does not look whether it is to stop.
+const BREATH: Duration = Duration::from_millis(200);
+
+/// When it is looked again for a free seat.
+const SEAT: Span = Span(5_000);
+
+const HOUR: Span = Span(3_600_000);
+
+/// When it is looked again whether other workers have sent what they hold for an address.
+const ELSEWHERE: Span = Span(60_000);
+
+/// What the settings ask of letters before they leave.
+#[derive(Clone, Debug, Default)]
+pub struct Pacing {
+    pub window: Option<Window>,
+    /// Letters to one address within an hour; 0: no end.
+    pub per_address_hour: usize,
+    /// By name.
+    pub paces: Vec<(String, Pace)>,
+}
+
+impl Pacing {
+    /// # Errors
+    /// The setting that is wrong and why.
+    pub fn from_config(config: &Config) -> Result<Self, String> {
+        let paces = config.pace.iter();
+        let paces = paces.filter(|(_, pace)| !pace.domains.is_empty());
+        Ok(Self {
+            window: config.send.window.open_hours()?.map(Window::new),
+            per_address_hour: config.send.per_address_hour as usize,
+            paces: paces
+                .map(|(name, pace)| (format!("pace:{name}"), pace.clone()))
+                .collect(),
+        })
+    }
+
+    /// Whether letters need a seat before they leave.
+    pub(super) fn has_seats(&self) -> bool {
+        self.paces.iter().any(|(_, pace)| pace.connections > 0)
+    }
+
+    /// The pace of a recipient: of those that cover it the one with the longest domain.
+    fn of(&self, recipient: &str) -> Option<usize> {
+        let covers = self
+            .paces
+            .iter()
+            .enumerate()
+            .filter_map(|(place, (_, pace))| {
+                let domains = pace
+                    .domains
+                    .iter()
+                    .filter(|domain| domain.covers(recipient));
+                let nearest = domains.map(|domain| domain.name().len()).max()?;
+                Some((nearest, place))
+            });
+        covers.max().map(|(_, place)| place)
+    }
+}
+
+/// Letters that leave over so many connections at once.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) connections: usize,
+    pub(super) letters: Vec<Claimed>,
+}
+
+/// Those of the claimed letters that may leave now; the others are back in the queue. Where nothing
+/// paces, holds or limits, all may, in one group.
+///
+/// # Errors
+/// The database's; then the worker may still hold them all.
+pub(super) async fn admit(
+    store: &Store,
+    courier: &Courier,
+    settings: &Settings,
+    claimed: Vec<Claimed>,
+    now: Timestamp,
+) -> Result<Vec<Group>, store::Error> {
+    let mut gate = Gate {
+        store,
+        settings,
+        now,
+        back: Vec::new(),
+    };
+    let claimed = gate.hold(claimed).await?;
+    let claimed = gate.keep_hours(claimed);
+    let claimed = gate.cap(claimed).await?;
+    let claimed = gate.pace(claimed).await?;
+    let relay = courier.first(now);
+    let claimed = gate.pace_relay(claimed, relay.as_ref()).await?;
+    let groups = gate.seat(claimed, relay.as_ref()).await?;
+    store.put_back(&settings.worker, &gate.back, now).await?;
+    Ok(groups)
+}
+
+/// Waits for a letter whose moment is near; `false` where there is none, or the work is to stop.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn wait_for_turn(
+    store: &Store,
+    courier: &Courier,
+    settings: &Settings,
+    campaign: i64,
+    clock: &Clock,
+    progress: &Progress,
+) -> Result<bool, store::Error> {
+    let now = clock.now();
+    let relay = courier.first(now);
+    let is_paced =
+        !settings.pacing.paces.is_empty() || relay.is_some_and(|relay| relay.every.0 > 0);
+    if !settings.stays || !is_paced {
+        return Ok(false);
+    }
+    let Some(slot) = store.next_slot(campaign, now.plus(NEAR)).await? else {
+        return Ok(false);
+    };
+    while !progress.is_stopped() {
+        let left = slot.since(clock.now()).to_std();
+        if left.is_zero() {
+            return Ok(true);
+        }
+        tokio::time::sleep(left.min(BREATH)).await;
+    }
+    Ok(false)
+}
+
+/// What a batch passes before it leaves, and who is sent back.
+struct Gate<'a> {
+    store: &'a Store,
+    settings: &'a Settings,
+    now: Timestamp,
+    back: Vec<PutBack>,
+}
+
+impl Gate<'_> {
+    fn turn_back(&mut self, one: &Claimed, due_at: Timestamp, wait: Wait) {
+        self.back.push(PutBack::until(one, due_at, wait));
+    }
+
+    /// Of several holds the one that lasts longest counts.
+    async fn hold(&mut self, mut claimed: Vec<Claimed>) -> Result<Vec<Claimed>, store::Error> {
+        let holds = self.store.open_holds(self.now).await?;
+        let mut lasting: Vec<(Timestamp, &Hold, Vec<i64>)> = Vec::with_capacity(holds.len());
+        for hold in &holds {
+            let letters = match &hold.subject {
+                HoldSubject::Ticket(ticket) => self.store.letters_of_ticket(ticket).await?,
+                HoldSubject::Domain(_) | HoldSubject::Address(_) => Vec::new(),
+            };
+            lasting.push((hold.until.unwrap_or(FOREVER), hold, letters));
+        }
+        lasting.sort_by_key(|(until, _, _)| std::cmp::Reverse(*until));
+        claimed.retain(|one| {
+            let held = lasting
+                .iter()
+                .find(|(_, hold, letters)| match &hold.subject {
+                    HoldSubject::Ticket(_) => letters.contains(&one.letter),
+                    HoldSubject::Domain(domain) => domain.covers(&one.recipient),
+                    HoldSubject::Address(mailbox) => mailbox.as_str() == one.recipient,
+                });
+            if let Some((until, hold, _)) = held {
+                self.back.push(PutBack {
+                    hold: Some(hold.id),
+                    ..PutBack::until(one, *until, Wait::Hold)
+                });
+            }
+            held.is_none()
+        });
+        Ok(claimed)
+    }
+
+    fn keep_hours(&mut self, mut claimed: Vec<Claimed>) -> Vec<Claimed> {
+        if let Some(window) = &self.settings.pacing.window {
+            claimed.retain(|one| {
+                let opens_at = window.opens(&one.country, self.now);
+                if opens_at > self.now {
+                    self.back.push(PutBack::until(one, opens_at, Wait::Window));
+                }
+                opens_at <= self.now
+            });
+        }
+        claimed
+    }
+
+    async fn cap(&mut self, claimed: Vec<Claimed>) -> Result<Vec<Claimed>, store::Error> {
+        let most = self.settings.pacing.per_address_hour;
+        if most == 0 {
+            return Ok(claimed);
+        }
+        let mut known: BTreeMap<String, (Vec<Timestamp>, usize)> = BTreeMap::new();
+        let mut passed = Vec::with_capacity(claimed.len());
+        for one in claimed {
+            if !known.contains_key(&one.recipient) {
+                let worker = &self.settings.worker;
+                let tries = self.store.tries_of(&one.recipient, self.now.minus(HOUR));
+                let elsewhere = self.store.held_elsewhere(&one.recipient, worker);
+                known.insert(one.recipient.clone(), (tries.await?, elsewhere.await?));
+            }
+            let Some((times, elsewhere)) = known.get_mut(&one.recipient) else {
+                continue;
+            };
+            if times.len() + *elsewhere < most {
+                times.push(self.now);
+                passed.push(one);
+            } else if times.len() < most {
+                self.turn_back(&one, self.now.plus(ELSEWHERE), Wait::Cap);
+            } else {
+                // An hour after the one that it would be one too many with; and the next after that.
+                let due_at = times[times.len() - most].plus(HOUR);
+                times.push(due_at);
+                self.turn_back(&one, due_at, Wait::Cap);
+            }
+        }
+        Ok(passed)
+    }
+
+    async fn pace(&mut self, claimed: Vec<Claimed>) -> Result<Vec<Claimed>, store::Error> {
+        let pacing = &self.settings.pacing;
+        let mut passed = Vec::with_capacity(claimed.len());
+        let mut paced: BTreeMap<usize, Vec<Claimed>> = BTreeMap::new();
+        for one in claimed {
+            let has_slot = self.has_slot(&one, &SlotOf::ALL);
+            match pacing.of(&one.recipient) {
+                Some(place) if pacing.paces[place].1.every.0 > 0 && !has_slot => {
+                    paced.entry(place).or_default().push(one);
+                }
+                _ => passed.push(one),
+            }
+        }
+        for (place, letters) in paced {
+            let (name, pace) = &pacing.paces[place];
+            let letters = self.reserve(name, pace.every, SlotOf::Provider, letters);
+            passed.extend(letters.await?);
+        }
+        Ok(passed)
+    }
+
+    async fn pace_relay(
+        &mut self,
+        claimed: Vec<Claimed>,
+        relay: Option<&RelayPace>,
+    ) -> Result<Vec<Claimed>, store::Error> {
+        let Some(relay) = relay.filter(|relay| relay.every.0 > 0) else {
+            return Ok(claimed);
+        };
+        let (mut passed, asking): (Vec<_>, Vec<_>) = claimed
+            .into_iter()
+            .partition(|one| self.has_slot(one, &[SlotOf::Relay]));
+        let asking = self.reserve(&relay.name, relay.every, SlotOf::Relay, asking);
+        passed.extend(asking.await?);
+        Ok(passed)
+    }
+
+    fn has_slot(&self, one: &Claimed, of: &[SlotOf]) -> bool {
+        one.slot.is_some_and(|(slot, whose)| {
+            of.contains(&whose) && slot <= self.now && self.now.since(slot) <= LATE
+        })
+    }
+
+    async fn reserve(
+        &mut self,
+        name: &str,
+        every: Span,
+        of: SlotOf,
+        letters: Vec<Claimed>,
+    ) -> Result<Vec<Claimed>, store::Error> {
+        let latest = self.now.plus(AHEAD);
+        let slots = self
+            .store
+            .reserve(name, letters.len(), every, self.now, latest);
+        let mut slots = slots.await?.into_iter();
+        let mut passed = Vec::new();
+        for one in letters {
+            match slots.next() {
+                Some(slot) if slot <= self.now => passed.push(one),
+                Some(slot) => self.back.push(PutBack {
+                    slot: Some(of),
+                    ..PutBack::until(&one, slot, Wait::Pace)
+                }),
+                None => self.turn_back(&one, latest, Wait::Pace),
+            }
+        }
+        Ok(passed)
+    }
+
+    /// Those of one provider leave together, over no more connections than it has seats left.
+    async fn seat(
+        &mut self,
+        claimed: Vec<Claimed>,
+        relay: Option<&RelayPace>,
+    ) -> Result<Vec<Group>, store::Error> {
+        let (store, settings) = (self.store, self.settings);
+        let worker = settings.worker.as_str();
+        let mut most = settings.connections;
+        if let Some(relay) = relay.filter(|relay| relay.connections > 0 && !claimed.is_empty()) {
+            let wanted = most.min(claimed.len());
+            most = store
+                .take_seats(&relay.name, worker, wanted, relay.connections)
+                .await?;
+        }
+        let mut groups: BTreeMap<Option<usize>, Vec<Claimed>> = BTreeMap::new();
+        for one in claimed {
+            let place = settings.pacing.of(&one.recipient);
+            let place = place.filter(|place| settings.pacing.paces[*place].1.connections > 0);
+            groups.entry(place).or_default().push(one);
+        }
+        let mut seated = Vec::new();
+        for (place, letters) in groups {
+            let mut connections = most;
+            if let Some(place) = place.filter(|_| most > 0) {
+                let (name, pace) = &settings.pacing.paces[place];
+                let wanted = most.min(letters.len());
+                connections = store
+                    .take_seats(name, worker, wanted, pace.connections)
+                    .await?;
+            }
+            if connections > 0 {
+                seated.push(Group {
+                    connections,
+                    letters,
+                });
+                continue;
+            }
+            for one in &letters {
+                self.turn_back(one, self.now.plus(SEAT), Wait::Pace);
+            }
+        }
+        Ok(seated)
+    }
+}
