@@ -63,8 +63,8 @@ async fn fill(store: &Store, letters: usize) -> Result<i64> {
     let letter = |number: usize| Letter {
         id: 0,
         ticket: format!("LW-{number}"),
-        part: 1,
-        parts: 1,
+        part: number as i64 + 1,
+        parts: letters as i64,
         locale: "en".to_owned(),
         country: "US".to_owned(),
         sender_name: String::new(),
