@@ -5,12 +5,12 @@
 //! that any mailer has to do. Ours is six times as long, in two languages for most, and its words can be
 //! exchanged file by file.
 
+mod made;
 mod verdict;
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use lapwing::compose::{self, Settings, Work};
@@ -207,28 +207,7 @@ impl Ours {
 
 /// Networks, what was seen in them, and the words of the empty letter.
 fn furnish(folder: &Path, country: &str) -> Result<()> {
-    let mut table = "range,abuse,name,country,asn\n".to_owned();
-    let mut feed = "ip,time,class,source,evidence,port\n".to_owned();
-    for number in 0..LETTERS {
-        let (high, low) = (number / 256, number % 256);
-        writeln!(
-            table,
-            "60.{high}.{low}.0/24,abuse@isp{number}.example,NET-{number},{country},{}",
-            64_496 + number % 16
-        )?;
-        for row in 0..ROWS {
-            writeln!(
-                feed,
-                "60.{high}.{low}.{},2026-10-20T{row:02}:{:02}:00Z,spam,trap-{},\"HELO pc{row}.example, 3 recipients refused\",{}",
-                row * 7 + 1,
-                number % 60,
-                row % 3,
-                1_024 + number + row
-            )?;
-        }
-    }
-    fs::write(folder.join("table.csv"), table)?;
-    fs::write(folder.join("feed.csv"), feed)?;
+    made::furnish(folder, LETTERS, ROWS, &[country])?;
     for locale in ["en", "ja"] {
         let letter = folder.join("words/letter/empty").join(locale);
         fs::create_dir_all(&letter)?;
@@ -239,15 +218,7 @@ fn furnish(folder: &Path, country: &str) -> Result<()> {
 }
 
 fn lapwing(folder: &Path, line: &str) -> Result<()> {
-    let ran = Command::new(env!("CARGO_BIN_EXE_lapwing"))
-        .current_dir(folder)
-        .args(line.split(' '))
-        .env("LAPWING_RESOLVE__SOURCES", "overrides,table")
-        .env("LAPWING_LETTER__TEMPLATES", "words")
-        .output()?;
-    let said = String::from_utf8_lossy(&ran.stderr);
-    ensure!(ran.status.success(), "lapwing {line}: {said}");
-    Ok(())
+    made::lapwing(folder, line, &[("LAPWING_LETTER__TEMPLATES", "words")])
 }
 
 const SHORT: &str = "Dear abuse desk of {{holder}},

@@ -65,6 +65,41 @@ impl Drop for Database {
     }
 }
 
+/// A server of one's own, which may be stopped under those who use it.
+pub(crate) struct Server {
+    programs: PathBuf,
+    keeper: Keeper,
+}
+
+impl Server {
+    /// `None` where PostgreSQL is not installed, which [`database`] says.
+    pub(crate) fn start() -> Option<Self> {
+        let programs = programs()?;
+        let keeper = Keeper::start(&programs).expect("PostgreSQL should start");
+        Some(Self { programs, keeper })
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.keeper.url()
+    }
+
+    /// `fast` ends the sessions, `immediate` all at once as a crash does.
+    pub(crate) fn restart(&self, mode: &str) {
+        let mut command = Command::new(self.programs.join("pg_ctl"));
+        command
+            .args(["restart", "-s", "-w", "-t", "30", "-m", mode, "-l", "log"])
+            .args(["-D", "data"])
+            .current_dir(&self.keeper.folder)
+            .env("LC_ALL", "C");
+        let folder = fs::metadata(&self.keeper.folder).expect("its folder");
+        if folder.uid() != fs::metadata("/proc/self").expect("proc").uid() {
+            command.uid(folder.uid()).gid(folder.gid());
+        }
+        let ended = command.status().expect("pg_ctl");
+        assert!(ended.success(), "pg_ctl restart: {ended}");
+    }
+}
+
 /// The URL of the one server; started by the first test that asks.
 fn server() -> Option<&'static str> {
     static SERVER: OnceLock<Result<Option<String>, String>> = OnceLock::new();
@@ -85,7 +120,7 @@ fn server() -> Option<&'static str> {
             return Ok(None);
         };
         let keeper = Keeper::start(&programs)?;
-        let url = format!("postgres://lapwing@127.0.0.1:{}/postgres", keeper.port);
+        let url = keeper.url();
         KEEPER.get_or_init(|| keeper);
         Ok(Some(url))
     });
@@ -159,6 +194,10 @@ impl Keeper {
             }
         }
         Err("PostgreSQL found no free port in five tries".to_owned())
+    }
+
+    fn url(&self) -> String {
+        format!("postgres://lapwing@127.0.0.1:{}/postgres", self.port)
     }
 
     fn try_start(programs: &Path) -> io::Result<(Self, String)> {

@@ -28,6 +28,7 @@ mod gpg;
 mod hostile;
 mod intake;
 mod migrations;
+mod outage;
 mod overrides;
 mod parts;
 mod readme;

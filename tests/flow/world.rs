@@ -86,6 +86,11 @@ impl World {
         Some(Self::new(dir, database.url(), Some(database)).await)
     }
 
+    /// On a database that is somebody else's to drop.
+    pub(crate) async fn on(url: String) -> Self {
+        Self::new(tempfile::tempdir().unwrap(), url, None).await
+    }
+
     async fn new(dir: tempfile::TempDir, url: String, database: Option<Database>) -> Self {
         let store = Store::create(&url).await.unwrap();
         let sink = Sink::start(([127, 0, 0, 1], 0).into(), sink::Options::default())

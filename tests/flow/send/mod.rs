@@ -39,8 +39,12 @@ pub(crate) async fn queue(world: &World, n: usize) {
     let mut feed = String::from("ip,class,evidence\n");
     for n in 1..=n {
         let country = ["JP", "DE", "US", "KR"][n % 4];
-        let _ = writeln!(table, "192.0.2.{n}/32,{country},{}", desk(n));
-        let _ = writeln!(feed, "192.0.2.{n},spam,HELO mail{n}");
+        let (address, length) = match n {
+            ..=254 => (format!("192.0.2.{n}"), 32),
+            _ => (format!("2001:db8::{n:x}"), 128),
+        };
+        let _ = writeln!(table, "{address}/{length},{country},{}", desk(n));
+        let _ = writeln!(feed, "{address},spam,HELO mail{n}");
     }
     world.queue(&table, &feed).await;
 }

@@ -1,0 +1,298 @@
+//! What sending costs, from the database to the relay and back: `cargo bench --bench send`.
+//!
+//! The program itself sends three thousand approved letters of 24 observations into Postfix's
+//! `smtp-sink`; beside it, in the same rounds, `smtp-source` sends as many of the same size out of its
+//! memory, the least that any sender has to do. Then what several workers are worth, and what a
+//! batch costs to take out of a large queue.
+
+#[allow(dead_code, unused_imports, reason = "the stories need more of it")]
+#[path = "../flow/cluster.rs"]
+mod cluster;
+mod made;
+mod postfix;
+mod queue;
+mod verdict;
+
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use cluster::Database;
+use lapwing::send;
+use lapwing::sink::{self, Sink};
+use lapwing::store::Store;
+use postfix::{Cost, Postfix};
+use tokio::runtime::Runtime;
+
+const LETTERS: usize = 3_000;
+const ROWS: usize = 24;
+const COUNTRIES: &[&str] = &["US", "DE", "JP", "BR", "FR", "KR", "CN", "ES"];
+const CONNECTIONS: usize = 10;
+
+/// So many that each side has had a quiet moment, on a machine that others share.
+const ROUNDS: usize = 3;
+
+/// Letters for several workers, each with so few connections that it is the relay they wait for.
+const SHARED: usize = 1_500;
+const WORKERS: usize = 4;
+const FEW: usize = 2;
+
+fn main() -> ExitCode {
+    verdict::of(run())
+}
+
+fn run() -> Result<bool> {
+    let mut bars = Bars::default();
+    match Postfix::find() {
+        Some(postfix) => whole_way(&postfix, &mut bars)?,
+        None => println!(
+            "whole way: skipped: install postfix, or unpack its package by `dpkg -x` and name the folder in LAPWING_POSTFIX"
+        ),
+    }
+    workers(&mut bars)?;
+    let [few, many] = queue::costs()?;
+    println!(
+        "\na batch taken out of {} letters: {:.2} ms; of {}: {:.2} ms",
+        queue::FEW,
+        few * 1e3,
+        queue::MANY,
+        many * 1e3
+    );
+    bars.most("a batch out of the large queue", many / few, 1.5);
+    bars.print();
+    Ok(!bars.missed)
+}
+
+/// What was wanted, and whether it was reached.
+#[derive(Default)]
+struct Bars {
+    lines: Vec<String>,
+    missed: bool,
+}
+
+impl Bars {
+    fn least(&mut self, what: &str, ratio: f64, bar: f64) {
+        self.line(what, ratio, ratio >= bar, &format!("at least {bar}"));
+    }
+
+    fn most(&mut self, what: &str, ratio: f64, bar: f64) {
+        self.line(what, ratio, ratio <= bar, &format!("at most {bar}"));
+    }
+
+    fn line(&mut self, what: &str, ratio: f64, passed: bool, wanted: &str) {
+        let word = if passed { "passed" } else { "FAILED" };
+        self.missed |= !passed;
+        self.lines.push(format!(
+            "verdict: {word}: {what}: {ratio:.2}, {wanted} wanted"
+        ));
+    }
+
+    fn print(&self) {
+        println!("\n{}", self.lines.join("\n"));
+    }
+}
+
+/// Approved letters in a database of their own.
+struct Campaign {
+    folder: tempfile::TempDir,
+    url: String,
+    /// Dropped with the campaign.
+    _database: Option<Database>,
+}
+
+impl Campaign {
+    fn on_sqlite(letters: usize) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let url = format!("sqlite:{}", folder.path().join("lapwing.db").display());
+        Self::approved(folder, url, None, letters)
+    }
+
+    /// `None` where PostgreSQL is not installed, which is said.
+    fn on_postgres(letters: usize) -> Result<Option<Self>> {
+        let Some(database) = cluster::database() else {
+            return Ok(None);
+        };
+        let folder = tempfile::tempdir()?;
+        Self::approved(folder, database.url(), Some(database), letters).map(Some)
+    }
+
+    fn approved(
+        folder: tempfile::TempDir,
+        url: String,
+        database: Option<Database>,
+        letters: usize,
+    ) -> Result<Self> {
+        made::furnish(folder.path(), letters, ROWS, COUNTRIES)?;
+        let campaign = Self {
+            folder,
+            url,
+            _database: database,
+        };
+        let settings = campaign.settings();
+        for line in [
+            "init",
+            "table load table.csv",
+            "campaign new bench",
+            "import bench feed.csv",
+            "resolve bench",
+            "compose bench",
+            "--as author campaign submit bench",
+            "--as reviewer campaign approve bench",
+        ] {
+            made::lapwing(campaign.folder.path(), line, &settings)?;
+        }
+        Ok(campaign)
+    }
+
+    fn settings(&self) -> [(&str, &str); 4] {
+        [
+            ("LAPWING_DATABASE_URL", &self.url),
+            ("LAPWING_SENDER__NAME", "Agency of the Coalition"),
+            ("LAPWING_SENDER__ADDRESS", "notices@agency.example"),
+            ("LAPWING_SEND__TRANSPORT", "smtp"),
+        ]
+    }
+
+    /// `lapwing send`, to be started.
+    fn furnish(&self, command: &mut Command, port: u16, connections: usize) {
+        command
+            .current_dir(self.folder.path())
+            .args(["send", "bench", "--quiet"])
+            .envs(self.settings())
+            .env("LAPWING_SMTP__PORT", port.to_string())
+            .env("LAPWING_SEND__CONNECTIONS", connections.to_string());
+    }
+
+    fn send(&self, sink: &postfix::Sink) -> Result<Cost> {
+        let mut command = postfix::timed(Path::new(env!("CARGO_BIN_EXE_lapwing")));
+        self.furnish(&mut command, sink.address.port(), CONNECTIONS);
+        let cost = Cost::of(command)?;
+        self.all_accepted()?;
+        Ok(cost)
+    }
+
+    /// The mean size of its letters as they leave.
+    fn size(&self) -> Result<usize> {
+        let runtime = Runtime::new()?;
+        let letters = runtime.block_on(async {
+            let store = Store::open(&self.url).await?;
+            let campaign = store.campaign("bench").await?;
+            store.letters(campaign.id, 0, LETTERS as i64).await
+        })?;
+        let mut bytes = 0;
+        for letter in &letters {
+            bytes += send::message(letter).map_err(anyhow::Error::msg)?.len();
+        }
+        Ok(bytes / letters.len())
+    }
+
+    /// A run that left letters behind would be a fast one.
+    fn all_accepted(&self) -> Result<()> {
+        let runtime = Runtime::new()?;
+        let state = runtime.block_on(async {
+            let store = Store::open(&self.url).await?;
+            Ok::<_, anyhow::Error>(store.campaign("bench").await?.state)
+        })?;
+        ensure!(state.as_str() == "settled", "the campaign is {state}");
+        Ok(())
+    }
+}
+
+fn whole_way(postfix: &Postfix, bars: &mut Bars) -> Result<()> {
+    let mut size = None;
+    let (mut bare, mut sqlite, mut postgres) = (Cost::NONE, Cost::NONE, None);
+    for _ in 0..ROUNDS {
+        let campaign = Campaign::on_sqlite(LETTERS)?;
+        let size = match size {
+            Some(size) => size,
+            None => *size.insert(campaign.size()?),
+        };
+        let on_postgres = Campaign::on_postgres(LETTERS)?;
+        let sink = postfix.sink()?;
+        bare.lower_to(postfix.source(&sink, CONNECTIONS, LETTERS, size)?);
+        sqlite.lower_to(campaign.send(&sink)?);
+        if let Some(campaign) = on_postgres {
+            let best = postgres.get_or_insert(Cost::NONE);
+            best.lower_to(campaign.send(&sink)?);
+        }
+    }
+    println!(
+        "whole way: {LETTERS} letters of {ROWS} observations, {:.1} kB each, {CONNECTIONS} connections, the best of {ROUNDS} rounds\n",
+        size.unwrap_or_default() as f64 / 1e3
+    );
+    println!(
+        "{:20} {:>10} {:>7} {:>15} {:>7}",
+        "", "letters/s", "ratio", "processor time", "ratio"
+    );
+    let row = |name: &str, cost: &Cost| {
+        println!(
+            "{name:20} {:10.0} {:7.2} {:12.1} µs {:7.1}",
+            LETTERS as f64 / cost.passed,
+            bare.passed / cost.passed,
+            cost.worked * 1e6 / LETTERS as f64,
+            cost.worked / bare.worked
+        );
+    };
+    row("smtp-source", &bare);
+    row("lapwing, SQLite", &sqlite);
+    bars.least("speed on SQLite", bare.passed / sqlite.passed, 0.25);
+    bars.most("processor time", sqlite.worked / bare.worked, 12.5);
+    match postgres {
+        Some(cost) => {
+            row("lapwing, PostgreSQL", &cost);
+            bars.least("speed on PostgreSQL", bare.passed / cost.passed, 0.1);
+        }
+        None => println!("lapwing, PostgreSQL: skipped: it is not installed"),
+    }
+    Ok(())
+}
+
+/// Several workers against one, at a relay that takes 5 ms a letter.
+fn workers(bars: &mut Bars) -> Result<()> {
+    let (mut one, mut several) = (f64::INFINITY, f64::INFINITY);
+    for _ in 0..ROUNDS {
+        for (workers, best) in [(1, &mut one), (WORKERS, &mut several)] {
+            let Some(campaign) = Campaign::on_postgres(SHARED)? else {
+                println!("\nworkers: skipped: PostgreSQL is not installed");
+                return Ok(());
+            };
+            *best = best.min(together(&campaign, workers)?);
+        }
+    }
+    println!(
+        "\n{SHARED} letters to a relay that takes 5 ms for each, {FEW} connections a worker: 1 worker {:.0} letters/s, {WORKERS} workers {:.0}",
+        SHARED as f64 / one,
+        SHARED as f64 / several
+    );
+    bars.least("four workers", one / several, 2.5);
+    Ok(())
+}
+
+/// Seconds.
+fn together(campaign: &Campaign, workers: usize) -> Result<f64> {
+    let runtime = Runtime::new()?;
+    let options = sink::Options {
+        rules: vec!["DOT * delay 5ms".parse()?],
+        keep: false,
+        ..sink::Options::default()
+    };
+    let sink = runtime.block_on(Sink::start(([127, 0, 0, 1], 0).into(), options))?;
+    let began = Instant::now();
+    let mut processes = Vec::new();
+    for _ in 0..workers {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lapwing"));
+        campaign.furnish(&mut command, sink.address().port(), FEW);
+        // A batch each must not be all there is.
+        command.env("LAPWING_SEND__BATCH", "50");
+        processes.push(command.stdout(Stdio::null()).spawn()?);
+    }
+    for mut process in processes {
+        let ended = process.wait()?;
+        ensure!(ended.success(), "a worker ended with {ended}");
+    }
+    let took = began.elapsed().as_secs_f64();
+    campaign.all_accepted()?;
+    ensure!(sink.counts().letters == SHARED as u64);
+    Ok(took)
+}
