@@ -8,7 +8,15 @@ use serde_json::Value;
 fn it_tells_how_fast_this_machine_sends_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let ran = Command::new(env!("CARGO_BIN_EXE_lapwing"))
-        .args(["bench", "send", "--letters", "12", "--rounds", "2", "--json"])
+        .args([
+            "bench",
+            "send",
+            "--letters",
+            "12",
+            "--rounds",
+            "2",
+            "--json",
+        ])
         .env("TMPDIR", folder.path())
         .current_dir(folder.path())
         .output()
