@@ -10,7 +10,7 @@ use super::worker::{bury_askers, bury_the_dead, worker};
 use crate::model::{Campaign, CampaignState, Clock};
 use crate::report::Report;
 use crate::send::{Courier, Done, Settings};
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::{compose, resolve, send};
 
 /// How often `status --watch` looks.
@@ -227,6 +227,11 @@ impl Sending<'_> {
         .await
     }
 
+    async fn is_settled(&self) -> Result<bool, store::Error> {
+        let state = self.store.campaign(&self.campaign.name).await?.state;
+        Ok(state == CampaignState::Settled)
+    }
+
     /// Sends what is due, waits for what is deferred or for a relay in trouble, and sends that, until
     /// nothing is open any more.
     pub(super) async fn settle(&self) -> anyhow::Result<Done> {
@@ -237,6 +242,10 @@ impl Sending<'_> {
                 Ok(sent) => {
                     done.add(sent);
                     self.store.queue_view(self.campaign.id).await?.next_retry
+                }
+                // Another worker has sent the last one meanwhile.
+                Err(send::Error::Store(store::Error::Refused(_))) if self.is_settled().await? => {
+                    return Ok(done);
                 }
                 Err(error) => {
                     let again_at = match &error {

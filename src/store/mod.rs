@@ -218,6 +218,13 @@ impl Error {
     }
 }
 
+/// SQLite: busy, locked, I/O, full; each with many shades, told in the higher bits. An SQLSTATE has five
+/// signs, more than any of these.
+fn is_passing_in_sqlite(code: &str) -> bool {
+    let number = code.parse::<u32>().ok().filter(|_| code.len() < 5);
+    number.is_some_and(|number| matches!(number & 0xff, 5 | 6 | 10 | 13))
+}
+
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match &error {
@@ -228,9 +235,9 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::Database(told) => match told.code().as_deref() {
                 // SQLite: unable to open the file.
                 Some("14") => Self::NotReady(told.message().to_owned()),
-                // SQLite: busy, locked, I/O, full. PostgreSQL: connection classes 08 and 57P, 53 (resources),
+                // PostgreSQL: connection classes 08 and 57P, 53 (resources),
                 // 40 (rolled back for the sake of another).
-                Some("5" | "6" | "10" | "13" | "517") => {
+                Some(code) if is_passing_in_sqlite(code) => {
                     Self::Unavailable(told.message().to_owned())
                 }
                 Some(code)

@@ -19,8 +19,14 @@ pub struct Claimed {
     pub slot: Option<(Timestamp, SlotOf)>,
 }
 
-/// Leases without a result after which a delivery is taken for one that kills workers.
-const LAPSES: i64 = 3;
+/// What a lease without a result weighs against a delivery: most where its attempt was begun. Else it is
+/// one of the hundreds that its worker held; but it may be the very one that kills workers as they build
+/// it, so that it weighs something.
+const BEGUN: i64 = 10;
+const CLAIMED: i64 = 1;
+
+/// The weight from which on a delivery is taken for one that kills workers.
+const LETHAL: i64 = 3 * BEGUN;
 
 impl Store {
     /// Hands out up to `limit` deliveries of a campaign until `lease_until`.
@@ -89,7 +95,7 @@ impl Store {
     /// The database's.
     pub async fn rescue(&self, now: Timestamp, hold: bool) -> Result<u64, Error> {
         let lapsed: Vec<(i64, i64, i64, String)> = sqlx::query_as(
-            "SELECT delivery.id, lapses + 1,
+            "SELECT delivery.id, lapses,
                     (SELECT COUNT(*) FROM attempt WHERE delivery_id = delivery.id AND finished_at IS NULL),
                     campaign.state
              FROM delivery JOIN campaign ON campaign.id = campaign_id
@@ -100,8 +106,9 @@ impl Store {
         .await?;
         let mut rescued = 0;
         for (delivery, lapses, begun, campaign) in lapsed {
+            let lapses = lapses + if begun > 0 { BEGUN } else { CLAIMED };
             let state = match begun {
-                _ if lapses >= LAPSES => DeliveryState::Failed,
+                _ if lapses >= LETHAL => DeliveryState::Failed,
                 1.. if hold => DeliveryState::Uncertain,
                 _ if campaign == "cancelled" => DeliveryState::Cancelled,
                 _ => DeliveryState::Ready,
@@ -109,13 +116,14 @@ impl Store {
             let mut tx = self.begin().await?;
             let taken = sqlx::query(
                 "UPDATE delivery
-                 SET state = $3, lapses = lapses + 1, worker = '', lease_until = NULL, ended_at = $4
+                 SET state = $3, lapses = $5, worker = '', lease_until = NULL, ended_at = $4
                  WHERE id = $1 AND state = 'leased' AND lease_until < $2",
             )
             .bind(delivery)
             .bind(now.0)
             .bind(state.as_str())
             .bind((!state.is_open()).then_some(now.0))
+            .bind(lapses)
             .execute(&mut *tx)
             .await?;
             // Another worker may have been here first.

@@ -121,6 +121,7 @@ fn confined(world: &World, kib: u32) -> Output {
 
 /// On SQLite, whose files are ours.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "each run gives the disk a minute to become free: tests/run crash"]
 async fn a_database_that_cannot_grow_loses_no_letter() {
     const LETTERS: usize = 200;
     let mut world = World::on_sqlite().await;
@@ -134,7 +135,10 @@ async fn a_database_that_cannot_grow_loses_no_letter() {
         let said = String::from_utf8_lossy(&output.stderr);
         let code = output.status.code().expect("no signal ended it");
         stopped += usize::from(code != 0);
-        assert!(code == 0 || said.contains("disk"), "{kib} KiB: {said}");
+        assert!(
+            code == 0 || (code == 6 && said.contains("disk")),
+            "{kib} KiB: {said}"
+        );
     }
     assert!(stopped > 0, "there was room enough");
     let last = send_all(&world, &[]).await;

@@ -153,6 +153,20 @@ story!(a_letter_that_kills_its_workers_is_set_aside, world, {
 });
 
 story!(
+    a_letter_that_only_lay_with_workers_that_vanished_is_not_set_aside,
+    world,
+    {
+        queue(&world, 1).await;
+        for _ in 0..9 {
+            take(&world, "victim").await;
+            world.later("21m");
+            assert_eq!(rescue(&world).await, 1);
+        }
+        assert_eq!(world.send().await.accepted, 1);
+    }
+);
+
+story!(
     who_lost_the_lease_may_neither_begin_nor_say_that_it_failed,
     world,
     {
