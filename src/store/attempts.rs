@@ -58,6 +58,9 @@ pub enum Granted {
     NotOurs,
 }
 
+/// Delivery, worker, when, and until when the lease then runs.
+type Begin<'a> = (i64, &'a str, i64, Option<Timestamp>);
+
 impl Store {
     /// Writes down what several connections have to say, in one transaction: one commit serves
     /// them all, and each goes on only when it is through. No two may speak of one delivery.
@@ -99,7 +102,7 @@ impl Store {
             } => Some((*delivery, worker.as_str(), at.0, *lease_until)),
             Fact::Finish(_) => None,
         });
-        let begins: Vec<_> = begins.collect();
+        let begins: Vec<Begin<'_>> = begins.collect();
         if begins.is_empty() {
             return Ok(HashMap::new());
         }
@@ -111,6 +114,9 @@ impl Store {
              FROM (VALUES {}) AS told CROSS JOIN delivery JOIN campaign ON campaign.id = campaign_id
              WHERE delivery.id = told.column1 AND delivery.worker = told.column2
                AND delivery.state = 'leased' AND campaign.state = 'approved'
+               AND NOT EXISTS (SELECT 1 FROM attempt AS open
+                               WHERE open.delivery_id = delivery.id AND open.worker = delivery.worker
+                                 AND open.finished_at IS NULL)
              RETURNING delivery_id, number",
             self.engine.rows("", 3, begins.len())
         );
@@ -119,7 +125,10 @@ impl Store {
             query = query.bind(*delivery).bind(*worker).bind(*at);
         }
         let begun: Vec<(i64, i64)> = query.fetch_all(&mut *tx).await?;
-        let begun = HashMap::from_iter(begun);
+        let mut begun = HashMap::from_iter(begun);
+        if begun.len() < begins.len() {
+            begun.extend(self.begun_before(tx, &begins).await?);
+        }
         for (delivery, .., lease_until) in begins {
             let Some(lease_until) = lease_until.filter(|_| begun.contains_key(&delivery)) else {
                 continue;
@@ -131,6 +140,29 @@ impl Store {
                 .await?;
         }
         Ok(begun)
+    }
+
+    /// Where the answer to a commit is lost with the connection, the same is said once more: what was
+    /// begun then is not begun again.
+    async fn begun_before(
+        &self,
+        tx: &mut Connection,
+        begins: &[Begin<'_>],
+    ) -> Result<Vec<(i64, i64)>, Error> {
+        let open = format!(
+            "SELECT delivery_id, number
+             FROM (VALUES {}) AS told CROSS JOIN attempt JOIN delivery ON delivery.id = delivery_id
+                  JOIN campaign ON campaign.id = campaign_id
+             WHERE delivery_id = told.column1 AND attempt.worker = told.column2
+               AND began_at = told.column3 AND finished_at IS NULL AND delivery.worker = attempt.worker
+               AND delivery.state = 'leased' AND campaign.state = 'approved'",
+            self.engine.rows("", 3, begins.len())
+        );
+        let mut query = sqlx::query_as(AssertSqlSafe(open));
+        for (delivery, worker, at, _) in begins {
+            query = query.bind(*delivery).bind(*worker).bind(*at);
+        }
+        Ok(query.fetch_all(tx).await?)
     }
 
     async fn finish_attempts(

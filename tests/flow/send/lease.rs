@@ -152,6 +152,22 @@ story!(a_letter_that_kills_its_workers_is_set_aside, world, {
     assert_eq!(report.campaign.state.as_str(), "settled");
 });
 
+story!(what_is_said_twice_is_begun_once, world, {
+    queue(&world, 1).await;
+    let delivery = take(&world, "one").await;
+    assert_eq!(begin(&world, "one", delivery).await, Granted::Begun(1));
+    // The connection broke before the answer came.
+    assert_eq!(begin(&world, "one", delivery).await, Granted::Begun(1));
+    let due = None;
+    let done = finish(&world, "one", delivery, 1, OutcomeKind::Accepted, due).await;
+    assert_eq!(done, Granted::Recorded);
+    let again = finish(&world, "one", delivery, 1, OutcomeKind::Accepted, due).await;
+    assert_eq!(again, Granted::NotOurs);
+    let (delivery, attempts) = story_of(&world, &desk(1)).await;
+    assert_eq!(delivery.attempts, 1);
+    assert_eq!(outcomes(&attempts), [Some(OutcomeKind::Accepted)]);
+});
+
 story!(
     a_letter_that_only_lay_with_workers_that_vanished_is_not_set_aside,
     world,
