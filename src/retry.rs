@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use backoff::backoff::Backoff;
 use backoff::{Error, ExponentialBackoff, future};
+use tokio::time::{Instant, sleep};
+
+use crate::model::Progress;
 
 /// Tries `work` until it succeeds, fails for good, or `patience` has passed. `is_passing` tells
 /// faults that pass by waiting from those that do not.
@@ -46,6 +49,21 @@ where
         }
     })
     .await
+}
+
+/// How long whoever rests does not look whether it is to stop.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// Waits for so long, or until `progress` is stopped.
+pub async fn rest(progress: &Progress, pause: Duration) {
+    let until = Instant::now() + pause;
+    while !progress.is_stopped() {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        sleep(left.min(BREATH)).await;
+    }
 }
 
 /// Waits between looks at something that is out of order: each twice the one before, a fifth more or

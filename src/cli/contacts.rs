@@ -153,15 +153,16 @@ async fn add_override(
     Ok(whole)
 }
 
-/// The end of a day, for what holds until then.
 fn day(text: &str) -> Result<Timestamp, Usage> {
     let wrong = || Usage(format!("--until: \"{text}\" is no date; write YYYY-MM-DD"));
-    let date: jiff::civil::Date = text.parse().map_err(|_| wrong())?;
-    let next = date.tomorrow().map_err(|_| wrong())?;
-    let start = next
-        .to_zoned(jiff::tz::TimeZone::UTC)
-        .map_err(|_| wrong())?;
-    Ok(start.timestamp().into())
+    end_of_day(text).ok_or_else(wrong)
+}
+
+/// When a day ends in UTC, for what holds until then; `None` where it is no day.
+pub(super) fn end_of_day(text: &str) -> Option<Timestamp> {
+    let date: jiff::civil::Date = text.parse().ok()?;
+    let next = date.tomorrow().ok()?.to_zoned(jiff::tz::TimeZone::UTC);
+    Some(next.ok()?.timestamp().into())
 }
 
 fn describe(one: &Override) -> String {

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::Ended;
+use super::contacts::end_of_day;
 use super::context::{Context, Usage};
 use super::output::count;
 use crate::model::{self, HoldSubject, Timestamp, typed_ticket};
@@ -153,12 +154,7 @@ fn until(text: &str) -> Result<Timestamp, Usage> {
     if let Ok(moment) = text.parse::<jiff::Timestamp>() {
         return Ok(moment.into());
     }
-    let date: jiff::civil::Date = text.parse().map_err(|_| wrong())?;
-    let next = date.tomorrow().map_err(|_| wrong())?;
-    let start = next
-        .to_zoned(jiff::tz::TimeZone::UTC)
-        .map_err(|_| wrong())?;
-    Ok(start.timestamp().into())
+    end_of_day(text).ok_or_else(wrong)
 }
 
 /// `@isp.example, by anna, until 2026-12-25T00:00:00Z: they asked for time`.

@@ -11,7 +11,7 @@ use crate::model::{Campaign, CampaignState, Clock};
 use crate::report::Report;
 use crate::send::{Courier, Done, Settings};
 use crate::store::{self, Store};
-use crate::{compose, resolve, send};
+use crate::{compose, resolve, retry, send};
 
 /// How often `status --watch` looks.
 const LOOK: Duration = Duration::from_secs(1);
@@ -268,7 +268,7 @@ impl Sending<'_> {
             let pause = again_at.map_or(LOOK, |at| at.since(self.clock.now()).to_std());
             // Another worker may change what is due: look again at least every few seconds.
             let pause = pause.clamp(Duration::from_millis(20), Duration::from_secs(5));
-            pause_for(pause, self.watch).await;
+            retry::rest(&self.watch.progress, pause).await;
         }
     }
 }
@@ -282,13 +282,6 @@ async fn expect_ready(store: &Store, campaign: &Campaign, watch: &Watch) -> anyh
         .map_or(0, |tally| tally.count);
     watch.progress.expect(ready.unsigned_abs());
     Ok(())
-}
-
-async fn pause_for(pause: Duration, watch: &Watch) {
-    let until = tokio::time::Instant::now() + pause;
-    while tokio::time::Instant::now() < until && !watch.progress.is_stopped() {
-        tokio::time::sleep(pause.min(Duration::from_millis(100))).await;
-    }
 }
 
 async fn foresee(
@@ -367,7 +360,7 @@ pub(super) async fn status(context: &Context, options: &Status) -> anyhow::Resul
         if !options.watch || ended {
             return Ok(Ended::Well);
         }
-        pause_for(LOOK, &watch).await;
+        retry::rest(&watch.progress, LOOK).await;
         if let Some(code) = watch.stopped_by() {
             return Ok(Ended::Stopped(code));
         }

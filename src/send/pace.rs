@@ -4,13 +4,13 @@
 //! back with the moment that was set aside for it, and leaves when that has come.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::courier::Courier;
 use super::relay::RelayPace;
 use super::{Settings, Window};
 use crate::config::{Config, Pace};
 use crate::model::{Clock, FOREVER, Hold, HoldSubject, Progress, SlotOf, Span, Timestamp, Wait};
+use crate::retry;
 use crate::store::{self, Claimed, PutBack, Store};
 
 /// How long a moment counts after it has passed. What is later asks anew: all that a pause or a stopped
@@ -24,9 +24,6 @@ const AHEAD: Span = Span(3_600_000);
 /// A moment no further ahead is waited for in hand, over the connections that are open: whoever sends five
 /// letters a second does not end after each.
 const NEAR: Span = Span(2_000);
-
-/// How long whoever waits does not look whether it is to stop.
-const BREATH: Duration = Duration::from_millis(200);
 
 /// When it is looked again for a free seat.
 const SEAT: Span = Span(5_000);
@@ -142,14 +139,8 @@ pub(super) async fn wait_for_turn(
     let Some(slot) = store.next_slot(campaign, now.plus(NEAR)).await? else {
         return Ok(false);
     };
-    while !progress.is_stopped() {
-        let left = slot.since(clock.now()).to_std();
-        if left.is_zero() {
-            return Ok(true);
-        }
-        tokio::time::sleep(left.min(BREATH)).await;
-    }
-    Ok(false)
+    retry::rest(progress, slot.since(clock.now()).to_std()).await;
+    Ok(!progress.is_stopped())
 }
 
 /// What a batch passes before it leaves, and who is sent back.

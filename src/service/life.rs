@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::{Event, Sender, rest};
+use super::{Event, Sender};
 use crate::model::{Span, Timestamp};
+use crate::retry::rest;
 use crate::store;
 
 /// How often a worker says that it lives.

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::model::{Campaign, Clock, Progress};
-use crate::retry::Pauses;
+use crate::retry::{Pauses, rest};
 use crate::send::{self, Courier};
 use crate::store::{self, Store};
 pub use event::Event;
@@ -95,8 +95,8 @@ impl Sender<'_> {
         refusals.retain(|id, _| due.iter().any(|campaign| campaign.id == *id));
         for campaign in &due {
             match self.drain(campaign).await {
-                // It is for staff to decide; the other campaigns go on.
-                Err(error) if !passes(&error) && !is_ours(&error) => {
+                // The other campaigns go on.
+                Err(error) if is_for_staff(&error) => {
                     let told = error.to_string();
                     if refusals.get(&campaign.id) != Some(&told) {
                         (self.tell)(Event::Refused {
@@ -142,19 +142,10 @@ fn passes(error: &send::Error) -> bool {
     }
 }
 
-/// Whether it concerns all campaigns.
-fn is_ours(error: &send::Error) -> bool {
-    match error {
-        send::Error::Store(store::Error::Refused(_)) | send::Error::Braked(_) => false,
-        send::Error::Key(_) => false,
-        send::Error::Store(_) | send::Error::Relay(_) | send::Error::Journal(_) => true,
-    }
-}
-
-/// Returns at once when `progress` is stopped.
-async fn rest(progress: &Progress, pause: Duration) {
-    let until = tokio::time::Instant::now() + pause;
-    while tokio::time::Instant::now() < until && !progress.is_stopped() {
-        tokio::time::sleep(pause.min(Duration::from_millis(100))).await;
-    }
+/// Whether it is one campaign's alone, and for staff to decide.
+fn is_for_staff(error: &send::Error) -> bool {
+    matches!(
+        error,
+        send::Error::Store(store::Error::Refused(_)) | send::Error::Braked(_) | send::Error::Key(_)
+    )
 }
