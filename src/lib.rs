@@ -5,13 +5,13 @@
 //! *Nouns are data, verbs are rooms, and rooms meet only in the store.*
 //!
 //! ```text
-//!  feeds      registries                                    SMTP
-//!    │            │                                           ▲
-//!    ▼            ▼                                           │
-//!  intake ──► resolve ──► compose ──► approve ─────────────► send        report
-//!    │  ▲         │          │           │                    │            ▲
-//!    ▼  │         ▼          ▼           ▼                    ▼            │
-//!  ═════════════════════════════ store (one database) ═══════════════════════
+//!  feeds      registries                                    SMTP        mailbox
+//!    │            │                                           ▲            │
+//!    ▼            ▼                                           │            ▼
+//!  intake ──► resolve ──► compose ──► approve ─────────────► send        track     report
+//!    │  ▲         │          │           │                    │            │         ▲
+//!    ▼  │         ▼          ▼           ▼                    ▼            ▼         │
+//!  ═════════════════════════════ store (one database) ═════════════════════════════════
 //! ```
 //!
 //! Each stage is a verb and a room. It takes from the store what the stage before has left, works, and puts
@@ -42,7 +42,13 @@
 //! [`send`] claims it under a lease, writes down that the attempt begins, talks SMTP, and writes down how it ended
 //! before the connection takes another. What an answer means is a table: `451` puts the letter back for later with
 //! a stored time; `250` makes it *accepted*, which is never called delivered; `421` is the relay's trouble, which is
-//! then left alone for a while and probed. [`report`] counts, so that every row is in one place.
+//! then left alone for a while and probed.
+//!
+//! [`track`] keeps whatever comes back before it looks at it. [`track::read`] makes a [`model::Reading`] of it, without
+//! store or clock: a failed delivery to the desk in Japan, `550 5.1.1`. The address it came to bears the
+//! [token](model::TokenKeys) of this very letter, so it counts: the letter's [`model::Fate`] is *bounced*, its address is
+//! suppressed, and [`resolve`] will pass it over. A report without the token is kept, and changes nothing.
+//! [`report`] counts, so that every row is in one place.
 //!
 //! # What holds everywhere
 //!
@@ -78,6 +84,9 @@
 //!   the same one.
 //! - *The ledger.* `send` commits what all its connections have to say in one transaction at a time; each waits for
 //!   its own facts. So a killed worker leaves at most one letter a connection in doubt, and one fsync serves all.
+//! - *A letter's fate is not its place in the queue.* The queue ends where the next mail server takes a letter. What
+//!   is heard after that is worked out anew from all reports at each change, so that a report that staff put right
+//!   leaves no trace.
 //! - *Signs of life are counted, not timed.* No two machines' clocks agree: a worker adds one to a number, and
 //!   whoever watches it measures the silence by its own clock.
 
@@ -88,6 +97,12 @@ pub mod config;
 
 // Short waits inside one process.
 pub mod retry;
+
+// What every mail server of ours says and hears.
+mod smtp;
+
+// The handshake with servers of others.
+mod tls;
 
 // Tables of any shape, read by line.
 pub mod sheet;
@@ -116,7 +131,10 @@ pub mod approve;
 // 5. Deliveries in, attempts out.
 pub mod send;
 
-// 8. What happened. (6 and 7, reading what comes back and writing again, are still to be built.)
+// 6. What comes back in; what became of letters, and who answered, out.
+pub mod track;
+
+// 8. What happened. (7, writing again, is still to be built.)
 pub mod report;
 
 // Whether all is ready for a live campaign, and what the world sees of our mail domain.

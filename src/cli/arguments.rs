@@ -8,11 +8,14 @@ use super::again::Again;
 use super::contacts::{Overrides, Signatories};
 use super::doctor::Options as Doctor;
 use super::holds::Hold;
+use super::ingest::Options as Ingest;
 use super::jurisdiction::Action as Jurisdiction;
 use super::key::Key;
 use super::letters::Letter;
 use super::lookup::Options as Lookup;
+use super::replies::Reply;
 use super::sink::Options as Sink;
+use super::suppressions::Suppress;
 use super::tables::Table;
 use super::waves::Waves;
 use super::words::Template;
@@ -100,6 +103,8 @@ pub(super) enum Command {
     Send(Send),
     /// Send what comes due of all approved campaigns, until Ctrl-C or SIGTERM
     Serve(super::serve::Options),
+    /// Read mail that came back: what it is, whom it is about, and why
+    Ingest(Ingest),
     /// Show how far a campaign is
     Status(Status),
     /// Report what became of every row, suspect and letter
@@ -123,6 +128,12 @@ pub(super) enum Command {
     /// Let nothing leave to a domain, an address or under a ticket for a while
     #[command(subcommand)]
     Hold(Hold),
+    /// See what came back, and what was made of it: bounces, answers of machines and of people
+    #[command(subcommand)]
+    Reply(Reply),
+    /// Write nothing to an address, because it is dead, complained or asked for it
+    #[command(subcommand)]
+    Suppression(Suppress),
     /// Keep the dated roll of agencies that sign
     #[command(subcommand)]
     Signatory(Signatories),

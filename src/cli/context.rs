@@ -82,6 +82,7 @@ impl Context {
             by: &self.by,
             worker,
             clock: &self.clock,
+            wants_exchangers: self.config().knows_by_mx(),
         }
     }
 

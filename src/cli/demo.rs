@@ -10,13 +10,13 @@ use super::contacts::load_demo_tables;
 use super::context::{Context, Usage};
 use super::output::print;
 use super::sink::wait_for_signal;
-use super::stages::Sending;
+use super::stages::settle;
 use super::worker::worker;
 use crate::config::{Config, RungName, SourceName, Transport};
 use crate::intake::{self, Reading};
 use crate::model::{Clock, NewCampaign, Progress, Span, Terminal, Timestamp};
 use crate::report::Report;
-use crate::send::Courier;
+use crate::send::{Courier, Done};
 use crate::sink::{self, Sink};
 use crate::store::Store;
 use crate::templates::Templates;
@@ -121,6 +121,7 @@ pub(super) async fn run(context: &Context, options: &Options) -> anyhow::Result<
         by: "author",
         worker: "demo",
         clock: &clock,
+        wants_exchangers: false,
     };
     resolve::run_once(&work, &campaign, &Arc::default()).await?;
     let report = Report::gather(&store, CAMPAIGN, clock.now()).await?;
@@ -206,20 +207,21 @@ pub(super) async fn run(context: &Context, options: &Options) -> anyhow::Result<
     let courier = Courier::new(&config);
     let campaign = store.campaign(CAMPAIGN).await?;
     let watch = context.watch("letters");
-    let sending = Sending {
+    let work = send::Work {
         store: &store,
         courier: &courier,
         settings: &settings,
-        campaign: &campaign,
         clock: &clock,
-        watch: &watch,
+        progress: &watch.progress,
     };
-    let first = sending.drain().await?;
+    let mut first = Done::default();
+    send::drain(&work, &campaign, &mut first).await?;
     say(&format!(
         "send     first round: {} accepted, {} deferred, {} refused",
         first.accepted, first.deferred, first.refused
     ))?;
-    let rest = sending.settle().await?;
+    let mut rest = Done::default();
+    settle(&work, &campaign, &mut rest).await?;
     let stopped = watch.stopped_by();
     drop(watch);
     say(&format!(

@@ -145,7 +145,7 @@ async fn remove(context: &Context, id: i64) -> anyhow::Result<Ended> {
 }
 
 /// A moment, or the end of a day.
-fn until(text: &str) -> Result<Timestamp, Usage> {
+pub(super) fn until(text: &str) -> Result<Timestamp, Usage> {
     let wrong = || {
         Usage(format!(
             "--until: \"{text}\" is no time; write 2026-12-24 or 2026-12-24T12:00:00Z"

@@ -38,9 +38,15 @@ pub(super) enum Key {
         /// Without one: sign.key of the settings
         file: Option<PathBuf>,
     },
+    /// Write the addresses of letters to come with a new key: what comes back proves itself by them
+    Rotate {
+        /// How long what comes back to the letters before it still counts
+        #[arg(long, value_name = "TIME", default_value = "60d")]
+        read_for: Span,
+    },
 }
 
-pub(super) fn run(context: &Context, action: &Key) -> anyhow::Result<Ended> {
+pub(super) async fn run(context: &Context, action: &Key) -> anyhow::Result<Ended> {
     match action {
         Key::New {
             name,
@@ -57,6 +63,7 @@ pub(super) fn run(context: &Context, action: &Key) -> anyhow::Result<Ended> {
             let made = openpgp::make(&wanted, context.clock.now()).map_err(Usage)?;
             new(context, &made, to, wanted.passphrase.is_empty())
         }
+        Key::Rotate { read_for } => rotate(context, *read_for).await,
         Key::Show { file } => {
             let file = match file {
                 Some(file) => file,
@@ -80,6 +87,21 @@ pub(super) fn run(context: &Context, action: &Key) -> anyhow::Result<Ended> {
             Ok(Ended::Well)
         }
     }
+}
+
+async fn rotate(context: &Context, read_for: Span) -> anyhow::Result<Ended> {
+    let store = context.store().await?;
+    let now = context.clock.now();
+    let until = now.plus(read_for);
+    if !context.dry_run {
+        store.rotate_token_key(now, until).await?;
+    }
+    let told = serde_json::json!({ "read_until": until });
+    let text = format!(
+        "Letters composed from now on bear addresses of a new key; what comes back to those before counts until {until}"
+    );
+    context.out.say(&told, text)?;
+    Ok(Ended::Well)
 }
 
 fn new(context: &Context, made: &Made, to: &std::path::Path, open: bool) -> anyhow::Result<Ended> {

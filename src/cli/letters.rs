@@ -9,8 +9,8 @@ use super::Ended;
 use super::arguments::Preview;
 use super::context::{Context, Usage};
 use super::output::{count, print};
-use super::{holds, verify};
-use crate::model::{self, Delivery, DeliveryState, Mailbox, Wait, typed_ticket};
+use super::{holds, replies, verify};
+use crate::model::{self, Answered, Delivery, DeliveryState, Fate, Mailbox, Wait, typed_ticket};
 use crate::store::{Error, LetterFilter, Store};
 use crate::{compose, send};
 
@@ -172,7 +172,7 @@ pub(super) async fn run(context: &Context, action: &Letter) -> anyhow::Result<En
 
 async fn list(context: &Context, store: &Store, filter: &LetterFilter) -> anyhow::Result<Ended> {
     context.out.remark(&format!(
-        "{:<14} {:<5} {:<10} {:>7}  {:<3} {:<5} {:<40} next try",
+        "{:<14} {:<5} {:<12} {:>7}  {:<3} {:<5} {:<40} next try",
         "ticket", "part", "state", "rows", "", "", "to"
     ))?;
     let mut after = 0;
@@ -196,8 +196,14 @@ async fn list(context: &Context, store: &Store, filter: &LetterFilter) -> anyhow
                 (_, None) => String::new(),
             };
             let text = format!(
-                "{:<14} {part:<5} {:<10} {:>7}  {:<3} {:<5} {:<40} {due}{doubt}",
-                line.ticket, line.state, line.rows, line.country, line.locale, line.recipient
+                "{:<14} {part:<5} {:<12} {:>7}  {:<3} {:<5} {:<40} {due}{doubt}{}",
+                line.ticket,
+                line.state,
+                line.rows,
+                line.country,
+                line.locale,
+                line.recipient,
+                line.answered
             );
             context.out.line(line, text)?;
         }
@@ -252,11 +258,20 @@ async fn show_one(
             };
             text.push_str(&told);
         }
+    }
+    let came_back = replies::about(store, letter.id).await?;
+    for line in came_back.iter().rev() {
+        text.push_str(&format!("  {}\n", replies::describe(line)));
+        text.push_str(&replies::said(line));
+    }
+    if let Some((delivery, _)) = &story {
         let due = waiting(store, delivery).await?;
-        text.push_str(&format!("  now {}{due}\n", delivery.state));
+        text.push_str(&format!("  now {}{due}\n", replies::standing(delivery)));
     }
     let (delivery, attempts) = story.unzip();
-    let told = serde_json::json!({ "letter": letter, "delivery": delivery, "attempts": attempts });
+    let told = serde_json::json!({
+        "letter": letter, "delivery": delivery, "attempts": attempts, "came_back": came_back
+    });
     context.out.say(&told, text)?;
     Ok(Ended::Well)
 }
@@ -319,5 +334,8 @@ fn show(letter: &model::Letter, html: bool) -> String {
 fn states() -> Vec<&'static str> {
     let states = DeliveryState::ALL.into_iter().map(DeliveryState::as_str);
     let states = std::iter::once("composed").chain(states);
-    states.chain(["held"]).collect()
+    let fates = Fate::ALL.into_iter().map(Fate::as_str);
+    let answers = Answered::ALL.into_iter().map(Answered::as_str);
+    let heard = fates.chain(answers).filter(|word| !word.is_empty());
+    states.chain(["held"]).chain(heard).collect()
 }

@@ -124,6 +124,9 @@ fn shown(one: &Lookup, raw: bool) -> String {
     for said in &one.said {
         text.push_str(&format!("  {}: {}\n", said.source.as_str(), said.answer));
     }
+    for passed in &one.passed_over {
+        text.push_str(&format!("  {passed}\n"));
+    }
     for rung in one.rungs.iter().skip(1) {
         text.push_str(&format!("  else {} ({})\n", rung.mailbox, rung.reason));
     }

@@ -11,6 +11,7 @@ mod doctor;
 mod draw;
 mod feed;
 mod holds;
+mod ingest;
 mod jurisdiction;
 mod key;
 mod letters;
@@ -18,10 +19,12 @@ mod lookup;
 mod output;
 mod parse;
 mod registries;
+mod replies;
 mod serve;
 mod sink;
 mod stages;
 mod start;
+mod suppressions;
 mod tables;
 mod verify;
 mod waves;
@@ -102,6 +105,8 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Override(action) => contacts::overrides(&context, &action).await,
         Command::Signatory(action) => contacts::signatories(&context, &action).await,
         Command::Hold(action) => holds::run(&context, &action).await,
+        Command::Reply(action) => replies::run(&context, &action).await,
+        Command::Suppression(action) => suppressions::run(&context, &action).await,
         Command::Jurisdiction(action) => jurisdiction::run(&context, &action),
         Command::Lookup(options) => lookup::lookup(&context, &options).await,
         Command::Registries => registries::registries(&context).await,
@@ -109,12 +114,13 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Resolve(options) => stages::resolve(&context, &options).await,
         Command::Compose(options) => stages::compose(&context, &options).await,
         Command::Send(options) => stages::send(&context, &options).await,
+        Command::Ingest(options) => ingest::run(&context, &options).await,
         Command::Bench(bench) => bench::run(&context, &bench),
         Command::Serve(options) => serve::run(&context, &options).await,
         Command::Status(options) => stages::status(&context, &options).await,
         Command::Report(options) => stages::report(&context, &options).await,
         Command::Preview(options) => letters::preview(&context, &options).await,
-        Command::Key(action) => key::run(&context, &action),
+        Command::Key(action) => key::run(&context, &action).await,
         Command::Letter(action) => letters::run(&context, &action).await,
         Command::Template(action) => words::run(&context, &action),
     }

@@ -58,12 +58,12 @@ pub(super) fn print(text: &str) -> anyhow::Result<()> {
     } else {
         text.into()
     };
-    print_raw(&harmless)
+    print_raw(harmless.as_bytes())
 }
 
 /// What the program itself says to the terminal.
-pub(super) fn print_raw(text: &str) -> anyhow::Result<()> {
-    match io::stdout().lock().write_all(text.as_bytes()) {
+pub(super) fn print_raw(bytes: &[u8]) -> anyhow::Result<()> {
+    match io::stdout().lock().write_all(bytes) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
         other => Ok(other?),
     }

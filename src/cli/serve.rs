@@ -1,12 +1,16 @@
 //! The stages as a service.
 
 use clap::{Args, ValueEnum};
+use futures_util::FutureExt as _;
 
 use super::Ended;
-use super::context::{Context, Usage};
+use super::context::{Context, Usage, Watch};
+use super::replies::desk;
 use super::worker::worker;
-use crate::send::{Courier, Settings};
-use crate::service::{Event, Sender};
+use crate::send::{Courier, Settings, Work};
+use crate::service::{Event, Sender, Tracker};
+use crate::store::Store;
+use crate::track::{self, lmtp};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -15,7 +19,7 @@ pub(super) struct Options {
         long,
         value_name = "STAGES",
         value_delimiter = ',',
-        default_value = "send"
+        default_value = "send,track"
     )]
     only: Vec<Stage>,
 }
@@ -24,30 +28,80 @@ pub(super) struct Options {
 enum Stage {
     /// Letters of all approved campaigns, as they come due
     Send,
+    /// Bounces and answers, as they come in
+    Track,
 }
 
 pub(super) async fn run(context: &Context, options: &Options) -> anyhow::Result<Ended> {
-    context.config().check_reach()?;
     let store = context.store().await?;
+    let watch = context.listen();
+    let out = context.out;
+    let tell = move |event: Event| {
+        // Whoever read along has gone: the work goes on.
+        let _ = out.line(&event, event.to_string());
+    };
+    let does = |stage| options.only.contains(&stage);
+    let tracking = async {
+        if does(Stage::Track) {
+            track_all(context, &store, &watch, &tell).await?;
+        }
+        anyhow::Ok(())
+    };
+    let sending = async {
+        if does(Stage::Send) {
+            send(context, &store, &watch, &tell).await?;
+        }
+        anyhow::Ok(())
+    };
+    // Where one cannot go on, the other ends what it has in hand.
+    let ends = |ended: anyhow::Result<()>| ended.inspect_err(|_| watch.progress.stop());
+    let (tracked, sent) = tokio::join!(tracking.map(ends), sending.map(ends));
+    tracked.and(sent)?;
+    Ok(Ended::Well)
+}
+
+async fn send(
+    context: &Context,
+    store: &Store,
+    watch: &Watch,
+    tell: &(dyn Fn(Event) + Sync),
+) -> anyhow::Result<()> {
+    context.config().check_reach()?;
     let mut settings = Settings::from_config(context.config(), &worker()).map_err(Usage)?;
     settings.signing.signer = context.signer()?;
     settings.stays = false;
     let courier = Courier::new(context.config());
-    let watch = context.listen();
-    let out = context.out;
-    let tell = move |event: Event| {
-        // Whoever read along has gone: the letters go on.
-        let _ = out.line(&event, event.to_string());
-    };
-    let sender = Sender {
-        store: &store,
+    let work = Work {
+        store,
         courier: &courier,
         settings: &settings,
         clock: &context.clock,
         progress: &watch.progress,
-        tell: &tell,
     };
-    debug_assert!(options.only.contains(&Stage::Send));
-    sender.run().await?;
-    Ok(Ended::Well)
+    Ok(Sender { work, tell }.run().await?)
+}
+
+async fn track_all(
+    context: &Context,
+    store: &Store,
+    watch: &Watch,
+    tell: &(dyn Fn(Event) + Sync),
+) -> anyhow::Result<()> {
+    let listener = lmtp::listen(context.config()).await.map_err(Usage)?;
+    let door = lmtp::Settings::from_config(context.config());
+    let (settings, reasons) = desk(context)?;
+    let tracker = Tracker {
+        desk: track::Work {
+            store,
+            reasons: &reasons,
+            settings: &settings,
+        },
+        door: &door,
+        imap: &context.config().incoming.imap,
+        clock: &context.clock,
+        progress: &watch.progress,
+        tell,
+    };
+    tracker.run(listener).await;
+    Ok(())
 }

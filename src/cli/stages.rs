@@ -7,9 +7,9 @@ use super::arguments::{OfCampaign, Send, Status};
 use super::context::{Context, Watch};
 use super::output::{count, print_raw};
 use super::worker::{bury_askers, bury_the_dead, worker};
-use crate::model::{Campaign, CampaignState, Clock};
+use crate::model::{Campaign, CampaignState};
 use crate::report::Report;
-use crate::send::{Courier, Done, Settings};
+use crate::send::{Courier, Done, Settings, Work};
 use crate::store::{self, Store};
 use crate::{compose, resolve, retry, send};
 
@@ -75,6 +75,9 @@ pub(super) async fn resolve(context: &Context, options: &OfCampaign) -> anyhow::
             "{} put to registries\n",
             count(done.questions as i64, "question")
         ));
+    }
+    if done.exchangers.domains > 0 {
+        text.push_str(&format!("{}\n", done.exchangers));
     }
     if let Some(again) = report.ask_again {
         text.push_str(&format!(
@@ -175,20 +178,30 @@ pub(super) async fn send(context: &Context, options: &Send) -> anyhow::Result<En
     let courier = Courier::new(context.config());
     let watch = context.watch("letters");
     expect_ready(&store, &campaign, &watch).await?;
-    let work = Sending {
+    let work = Work {
         store: &store,
         courier: &courier,
         settings: &settings,
-        campaign: &campaign,
         clock: &context.clock,
-        watch: &watch,
+        progress: &watch.progress,
     };
-    let done = match options.wait {
-        true => work.settle().await?,
-        false => work.drain().await?,
+    let mut done = Done::default();
+    let ended = match options.wait {
+        true => settle(&work, &campaign, &mut done).await,
+        false => send::drain(&work, &campaign, &mut done)
+            .await
+            .map_err(anyhow::Error::from),
     };
     let stopped = watch.stopped_by();
     drop(watch);
+    if let Err(error) = ended {
+        // What stopped it is told as the command's error; what left before that has left.
+        if done.tried() > 0 {
+            let told = serde_json::json!({ "done": done });
+            context.out.say(&told, format!("This run: {done}"))?;
+        }
+        return Err(error);
+    }
     let report = Report::gather(&store, &campaign.name, context.clock.now()).await?;
     let told =
         serde_json::json!({ "done": done, "queue": report.queue, "state": report.campaign.state });
@@ -202,75 +215,50 @@ pub(super) async fn send(context: &Context, options: &Send) -> anyhow::Result<En
     Ok(if failed { Ended::Partly } else { Ended::Well })
 }
 
-/// A campaign's letters on their way out.
-pub(super) struct Sending<'a> {
-    pub(super) store: &'a Store,
-    pub(super) courier: &'a Courier,
-    pub(super) settings: &'a Settings,
-    pub(super) campaign: &'a Campaign,
-    pub(super) clock: &'a Clock,
-    pub(super) watch: &'a Watch,
+/// Sends what is due, waits for what is deferred or for a relay in trouble, and sends that, until
+/// nothing is open any more; what was sent is added to `done`.
+pub(super) async fn settle(
+    work: &Work<'_>,
+    campaign: &Campaign,
+    done: &mut Done,
+) -> anyhow::Result<()> {
+    let mut told = None;
+    loop {
+        let again_at = match send::drain(work, campaign, done).await {
+            Ok(()) => work.store.queue_view(campaign.id).await?.next_retry,
+            // Another worker has sent the last one meanwhile.
+            Err(send::Error::Store(store::Error::Refused(_)))
+                if state_of(work, campaign).await? == CampaignState::Settled =>
+            {
+                return Ok(());
+            }
+            Err(error) => {
+                let again_at = match &error {
+                    send::Error::Relay(trouble) if !trouble.is_lasting => trouble.again_at,
+                    _ => None,
+                };
+                let Some(at) = again_at else {
+                    return Err(error.into());
+                };
+                if told.replace(at) != Some(at) {
+                    eprintln!("{error}; left alone until {at}");
+                }
+                again_at
+            }
+        };
+        let state = state_of(work, campaign).await?;
+        if work.progress.is_stopped() || state != CampaignState::Approved {
+            return Ok(());
+        }
+        let pause = again_at.map_or(LOOK, |at| at.since(work.clock.now()).to_std());
+        // Another worker may change what is due: look again at least every few seconds.
+        let pause = pause.clamp(Duration::from_millis(20), Duration::from_secs(5));
+        retry::rest(work.progress, pause).await;
+    }
 }
 
-impl Sending<'_> {
-    pub(super) async fn drain(&self) -> Result<Done, send::Error> {
-        let progress = &self.watch.progress;
-        let (store, courier, settings) = (self.store, self.courier, self.settings);
-        send::drain(
-            store,
-            courier,
-            settings,
-            self.campaign,
-            self.clock,
-            progress,
-        )
-        .await
-    }
-
-    async fn is_settled(&self) -> Result<bool, store::Error> {
-        let state = self.store.campaign(&self.campaign.name).await?.state;
-        Ok(state == CampaignState::Settled)
-    }
-
-    /// Sends what is due, waits for what is deferred or for a relay in trouble, and sends that, until
-    /// nothing is open any more.
-    pub(super) async fn settle(&self) -> anyhow::Result<Done> {
-        let mut done = Done::default();
-        let mut told = None;
-        loop {
-            let again_at = match self.drain().await {
-                Ok(sent) => {
-                    done.add(sent);
-                    self.store.queue_view(self.campaign.id).await?.next_retry
-                }
-                // Another worker has sent the last one meanwhile.
-                Err(send::Error::Store(store::Error::Refused(_))) if self.is_settled().await? => {
-                    return Ok(done);
-                }
-                Err(error) => {
-                    let again_at = match &error {
-                        send::Error::Relay(trouble) if !trouble.is_lasting => trouble.again_at,
-                        _ => None,
-                    };
-                    let Some(at) = again_at else {
-                        return Err(error.into());
-                    };
-                    if told.replace(at) != Some(at) {
-                        eprintln!("{error}; left alone until {at}");
-                    }
-                    again_at
-                }
-            };
-            let state = self.store.campaign(&self.campaign.name).await?.state;
-            if self.watch.progress.is_stopped() || state != CampaignState::Approved {
-                return Ok(done);
-            }
-            let pause = again_at.map_or(LOOK, |at| at.since(self.clock.now()).to_std());
-            // Another worker may change what is due: look again at least every few seconds.
-            let pause = pause.clamp(Duration::from_millis(20), Duration::from_secs(5));
-            retry::rest(&self.watch.progress, pause).await;
-        }
-    }
+async fn state_of(work: &Work<'_>, campaign: &Campaign) -> Result<CampaignState, store::Error> {
+    Ok(work.store.campaign(&campaign.name).await?.state)
 }
 
 async fn expect_ready(store: &Store, campaign: &Campaign, watch: &Watch) -> anyhow::Result<()> {
@@ -350,7 +338,7 @@ pub(super) async fn status(context: &Context, options: &Status) -> anyhow::Resul
             && !context.out.json
             && std::io::IsTerminal::is_terminal(&std::io::stdout())
         {
-            print_raw("\x1b[2J\x1b[H")?;
+            print_raw(b"\x1b[2J\x1b[H")?;
         }
         context.out.line(&report, report.status())?;
         let ended = matches!(

@@ -89,6 +89,7 @@ impl Composition<'_> {
         let english = self.translation(&notice, super::ENGLISH)?;
         let signatories = signing(&self.roll, self.now, country);
         let (setter, frames) = (Arc::clone(&self.setter), Arc::clone(&self.frames));
+        let tokens = Arc::clone(&self.tokens);
         let writer = Writer {
             templates: self.work.templates,
             setter: &setter,
@@ -97,6 +98,7 @@ impl Composition<'_> {
             letter: COVER,
             notice: &notice,
             number,
+            tokens: &tokens,
             own: &own,
             english: &english,
             signatories: &signatories,

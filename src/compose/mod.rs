@@ -36,7 +36,7 @@ use serde::Serialize;
 
 use crate::model::{
     Campaign, CampaignKind, Format, Letter, Mailbox, Notice, Progress, Signatory, Timestamp,
-    roll_digest, signing,
+    TokenKeys, roll_digest, signing,
 };
 use crate::store::{self, Store};
 use crate::templates::{self, Templates};
@@ -143,6 +143,11 @@ pub async fn run_once(
         },
         jurisdictions: HashMap::new(),
         translations: HashMap::new(),
+        tokens: Arc::new(match work.dry_run {
+            // Nobody keeps these letters, and nothing may be written down for them.
+            true => store.token_keys(now).await?,
+            false => store.token_keys_to_write(now).await?,
+        }),
         setter: Arc::default(),
         frames: Arc::default(),
         checked: BTreeSet::new(),
@@ -184,6 +189,7 @@ struct Composition<'a> {
     jurisdictions: HashMap<String, Arc<Jurisdiction>>,
     /// By country and language.
     translations: HashMap<(String, String), Arc<Translation>>,
+    tokens: Arc<TokenKeys>,
     setter: Arc<Setter>,
     frames: Arc<Frames>,
     /// Letters, and languages in which each is known to be whole.
@@ -236,6 +242,7 @@ impl Composition<'_> {
         let english = self.translation(notice, ENGLISH)?;
         let signatories = signing(&self.roll, self.now, &notice.country);
         let (setter, frames) = (Arc::clone(&self.setter), Arc::clone(&self.frames));
+        let tokens = Arc::clone(&self.tokens);
         let writer = Writer {
             templates: self.work.templates,
             setter: &setter,
@@ -244,6 +251,7 @@ impl Composition<'_> {
             letter: &draft.letter,
             notice,
             number,
+            tokens: &tokens,
             own: &own,
             english: &english,
             signatories: &signatories,

@@ -14,6 +14,8 @@ pub struct Settings {
     pub sender: Mailbox,
     pub reply_to: Mailbox,
     pub bounce_domain: String,
+    /// Whether answers go to a mailbox of the letter's own, and not to `reply_to`.
+    pub reply_tokens: bool,
     pub verify: String,
     pub ticket_prefix: String,
     pub table_rows: usize,
@@ -36,6 +38,7 @@ impl Settings {
             sender: config.sender.mailbox()?,
             reply_to: config.sender.reply_to()?,
             bounce_domain: config.sender.bounce_domain().to_owned(),
+            reply_tokens: config.sender.reply_tokens,
             verify: config.sender.verify.clone(),
             ticket_prefix: config.sender.ticket_prefix.clone(),
             table_rows: config.letter.table_rows,

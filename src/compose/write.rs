@@ -15,7 +15,10 @@ use super::layout::{Bodies, Setter};
 use super::occasion::Occasion;
 use super::reasons::{Reason, Way, reasons};
 use super::table::Table;
-use crate::model::{Attachment, Format, Letter, Notice, Signatory, Timestamp, Tlp, hex, ticket};
+use crate::model::{
+    Attachment, Format, Letter, LetterNumber, Mailbox, MailboxError, Notice, Purpose, Signatory,
+    Timestamp, Tlp, TokenKeys, ticket,
+};
 use crate::store::SuspectRow;
 use crate::templates::{Error, Given, Templates, without_marks};
 
@@ -33,6 +36,7 @@ pub(super) struct Writer<'a> {
     pub(super) notice: &'a Notice,
     /// The notice's number in the store.
     pub(super) number: i64,
+    pub(super) tokens: &'a TokenKeys,
     pub(super) own: &'a Translation,
     /// The English that stands below any other language.
     pub(super) english: &'a Translation,
@@ -217,7 +221,15 @@ impl Writer<'_> {
 
     /// The letter but for what it says.
     fn frame(&self, part: i64, parts: i64, ticket: String, rows: usize) -> Result<Letter, Error> {
-        let stem = ticket.to_ascii_lowercase();
+        let number = LetterNumber {
+            notice: self.number,
+            part,
+        };
+        let word = |purpose: Purpose| {
+            let token = self.tokens.write(purpose, number);
+            format!("{}{token}", purpose.prefix())
+        };
+        let domain = self.settings.sender.domain();
         Ok(Letter {
             id: 0,
             part,
@@ -226,14 +238,13 @@ impl Writer<'_> {
             country: self.notice.country.clone(),
             sender_name: self.settings.sender_name.clone(),
             sender: self.settings.sender.clone(),
-            reply_to: self.settings.reply_to.clone(),
+            reply_to: match self.settings.reply_tokens {
+                true => self.mailbox_of_ours(&word(Purpose::Reply))?,
+                false => self.settings.reply_to.clone(),
+            },
             recipient: self.notice.mailbox.clone(),
-            envelope_from: self.envelope_from(&stem, part)?,
-            message_id: format!(
-                "{stem}.{part}.{}@{}",
-                self.mark(),
-                self.settings.sender.domain()
-            ),
+            envelope_from: self.mailbox_of_ours(&word(Purpose::Envelope))?,
+            message_id: format!("{}@{domain}", word(Purpose::Message)),
             dated_at: self.now,
             subject: String::new(),
             text: String::new(),
@@ -350,20 +361,11 @@ impl Writer<'_> {
             .collect()
     }
 
-    /// A mailbox of its own for each letter, so that a bounce names the letter it is about.
-    fn envelope_from(&self, stem: &str, part: i64) -> Result<crate::model::Mailbox, Error> {
-        let address = format!("b-{stem}-{part}@{}", self.settings.bounce_domain);
-        address
+    /// Where what comes back goes: a mailbox of its own for each letter, which says by itself that we made
+    /// it.
+    fn mailbox_of_ours(&self, local: &str) -> Result<Mailbox, Error> {
+        format!("{local}@{}", self.settings.bounce_domain)
             .parse()
-            .map_err(|error: crate::model::MailboxError| {
-                Error::about("sender.bounce_domain", error)
-            })
-    }
-
-    /// Keeps Message-IDs apart that two installations would give to the same ticket.
-    fn mark(&self) -> String {
-        use sha2::{Digest, Sha256};
-        let digest = Sha256::digest(format!("{}\n{}", self.now.0, self.notice.mailbox));
-        hex(&digest[..6])
+            .map_err(|error: MailboxError| Error::about("sender.bounce_domain", error))
     }
 }

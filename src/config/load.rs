@@ -84,6 +84,10 @@ pub fn load(
             smtp.password = text;
         }
     }
+    let imap = &mut config.incoming.imap;
+    if let Some(text) = by_file("incoming.imap.password_file", &imap.password_file)? {
+        imap.password = text;
+    }
     if let Some(text) = by_file("sign.passphrase_file", &config.sign.passphrase_file)? {
         config.sign.passphrase = Secret(text);
     }

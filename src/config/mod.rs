@@ -1,6 +1,8 @@
 //! The settings: read from defaults, file, environment and flags, checked, and nothing built from them.
 
 mod doctor;
+mod imap;
+mod incoming;
 mod load;
 mod pace;
 mod sender;
@@ -8,6 +10,8 @@ mod sign;
 mod smtp;
 mod window;
 pub use doctor::Doctor;
+pub use imap::Imap;
+pub use incoming::Incoming;
 pub use load::{Loaded, load, shipped};
 pub use pace::Pace;
 pub use sender::Sender;
@@ -41,6 +45,7 @@ pub struct Config {
     pub relay: BTreeMap<String, Smtp>,
     /// By name.
     pub pace: BTreeMap<String, Pace>,
+    pub incoming: Incoming,
     pub doctor: Doctor,
 }
 
@@ -309,8 +314,10 @@ impl Config {
         for (name, pace) in &self.pace {
             let is_set = pace.every.0 > 0 || pace.connections > 0;
             expect(
-                !is_set || !pace.domains.is_empty(),
-                format!("pace.{name}.domains: must say whom it is for, as [\"isp.example\"]"),
+                !is_set || !pace.is_for_nobody(),
+                format!(
+                    "pace.{name}.domains: must say whom it is for, as [\"isp.example\"], or pace.{name}.mx by which hosts they take mail"
+                ),
             );
         }
         for (section, smtp) in self.relays() {
@@ -337,11 +344,18 @@ impl Config {
                 ),
             );
         }
+        wrong.extend(self.incoming.problems());
         if wrong.is_empty() {
             Ok(())
         } else {
             Err(Error(wrong))
         }
+    }
+
+    /// Whether a pace knows its provider by the hosts that take mail.
+    #[must_use]
+    pub fn knows_by_mx(&self) -> bool {
+        self.pace.values().any(|pace| !pace.mx.is_empty())
     }
 
     /// All relays with the sections that they are set in, in the order in which they are asked.

@@ -12,6 +12,7 @@ pub struct Sender {
     pub address: String,
     pub reply_to: String,
     pub bounce_domain: String,
+    pub reply_tokens: bool,
     pub verify: String,
     pub ticket_prefix: String,
 }

@@ -49,7 +49,11 @@ impl Smtp {
     /// Whether the relay is this machine.
     #[must_use]
     pub fn is_here(&self) -> bool {
-        let ip: Result<IpAddr, _> = self.host.parse();
-        self.host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
+        is_here(&self.host)
     }
+}
+
+pub(super) fn is_here(host: &str) -> bool {
+    let ip: Result<IpAddr, _> = host.parse();
+    host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
 }

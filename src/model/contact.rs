@@ -30,6 +30,16 @@ impl Mailbox {
         self.0.rsplit('@').next().unwrap_or_default()
     }
 
+    /// Without what stands behind a `+`: by RFC 5233 that is the same mailbox.
+    #[must_use]
+    pub fn base(&self) -> Self {
+        let local = self.local_part();
+        match local.split_once('+') {
+            Some((base, _)) if !base.is_empty() => Self(format!("{base}@{}", self.domain())),
+            _ => self.clone(),
+        }
+    }
+
     /// For logs: enough to recognise it by, too little to write to.
     #[must_use]
     pub fn masked(&self) -> String {

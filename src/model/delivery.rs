@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Mailbox, Timestamp, Wait};
+use super::{Answered, Fate, Mailbox, Timestamp, Wait};
 
 /// The row that the queue lives in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -26,6 +26,11 @@ pub struct Delivery {
     pub waits: Option<Wait>,
     /// The hold that it waits for.
     pub hold: Option<i64>,
+    /// What was heard of it after it was accepted.
+    pub fate: Fate,
+    pub answered: Answered,
+    /// For which it was left out, in state `cancelled`.
+    pub suppression: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]

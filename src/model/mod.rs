@@ -42,6 +42,21 @@ pub use finding::{Finding, Rung, Verdict, Via};
 mod letter;
 pub use letter::{Attachment, Letter, Notice, digest_of_set, hex, is_ticket, ticket, typed_ticket};
 
+mod arrived;
+pub use arrived::{Arrived, KEPT, WayIn};
+
+mod reply;
+pub use reply::{FoundBy, ReplyState};
+
+mod suppression;
+pub use suppression::{Suppression, SuppressionCause};
+
+mod fate;
+pub use fate::{Answered, Fate};
+
+mod token;
+pub use token::{LetterNumber, Purpose, TOKEN_KEYS, TokenKey, TokenKeys, Untrue, token_in};
+
 mod header;
 pub use header::{field_name, has_header};
 
@@ -68,3 +83,6 @@ pub use cell::{neutral_cell, plain_text};
 
 mod progress;
 pub use progress::Progress;
+
+mod incoming;
+pub use incoming::{Action, AutoReply, Class, Evidence, Reading, Reported, Weight};

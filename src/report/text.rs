@@ -9,6 +9,32 @@ use crate::store::Tally;
 /// Columns of the longest bar.
 const BAR: i64 = 30;
 
+/// What became of letters that were accepted.
+const FATES: &[(&str, &str)] = &[
+    (
+        "delayed",
+        "delayed: a mail server behind the next one still tries",
+    ),
+    (
+        "relayed",
+        "handed to a mail server that reports nothing more",
+    ),
+    ("expanded", "given to the members of a list"),
+    ("delivered", "delivered"),
+    (
+        "bounced-soft",
+        "came back, for a cause that may pass or is ours",
+    ),
+    ("bounced-hard", "came back: the address is dead"),
+];
+
+const ANSWERS: &[(&str, &str)] = &[
+    ("noted", "answered by a machine, with nothing that matters"),
+    ("acknowledged", "acknowledged: the desk has opened a case"),
+    ("replied", "answered by a person (lapwing reply list)"),
+    ("complained", "complained of: nothing more is written there"),
+];
+
 impl Report {
     /// The short of it: where the campaign stands and what comes next.
     #[must_use]
@@ -179,10 +205,11 @@ impl Report {
             self.campaign.kind.rows()
         );
         let waiting: i64 = self.queue.waits.iter().map(|wait| wait.count).sum();
+        let heard: i64 = self.queue.fates.iter().map(|fate| fate.count).sum();
         for Tally { name, count } in &self.queue.states {
             let (count, said) = match name.as_str() {
                 "accepted" => (
-                    *count,
+                    count - heard,
                     "accepted by the next mail server (that is not yet delivered)",
                 ),
                 "scheduled" => (count - waiting, "deferred, to be tried again"),
@@ -195,6 +222,13 @@ impl Report {
         for Tally { name, count } in &self.queue.waits {
             let said = Wait::from_text(name).map(Wait::words);
             let _ = writeln!(text, "{count:>9}  {}", said.unwrap_or("wait"));
+        }
+        for (tallies, words) in [(&self.queue.fates, FATES), (&self.queue.answers, ANSWERS)] {
+            for Tally { name, count } in tallies {
+                let said = words.iter().find(|(word, _)| word == name);
+                let said = said.map_or(name.as_str(), |(_, said)| said);
+                let _ = writeln!(text, "{count:>9}  {said}");
+            }
         }
         for wave in &self.waves {
             let (start, takes) = (wave.starts_at, &wave.takes);

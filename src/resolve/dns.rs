@@ -44,12 +44,6 @@ impl Dns {
     /// # Errors
     /// A setting that cannot be used, with what to write instead.
     pub(super) fn new(settings: &config::Dns) -> Result<Self, String> {
-        let timeout = settings.timeout.to_std();
-        let (config, options) = asking("resolve.dns.resolver", &settings.resolver, timeout)?;
-        let resolver = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-            .with_options(options)
-            .build()
-            .map_err(|fault| format!("no DNS resolver can be made: {fault}"))?;
         let zone = |key: &str, text: &str| match text.trim_matches('.') {
             "" => Ok(None),
             text => Name::from_ascii(format!("{text}."))
@@ -57,8 +51,8 @@ impl Dns {
                 .map_err(|fault| format!("resolve.dns.{key} is \"{text}\": {fault}")),
         };
         Ok(Self {
-            resolver,
-            timeout,
+            resolver: resolver(settings)?,
+            timeout: settings.timeout.to_std(),
             contacts: zone("contacts", &settings.contacts)?,
             origins: zone("origins", &settings.origins)?,
             origins6: zone("origins6", &settings.origins6)?,
@@ -143,6 +137,19 @@ impl Dns {
             }
         }
     }
+}
+
+/// The resolver of `[resolve.dns]`.
+///
+/// # Errors
+/// A setting that cannot be used, with what to write instead.
+pub(super) fn resolver(settings: &config::Dns) -> Result<TokioResolver, String> {
+    let timeout = settings.timeout.to_std();
+    let (config, options) = asking("resolve.dns.resolver", &settings.resolver, timeout)?;
+    TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        .with_options(options)
+        .build()
+        .map_err(|fault| format!("no DNS resolver can be made: {fault}"))
 }
 
 /// Which resolver is asked and how: the one at `place`, as the setting `key` has it, or the system's

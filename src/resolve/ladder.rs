@@ -1,8 +1,10 @@
 //! Out of what all sources say, whom to write to: the rungs, best first, and the verdict.
 
+use std::collections::HashMap;
+
 use super::source::Says;
 use crate::config::SourceName;
-use crate::model::{Finding, Rung, Timestamp, Verdict};
+use crate::model::{Finding, Mailbox, Rung, Suppression, Timestamp, Verdict};
 
 /// What is decided about one spot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +14,8 @@ pub(super) struct Judged {
     pub(super) rungs: Vec<Rung>,
     /// The web form that the network wants instead of mail, or empty.
     pub(super) form: String,
+    /// Who goes before the first rung and is not written to any more, with why.
+    pub(super) passed_over: Vec<String>,
 }
 
 /// One verdict out of what all sources say, in their order. `last_resorts` (AS and CSIRT) are for
@@ -30,6 +34,7 @@ pub(super) fn judge(says: &[(SourceName, Says)], last_resorts: Vec<Rung>) -> Jud
                     reason: reason.clone(),
                     rungs,
                     form: String::new(),
+                    passed_over: Vec::new(),
                 };
             }
             Says::Never(_) | Says::Unasked => {}
@@ -72,10 +77,53 @@ pub(super) fn judge(says: &[(SourceName, Says)], last_resorts: Vec<Rung>) -> Jud
         reason,
         rungs,
         form,
+        passed_over: Vec::new(),
+    }
+}
+
+/// Addresses that nothing is written to, each with why.
+#[derive(Debug, Default)]
+pub(super) struct Suppressed(HashMap<Mailbox, String>);
+
+impl Suppressed {
+    pub(super) fn new(all: Vec<Suppression>) -> Self {
+        let hold = all.into_iter().filter(|one| one.approved_by.is_some());
+        Self(hold.map(|one| (one.address, one.reason)).collect())
+    }
+
+    fn why(&self, mailbox: &Mailbox) -> Option<&str> {
+        self.0.get(&mailbox.base()).map(String::as_str)
     }
 }
 
 impl Judged {
+    /// The next who is still written to, and why not the one before.
+    pub(super) fn past(mut self, suppressed: &Suppressed) -> Self {
+        if !matches!(self.verdict, Verdict::Matched { .. }) {
+            return self;
+        }
+        let first = self.rungs.first().map(|rung| rung.mailbox.clone());
+        let mut passed = Vec::new();
+        self.rungs
+            .retain(|rung| match suppressed.why(&rung.mailbox) {
+                Some(why) => {
+                    passed.push(format!("nothing is written to {} ({why})", rung.mailbox));
+                    false
+                }
+                None => true,
+            });
+        let next = self.rungs.first();
+        if passed.is_empty() || next.map(|rung| &rung.mailbox) == first.as_ref() {
+            return self;
+        }
+        let told = passed.join("; ");
+        (self.verdict, self.reason) = match next {
+            Some(rung) => (rung.matched(), format!("{}; {told}", rung.reason)),
+            None => (Verdict::Withheld, told),
+        };
+        self.passed_over = passed;
+        self
+    }
     pub(super) fn finding(self, network: Option<i64>, country: String) -> Finding {
         Finding {
             id: 0,

@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::csirt::Csirts;
 use super::desk::{Heard, Inquiry};
-use super::ladder::judge;
 use super::source::{Says, Sources, Spot};
 use super::told::is_enough;
 use super::{Error, Work};
@@ -46,6 +45,8 @@ pub struct Lookup {
     pub reason: String,
     /// Whom it may be written to, best first.
     pub rungs: Vec<Rung>,
+    /// Who would go before them and is not written to any more, with why.
+    pub passed_over: Vec<String>,
     /// The web form that is wanted instead of mail, or empty.
     pub form: String,
     /// What servers answered just now, as they wrote it.
@@ -144,7 +145,7 @@ impl Looking<'_> {
             let here = || heard.iter().filter(|(about, _)| about.overlaps(piece));
             let later = || here().flat_map(|(_, told)| &told.later);
             let (said, says) = settled(sources.ask(spot), later);
-            let judged = judge(&says, sources.last_resorts(spot));
+            let judged = sources.judge(&says, sources.last_resorts(spot));
             lookups.push(Lookup {
                 subject: Subject::Range(piece),
                 chain: self.chain(&sources, spot).await?,
@@ -154,6 +155,7 @@ impl Looking<'_> {
                 verdict: judged.verdict,
                 reason: judged.reason,
                 rungs: judged.rungs,
+                passed_over: judged.passed_over,
                 form: judged.form,
                 heard: here().flat_map(|(_, told)| told.heard.clone()).collect(),
             });
@@ -227,7 +229,7 @@ impl Looking<'_> {
         let (said, says) = settled(sources.ask_about_as(asn, system.first()), || {
             told.later.iter()
         });
-        let judged = judge(&says, Vec::new());
+        let judged = sources.judge(&says, Vec::new());
         Ok(Lookup {
             subject,
             chain: Vec::new(),
@@ -237,6 +239,7 @@ impl Looking<'_> {
             verdict: judged.verdict,
             reason: judged.reason,
             rungs: judged.rungs,
+            passed_over: judged.passed_over,
             form: judged.form,
             heard: told.heard,
         })

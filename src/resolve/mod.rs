@@ -10,6 +10,7 @@ mod csirt;
 mod desk;
 mod dns;
 mod dump;
+mod exchangers;
 mod held;
 mod keep;
 mod ladder;
@@ -52,7 +53,7 @@ use desk::Desk;
 pub use desk::Heard;
 pub use dns::asking;
 pub use dump::{TableError, TableFiles, load_tables};
-use ladder::judge;
+
 use lanes::{Unheard, ask_all};
 use lease::Lease;
 pub use load::{TableDone, load_table};
@@ -83,6 +84,8 @@ pub struct Work<'a> {
     /// Unique among all that ever ran.
     pub worker: &'a str,
     pub clock: &'a Clock,
+    /// Whether sending will want to know by which hosts those who are written to take mail.
+    pub wants_exchangers: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +113,8 @@ pub struct Done {
     pub questions: u64,
     /// Table or overrides had changed, so all was resolved anew.
     pub anew: bool,
+    /// Domains whose MX was asked for.
+    pub exchangers: exchangers::Asked,
 }
 
 impl Work<'_> {
@@ -154,10 +159,28 @@ pub async fn run_once(
     // What changes while a run is under way, even while it waits to begin, is newer than the run.
     let began = work.clock.now();
     let lease = Lease::take(work, campaign, progress).await?;
-    let done = resolve(work, &campaign.name, began, progress).await;
+    let done = resolve_and_ask(work, campaign, began, progress).await;
     let given_back = lease.give_back().await;
     let done = done?;
     given_back?;
+    Ok(done)
+}
+
+async fn resolve_and_ask(
+    work: &Work<'_>,
+    campaign: &Campaign,
+    began: Timestamp,
+    progress: &Arc<Progress>,
+) -> Result<Done, Error> {
+    // What is wrong with the settings is said before the work.
+    let resolver = match work.wants_exchangers {
+        true => Some(dns::resolver(&work.settings.dns).map_err(Error::Settings)?),
+        false => None,
+    };
+    let mut done = resolve(work, &campaign.name, began, progress).await?;
+    if let Some(resolver) = resolver.filter(|_| !progress.is_stopped()) {
+        done.exchangers = exchangers::ask(work, &resolver, campaign, progress).await?;
+    }
     Ok(done)
 }
 
@@ -285,7 +308,8 @@ pub async fn foresee(
                 if says.iter().any(|(_, one)| *one == Says::Unasked) {
                     return "to ask";
                 }
-                judge(&says, sources.last_resorts(spot)).verdict.as_str()
+                let resorts = sources.last_resorts(spot);
+                sources.judge(&says, resorts).verdict.as_str()
             });
             *counts.entry(*word).or_default() += 1;
         }

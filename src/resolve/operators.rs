@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::answer::is_placeholder;
 use super::atlas::{self, Entry, Table};
-use super::ladder::{Judged, judge};
+use super::ladder::Judged;
 use super::lanes::Pending;
 use super::pass::Pass;
 use super::segments::Segments;
@@ -128,7 +128,7 @@ impl Pass<'_> {
             }
         }
         let (country, resorts) = self.sources.resorts_of_as(asn, system, origins);
-        let mut judged = judge(&says, resorts);
+        let mut judged = self.sources.judge(&says, resorts);
         judged.rungs.iter_mut().for_each(as_own);
         if let (Verdict::Matched { .. }, Some(rung)) = (&judged.verdict, judged.rungs.first()) {
             judged.verdict = rung.matched();
@@ -223,7 +223,7 @@ impl Sources {
                 false => whom,
             }
         };
-        judge(&[(SourceName::Overrides, says)], Vec::new())
+        self.judge(&[(SourceName::Overrides, says)], Vec::new())
     }
 
     /// What the list names for a network goes behind what staff decided about it.
@@ -243,7 +243,9 @@ impl Sources {
             .into_iter()
             .filter(|(source, _)| *source == SourceName::Overrides);
         match overrides.next() {
-            Some(decided @ (_, Says::Whom(_) | Says::Never(_))) => judge(&[decided], Vec::new()),
+            Some(decided @ (_, Says::Whom(_) | Says::Never(_))) => {
+                self.judge(&[decided], Vec::new())
+            }
             _ => self.of_mailbox(mailbox),
         }
     }
@@ -367,7 +369,7 @@ pub(super) async fn foresee(
                         count("to ask");
                         continue;
                     }
-                    judge(&says, resorts).verdict
+                    sources.judge(&says, resorts).verdict
                 }
             };
             count(verdict.as_str());

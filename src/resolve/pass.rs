@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 
 use super::desk::Desk;
-use super::ladder::judge;
 use super::lanes::{Pending, Unheard};
 use super::source::{Says, Sources, Spot};
 use super::{Done, Error, PAGE, Work};
@@ -190,7 +189,8 @@ impl Pass<'_> {
 
     pub(super) fn finding(&self, spot: Spot, lane: Option<&str>) -> Finding {
         let says = self.heard(spot, lane);
-        let judged = judge(&says, self.sources.last_resorts(spot));
+        let resorts = self.sources.last_resorts(spot);
+        let judged = self.sources.judge(&says, resorts);
         let network = self.sources.chain(spot).first().map(|one| one.id);
         judged.finding(network, self.sources.country(spot))
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::atlas::{self, Entry, Table};
 use super::csirt::Csirts;
+use super::ladder::{Judged, Suppressed, judge};
 use super::rules::Overrides;
 use super::told::{LIVE, Told};
 use crate::config::{self, RungName, SourceName};
@@ -26,6 +27,7 @@ pub(super) struct Sources {
     /// The AS that networks are reached by, where the table has a contact of theirs.
     pub(super) systems: HashMap<u32, StoredSystem>,
     csirts: Csirts,
+    suppressed: Suppressed,
 }
 
 /// What one source says about one spot.
@@ -96,7 +98,13 @@ impl Sources {
             overrides: Overrides::new(overrides),
             told,
             csirts,
+            suppressed: Suppressed::new(store.suppressions(now).await?),
         })
+    }
+
+    /// Whom to write to, out of what all say, past those who are not written to any more.
+    pub(super) fn judge(&self, says: &[(SourceName, Says)], last_resorts: Vec<Rung>) -> Judged {
+        judge(says, last_resorts).past(&self.suppressed)
     }
 
     /// Cuts a range wherever another network, override or answer begins.

@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 
-use super::courier::{Courier, Way};
+use super::courier::Way;
 use super::journal::Journal;
 use super::ledger::{self, Closed, Ledger};
+use super::pace::Group;
 use super::ready::{self, Built, Shelf};
 use super::schedule::Tried;
-use super::{Done, Error, Settings, Trouble};
-use crate::model::{Clock, DeliveryState, Outcome, OutcomeKind, Progress, Span, Step, Timestamp};
-use crate::store::{Claimed, Fact, Finish, Granted, Store};
+use super::{Done, Error, Settings, Trouble, Work};
+use crate::model::{DeliveryState, Outcome, OutcomeKind, Span, Step, Timestamp};
+use crate::store::{Claimed, Fact, Finish, Granted};
 
 /// A claim's lease is longer than the setting by this part of it: a letter that is begun within that
 /// needs no new one.
@@ -28,78 +29,54 @@ fn spare(settings: &Settings) -> Span {
     Span(settings.lease.0 / SPARE)
 }
 
-/// Letters that leave together.
-pub(super) struct Batch {
-    /// At once.
-    pub(super) connections: usize,
-    pub(super) claimed_at: Timestamp,
-    pub(super) claimed: Vec<Claimed>,
-}
-
+/// Sends letters that may leave now, over so many connections as they have leave for. What is not begun
+/// is still the worker's afterwards; what was is added to `done`, also where it ends with an error.
 pub(super) async fn work_off(
-    store: &Store,
-    courier: &Courier,
-    settings: &Settings,
-    clock: &Clock,
-    progress: &Progress,
+    work: &Work<'_>,
     journal: Option<&Journal>,
-    batch: Batch,
-) -> Result<Done, Error> {
-    let claimed = batch.claimed;
+    claimed_at: Timestamp,
+    group: Group,
+    done: &mut Done,
+) -> Result<(), Error> {
+    let Group {
+        connections,
+        letters,
+    } = group;
     let (ledger, entries) = Ledger::open();
     let (shelf, supply) = ready::shelf();
-    let done = Done {
-        claimed: claimed.len() as u64,
-        ..Done::default()
-    };
     let run = Run {
-        courier,
-        settings,
-        clock,
-        progress,
-        claimed_at: batch.claimed_at,
-        waiting: AtomicUsize::new(claimed.len()),
+        work,
+        claimed_at,
+        waiting: AtomicUsize::new(letters.len()),
         shelf,
-        done: Mutex::new(done),
+        done: Mutex::default(),
         trouble: Mutex::new(None),
     };
     let lanes = async {
-        let lanes = (0..batch.connections).map(|_| run.lane(ledger.clone()));
+        let lanes = (0..connections).map(|_| run.lane(ledger.clone()));
         lanes.collect::<FuturesUnordered<_>>().collect::<()>().await;
         run.shelf.close().await;
         drop(ledger);
     };
+    let signing = &work.settings.signing;
     let build = async {
-        if let Err(error) = supply.build(store, &settings.signing, claimed).await {
+        if let Err(error) = supply.build(work.store, signing, letters).await {
             run.stop(error.into());
         }
     };
-    let ((), (), kept) = tokio::join!(
-        lanes,
-        build,
-        ledger::keep(store, journal, progress, entries)
-    );
-    let done = run.done.into_inner().unwrap_or_default();
-    // What was claimed and not begun goes back, whatever happened.
-    let released = if done.ended() == done.claimed && kept.is_ok() {
-        Ok(0)
-    } else {
-        store.release(&settings.worker).await
-    };
+    let keep = ledger::keep(work.store, journal, work.progress, entries);
+    let ((), (), kept) = tokio::join!(lanes, build, keep);
+    done.add(run.done.into_inner().unwrap_or_default());
     kept?;
-    released?;
-    if let Some(error) = run.trouble.into_inner().ok().flatten() {
-        return Err(error);
+    match run.trouble.into_inner() {
+        Ok(Some(error)) => Err(error),
+        _ => Ok(()),
     }
-    Ok(done)
 }
 
 /// One batch under way.
 struct Run<'a> {
-    courier: &'a Courier,
-    settings: &'a Settings,
-    clock: &'a Clock,
-    progress: &'a Progress,
+    work: &'a Work<'a>,
     /// From when on the leases run.
     claimed_at: Timestamp,
     /// Letters that nobody has taken yet.
@@ -149,14 +126,14 @@ impl<'a> Run<'a> {
         // Nothing more can be done about it: the ledger says why it closed.
         let _ = lane.write(None).await;
         if let Some(way) = lane.way {
-            way.rest(self.clock.now());
+            way.rest(self.work.clock.now());
         }
     }
 
     /// A way out; `None` where there is none, or nothing left to go out.
     async fn open(&self) -> Option<Way<'a>> {
         loop {
-            let entry = match self.courier.enter(self.clock.now()).await {
+            let entry = match self.work.courier.enter(self.work.clock.now()).await {
                 Ok(entry) => entry,
                 Err(trouble) => {
                     self.stop(trouble.into());
@@ -166,7 +143,7 @@ impl<'a> Run<'a> {
             if self.is_over() {
                 return None;
             }
-            match entry.open(self.clock.now()).await {
+            match entry.open(self.work.clock.now()).await {
                 Ok(way) => return Some(way),
                 // Others carry on, and as many at once may be too many.
                 Err(refused) if !refused.is_alone => return None,
@@ -186,13 +163,13 @@ impl<'a> Run<'a> {
         claimed: &Claimed,
         built: Result<Built, String>,
     ) -> Result<(), Closed> {
-        let at = self.clock.now();
-        let is_spent = at.since(self.claimed_at) > spare(self.settings);
+        let at = self.work.clock.now();
+        let is_spent = at.since(self.claimed_at) > spare(self.work.settings);
         let begin = Fact::Begin {
             delivery: claimed.delivery,
-            worker: self.settings.worker.clone(),
+            worker: self.work.settings.worker.clone(),
             at,
-            lease_until: is_spent.then(|| at.plus(self.settings.lease)),
+            lease_until: is_spent.then(|| at.plus(self.work.settings.lease)),
         };
         // Not ours any more: its lease is lost, or the campaign was paused or cancelled meanwhile.
         let Granted::Begun(number) = lane.write(Some(begin)).await? else {
@@ -202,11 +179,12 @@ impl<'a> Run<'a> {
             (Ok(Built { letter, message }), Some(way)) => {
                 // The letter's own recipient was approved; the queue's copy is for lists.
                 let to = self
+                    .work
                     .settings
                     .redirect_to
                     .as_ref()
                     .unwrap_or(&letter.recipient);
-                let (outcome, again) = way.send(&letter, to, message, self.clock).await;
+                let (outcome, again) = way.send(&letter, to, message, self.work.clock).await;
                 lane.way = again;
                 outcome
             }
@@ -228,7 +206,7 @@ impl<'a> Run<'a> {
     /// There is nothing more to do, or to be done.
     fn is_over(&self) -> bool {
         let trouble = self.trouble.lock();
-        self.progress.is_stopped()
+        self.work.progress.is_stopped()
             || trouble.map_or(true, |trouble| trouble.is_some())
             || self.waiting.load(Ordering::Relaxed) == 0
     }
@@ -241,10 +219,10 @@ impl<'a> Run<'a> {
 
     /// What the outcome makes of the delivery.
     fn end(&self, claimed: &Claimed, number: i64, outcome: Outcome) -> Fact {
-        let at = self.clock.now();
+        let at = self.work.clock.now();
         let kind = outcome.kind;
         let attempts = claimed.attempts + i64::from(kind != OutcomeKind::Relay);
-        let again = self.settings.schedule.next(Tried {
+        let again = self.work.settings.schedule.next(Tried {
             kind,
             reply: &outcome.reply,
             delivery: claimed.delivery,
@@ -252,15 +230,16 @@ impl<'a> Run<'a> {
             queued_at: claimed.patient_from,
             at,
         });
-        let (state, due_at) = DeliveryState::after(kind, again, self.settings.resend_uncertain);
+        let (state, due_at) =
+            DeliveryState::after(kind, again, self.work.settings.resend_uncertain);
         if let Ok(mut done) = self.done.lock() {
             done.count(kind, state);
         }
-        self.progress.add(1);
+        self.work.progress.add(1);
         Fact::Finish(Finish {
             delivery: claimed.delivery,
             number,
-            worker: self.settings.worker.clone(),
+            worker: self.work.settings.worker.clone(),
             at,
             outcome,
             state,

@@ -1,6 +1,7 @@
 //! Stage 5. Deliveries in, attempts out.
 
 mod answer;
+mod bare;
 mod batch;
 mod brake;
 mod breaker;
@@ -17,6 +18,7 @@ mod relay;
 mod schedule;
 mod signing;
 mod tls;
+mod turns;
 mod window;
 mod wire;
 mod zones;
@@ -33,16 +35,17 @@ use crate::model::{
 };
 use crate::openpgp;
 use crate::store::{self, Store};
-use brake::Brake;
+pub use bare::send_bare;
 pub use courier::Courier;
 pub use folder::file_name;
-use journal::Journal;
 pub use journal::replay;
 pub use knock::{Knocked, knock};
 pub use pace::Pacing;
+pub use ready::Built;
 pub use relay::Trouble;
 pub use schedule::Schedule;
 pub use signing::{Signing, check_signers};
+pub use turns::{Sending, UnderWay, drain, run_once};
 pub use window::Window;
 
 /// How deliveries are worked off.
@@ -96,20 +99,6 @@ impl Settings {
     }
 }
 
-impl Settings {
-    fn open_journal(&self) -> Result<Option<Journal>, Error> {
-        let open = |folder: &PathBuf| {
-            Journal::open(folder, &self.worker).map_err(|error| {
-                Error::Journal(format!(
-                    "{}: {error}: results that the database cannot take could not be kept; name another folder by send.journal, or none",
-                    folder.display()
-                ))
-            })
-        };
-        self.journal.as_ref().map(open).transpose()
-    }
-}
-
 /// What a run did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Done {
@@ -141,8 +130,9 @@ impl Done {
         } += 1;
     }
 
-    /// Deliveries that an attempt was made for.
-    fn ended(&self) -> u64 {
+    /// Letters that were begun.
+    #[must_use]
+    pub fn tried(&self) -> u64 {
         self.accepted
             + self.deferred
             + self.refused
@@ -150,6 +140,11 @@ impl Done {
             + self.uncertain
             + self.failed
             + self.relay
+    }
+
+    /// All that was claimed was tried or put back.
+    fn is_whole(&self) -> bool {
+        self.tried() + self.kept_back == self.claimed
     }
 
     /// Adds another run's counts.
@@ -204,144 +199,15 @@ pub enum Error {
     Key(#[from] openpgp::Error),
 }
 
-/// Sends what is due of a campaign, batch after batch, until nothing is due any more, nor will be in a
-/// moment by its pace, or `progress` is stopped.
-///
-/// # Errors
-/// [`store::Error::Refused`] when the campaign is not approved, its letters are not those that
-/// were, or want another key than the one at hand; [`Error::Braked`]; [`Error::Relay`]; [`Error::Key`];
-/// the database's.
-pub async fn drain(
-    store: &Store,
-    courier: &Courier,
-    settings: &Settings,
-    campaign: &Campaign,
-    clock: &Clock,
-    progress: &Progress,
-) -> Result<Done, Error> {
-    check_approval(store, campaign).await?;
-    settings.signing.check(store, campaign, clock.now()).await?;
-    let journal = settings.open_journal()?;
-    let mut done = Done::default();
-    let mut brake = Brake::default();
-    while !progress.is_stopped() {
-        let batch = turn(
-            store,
-            courier,
-            settings,
-            campaign,
-            clock,
-            progress,
-            journal.as_ref(),
-        )
-        .await;
-        done.add(*batch.as_ref().unwrap_or(&Done::default()));
-        if batch?.claimed == 0 {
-            let more = pace::wait_for_turn(store, courier, settings, campaign.id, clock, progress);
-            if more.await? {
-                continue;
-            }
-            break;
-        }
-        if let Some(why) = brake.pull(store, campaign, clock.now()).await? {
-            return Err(Error::Braked(why));
-        }
-    }
-    courier.close().await;
-    store.settle().await?;
-    Ok(done)
-}
-
-/// Takes one batch from the queue and sends it over several connections. Only what was approved is
-/// in the queue, and each letter is held against its digest before it leaves; that the set as a
-/// whole is the approved one, [`drain`] has checked.
-///
-/// # Errors
-/// As [`drain`].
-pub async fn run_once(
-    store: &Store,
-    courier: &Courier,
-    settings: &Settings,
-    campaign: &Campaign,
-    clock: &Clock,
-    progress: &Progress,
-) -> Result<Done, Error> {
-    let journal = settings.open_journal()?;
-    turn(
-        store,
-        courier,
-        settings,
-        campaign,
-        clock,
-        progress,
-        journal.as_ref(),
-    )
-    .await
-}
-
-async fn turn(
-    store: &Store,
-    courier: &Courier,
-    settings: &Settings,
-    campaign: &Campaign,
-    clock: &Clock,
-    progress: &Progress,
-    journal: Option<&Journal>,
-) -> Result<Done, Error> {
-    if let Some(trouble) = courier.shut(clock.now()) {
-        return Err(trouble.into());
-    }
-    store
-        .rescue(clock.now(), !settings.resend_uncertain)
-        .await?;
-    store.promote(clock.now()).await?;
-    let lease_until = batch::lease_until(settings, clock.now());
-    let claimed = store
-        .claim(campaign.id, &settings.worker, settings.batch, lease_until)
-        .await?;
-    let mut done = Done {
-        claimed: claimed.len() as u64,
-        ..Done::default()
-    };
-    if claimed.is_empty() {
-        return Ok(done);
-    }
-    let claimed_at = clock.now();
-    let groups = match pace::admit(store, courier, settings, claimed, claimed_at).await {
-        Ok(groups) => groups,
-        Err(error) => {
-            store.release(&settings.worker).await?;
-            return Err(error.into());
-        }
-    };
-    let admitted: usize = groups.iter().map(|group| group.letters.len()).sum();
-    done.kept_back = done.claimed - admitted as u64;
-    done.claimed = done.kept_back;
-    let mut sent = Ok(());
-    for group in groups {
-        let batch = batch::Batch {
-            connections: group.connections,
-            claimed_at,
-            claimed: group.letters,
-        };
-        match batch::work_off(store, courier, settings, clock, progress, journal, batch).await {
-            Ok(more) => done.add(more),
-            Err(error) => {
-                // What the groups behind it hold goes back, too.
-                store.release(&settings.worker).await?;
-                sent = Err(error);
-                break;
-            }
-        }
-    }
-    if courier.has_seats() {
-        // A connection at rest would be one more than the relay takes.
-        courier.close().await;
-    }
-    if settings.pacing.has_seats() || courier.has_seats() {
-        store.leave_seats(&settings.worker).await?;
-    }
-    sent.map(|()| done)
+/// What letters are sent with.
+#[derive(Clone, Copy, Debug)]
+pub struct Work<'a> {
+    pub store: &'a Store,
+    pub courier: &'a Courier,
+    pub settings: &'a Settings,
+    pub clock: &'a Clock,
+    /// Stopped, it ends after the letters in hand.
+    pub progress: &'a Progress,
 }
 
 /// What leaves must be what was approved: the set's digest, as the letters now stand in the store.

@@ -3,15 +3,14 @@
 //! Moments and seats stand in the store, so that they hold over all workers. A letter asks once: it goes
 //! back with the moment that was set aside for it, and leaves when that has come.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::courier::Courier;
 use super::relay::RelayPace;
-use super::{Settings, Window};
+use super::{Settings, Window, Work};
 use crate::config::{Config, Pace};
-use crate::model::{Clock, FOREVER, Hold, HoldSubject, Progress, SlotOf, Span, Timestamp, Wait};
+use crate::model::{Domain, FOREVER, Hold, HoldSubject, Mailbox, SlotOf, Span, Timestamp, Wait};
 use crate::retry;
-use crate::store::{self, Claimed, PutBack, Store};
+use crate::store::{self, Claimed, PutBack, Store, StoredExchangers};
 
 /// How long a moment counts after it has passed. What is later asks anew: all that a pause or a stopped
 /// worker has let pass must not leave at once.
@@ -48,7 +47,7 @@ impl Pacing {
     /// The setting that is wrong and why.
     pub fn from_config(config: &Config) -> Result<Self, String> {
         let paces = config.pace.iter();
-        let paces = paces.filter(|(_, pace)| !pace.domains.is_empty());
+        let paces = paces.filter(|(_, pace)| !pace.is_for_nobody());
         Ok(Self {
             window: config.send.window.open_hours()?.map(Window::new),
             per_address_hour: config.send.per_address_hour as usize,
@@ -63,20 +62,29 @@ impl Pacing {
         self.paces.iter().any(|(_, pace)| pace.connections > 0)
     }
 
-    /// The pace of a recipient: of those that cover it the one with the longest domain.
-    fn of(&self, recipient: &str) -> Option<usize> {
-        let covers = self
-            .paces
-            .iter()
-            .enumerate()
-            .filter_map(|(place, (_, pace))| {
-                let domains = pace
-                    .domains
-                    .iter()
-                    .filter(|domain| domain.covers(recipient));
-                let nearest = domains.map(|domain| domain.name().len()).max()?;
-                Some((nearest, place))
-            });
+    fn knows_by_mx(&self) -> bool {
+        self.paces.iter().any(|(_, pace)| !pace.mx.is_empty())
+    }
+
+    /// The pace of a recipient: of those that name its domain the one with the longest, else of those that
+    /// name one of the hosts that take its mail.
+    fn of(&self, recipient: &str, hosts: &[String]) -> Option<usize> {
+        let by_domain = self.nearest(|pace| &pace.domains, &[recipient]);
+        by_domain.or_else(|| self.nearest(|pace| &pace.mx, hosts))
+    }
+
+    /// Of the paces that cover one of the names the one with the longest domain.
+    fn nearest(
+        &self,
+        covering: fn(&Pace) -> &[Domain],
+        names: &[impl AsRef<str>],
+    ) -> Option<usize> {
+        let paces = self.paces.iter().enumerate();
+        let covers = paces.filter_map(|(place, (_, pace))| {
+            let covers = |domain: &&Domain| names.iter().any(|name| domain.covers(name.as_ref()));
+            let domains = covering(pace).iter().filter(covers);
+            Some((domains.map(|domain| domain.name().len()).max()?, place))
+        });
         covers.max().map(|(_, place)| place)
     }
 }
@@ -94,23 +102,29 @@ pub(super) struct Group {
 /// # Errors
 /// The database's; then the worker may still hold them all.
 pub(super) async fn admit(
-    store: &Store,
-    courier: &Courier,
-    settings: &Settings,
+    work: &Work<'_>,
     claimed: Vec<Claimed>,
     now: Timestamp,
 ) -> Result<Vec<Group>, store::Error> {
+    let (store, settings) = (work.store, work.settings);
+    let mut exchangers = HashMap::new();
+    if settings.pacing.knows_by_mx() {
+        let domains: Vec<&str> = claimed.iter().map(|one| domain(&one.recipient)).collect();
+        exchangers = store.exchangers(&domains).await?;
+    }
     let mut gate = Gate {
         store,
         settings,
         now,
+        exchangers,
         back: Vec::new(),
     };
+    let claimed = gate.leave_out(claimed).await?;
     let claimed = gate.hold(claimed).await?;
     let claimed = gate.keep_hours(claimed);
     let claimed = gate.cap(claimed).await?;
     let claimed = gate.pace(claimed).await?;
-    let relay = courier.first(now);
+    let relay = work.courier.first(now);
     let claimed = gate.pace_relay(claimed, relay.as_ref()).await?;
     let groups = gate.seat(claimed, relay.as_ref()).await?;
     store.put_back(&settings.worker, &gate.back, now).await?;
@@ -121,26 +135,20 @@ pub(super) async fn admit(
 ///
 /// # Errors
 /// The database's.
-pub(super) async fn wait_for_turn(
-    store: &Store,
-    courier: &Courier,
-    settings: &Settings,
-    campaign: i64,
-    clock: &Clock,
-    progress: &Progress,
-) -> Result<bool, store::Error> {
+pub(super) async fn wait_for_turn(work: &Work<'_>, campaign: i64) -> Result<bool, store::Error> {
+    let (settings, clock) = (work.settings, work.clock);
     let now = clock.now();
-    let relay = courier.first(now);
+    let relay = work.courier.first(now);
     let is_paced =
         !settings.pacing.paces.is_empty() || relay.is_some_and(|relay| relay.every.0 > 0);
     if !settings.stays || !is_paced {
         return Ok(false);
     }
-    let Some(slot) = store.next_slot(campaign, now.plus(NEAR)).await? else {
+    let Some(slot) = work.store.next_slot(campaign, now.plus(NEAR)).await? else {
         return Ok(false);
     };
-    retry::rest(progress, slot.since(clock.now()).to_std()).await;
-    Ok(!progress.is_stopped())
+    retry::rest(work.progress, slot.since(clock.now()).to_std()).await;
+    Ok(!work.progress.is_stopped())
 }
 
 /// What a batch passes before it leaves, and who is sent back.
@@ -148,12 +156,44 @@ struct Gate<'a> {
     store: &'a Store,
     settings: &'a Settings,
     now: Timestamp,
+    /// By domain; empty where no pace is known by them.
+    exchangers: HashMap<String, StoredExchangers>,
     back: Vec<PutBack>,
 }
 
 impl Gate<'_> {
     fn turn_back(&mut self, one: &Claimed, due_at: Timestamp, wait: Wait) {
         self.back.push(PutBack::until(one, due_at, wait));
+    }
+
+    /// What goes to an address that nothing is written to ends here.
+    async fn leave_out(&mut self, mut claimed: Vec<Claimed>) -> Result<Vec<Claimed>, store::Error> {
+        let to = claimed.iter().filter_map(|one| one.recipient.parse().ok());
+        let to: Vec<Mailbox> = to.collect();
+        let suppressed = self.store.suppressed(&to, self.now).await?;
+        if suppressed.is_empty() {
+            return Ok(claimed);
+        }
+        let why = |one: &Claimed| {
+            suppressed
+                .get(&one.recipient.parse().ok()?)
+                .map(|why| why.id)
+        };
+        let out = claimed
+            .iter()
+            .filter_map(|one| Some((one.delivery, why(one)?)));
+        let out: Vec<(i64, i64)> = out.collect();
+        self.store
+            .leave_out(&self.settings.worker, &out, self.now)
+            .await?;
+        claimed.retain(|one| why(one).is_none());
+        Ok(claimed)
+    }
+
+    fn pace_of(&self, one: &Claimed) -> Option<usize> {
+        let exchangers = self.exchangers.get(domain(&one.recipient));
+        let hosts = exchangers.map_or(&[][..], |told| &told.hosts);
+        self.settings.pacing.of(&one.recipient, hosts)
     }
 
     /// Of several holds the one that lasts longest counts.
@@ -238,7 +278,7 @@ impl Gate<'_> {
         let mut paced: BTreeMap<usize, Vec<Claimed>> = BTreeMap::new();
         for one in claimed {
             let has_slot = self.has_slot(&one, &SlotOf::ALL);
-            match pacing.of(&one.recipient) {
+            match self.pace_of(&one) {
                 Some(place) if pacing.paces[place].1.every.0 > 0 && !has_slot => {
                     paced.entry(place).or_default().push(one);
                 }
@@ -318,7 +358,7 @@ impl Gate<'_> {
         }
         let mut groups: BTreeMap<Option<usize>, Vec<Claimed>> = BTreeMap::new();
         for one in claimed {
-            let place = settings.pacing.of(&one.recipient);
+            let place = self.pace_of(&one);
             let place = place.filter(|place| settings.pacing.paces[*place].1.connections > 0);
             groups.entry(place).or_default().push(one);
         }
@@ -345,4 +385,8 @@ impl Gate<'_> {
         }
         Ok(seated)
     }
+}
+
+fn domain(recipient: &str) -> &str {
+    recipient.rsplit('@').next().unwrap_or_default()
 }

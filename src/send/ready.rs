@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use tokio::sync::{Mutex, mpsc};
 
 use super::signing::Signing;
@@ -15,9 +16,9 @@ const AT_ONCE: usize = 8;
 
 /// A letter and the bytes that leave.
 #[derive(Debug)]
-pub(super) struct Built {
-    pub(super) letter: Letter,
-    pub(super) message: Vec<u8>,
+pub struct Built {
+    pub letter: Letter,
+    pub message: Vec<u8>,
 }
 
 /// A delivery with its letter, or why that is not fit to be sent.
@@ -59,27 +60,41 @@ impl Supply {
         signing: &Signing,
         claimed: Vec<Claimed>,
     ) -> Result<(), store::Error> {
-        for some in claimed.chunks(AT_ONCE) {
-            let ids: Vec<i64> = some.iter().map(|one| one.letter).collect();
-            let letters = store.letters_with_digests(&ids).await?;
-            let signing = signing.clone();
-            let built = tokio::task::spawn_blocking(move || {
-                let built = |(letter, digest): (Letter, String)| {
-                    (letter.id, build(letter, &digest, &signing))
-                };
-                letters.into_iter().map(built).collect::<HashMap<_, _>>()
-            });
-            let mut built = built.await.unwrap_or_default();
-            for claimed in some {
-                let letter = built.remove(&claimed.letter);
-                let letter = letter.unwrap_or_else(|| Err("there is no such letter".to_owned()));
-                if self.0.send((claimed.clone(), letter)).await.is_err() {
+        // While some are built, the next are read.
+        let mut ready = stream::iter(claimed.chunks(AT_ONCE))
+            .map(|some| make_ready(store, signing, some))
+            .buffered(2);
+        while let Some(some) = ready.try_next().await? {
+            for one in some {
+                if self.0.send(one).await.is_err() {
                     return Ok(());
                 }
             }
         }
         Ok(())
     }
+}
+
+async fn make_ready(
+    store: &Store,
+    signing: &Signing,
+    claimed: &[Claimed],
+) -> Result<Vec<Ready>, store::Error> {
+    let ids: Vec<i64> = claimed.iter().map(|one| one.letter).collect();
+    let letters = store.letters_with_digests(&ids).await?;
+    let signing = signing.clone();
+    let built = tokio::task::spawn_blocking(move || {
+        let built =
+            |(letter, digest): (Letter, String)| (letter.id, build(letter, &digest, &signing));
+        letters.into_iter().map(built).collect::<HashMap<_, _>>()
+    });
+    let mut built = built.await.unwrap_or_default();
+    let ready = claimed.iter().map(|claimed| {
+        let letter = built.remove(&claimed.letter);
+        let letter = letter.unwrap_or_else(|| Err("there is no such letter".to_owned()));
+        (claimed.clone(), letter)
+    });
+    Ok(ready.collect())
 }
 
 /// A letter that makes the builder panic must not take the others with it.

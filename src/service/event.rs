@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::send::Done;
+use crate::track::{self, Counts};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -35,6 +36,18 @@ pub enum Event {
         worker: String,
         letters: u64,
     },
+    /// Where bounces and answers come in, if they do.
+    Listening {
+        lmtp: Option<String>,
+    },
+    /// Out of which mailbox they are fetched.
+    Fetching {
+        imap: String,
+    },
+    /// What came in since this was last told.
+    Received(Counts),
+    /// What was made of it.
+    Read(track::Done),
 }
 
 impl fmt::Display for Event {
@@ -52,6 +65,19 @@ impl fmt::Display for Event {
                 f,
                 "worker {worker} has vanished; {letters} letters in its hands are back in the queue"
             ),
+            Self::Listening {
+                lmtp: Some(address),
+            } => {
+                write!(f, "taking in bounces and answers by LMTP at {address}")
+            }
+            Self::Listening { lmtp: None } => {
+                write!(f, "no mail comes in by LMTP: incoming.listen is not set")
+            }
+            Self::Fetching { imap } => {
+                write!(f, "fetching bounces and answers by IMAP from {imap}")
+            }
+            Self::Received(counts) => write!(f, "incoming: {counts}"),
+            Self::Read(done) => write!(f, "incoming: {done}"),
         }
     }
 }

@@ -2,18 +2,23 @@
 
 mod event;
 mod life;
+mod track;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use crate::model::{Campaign, Clock, Progress};
+use crate::model::{Campaign, Span, Timestamp};
 use crate::retry::{Pauses, rest};
-use crate::send::{self, Courier};
-use crate::store::{self, Store};
+use crate::send::{self, Sending, UnderWay, Work};
+use crate::store;
 pub use event::Event;
+pub use track::Tracker;
 
 /// How often the queue is looked at while there is nothing to do.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// When it is looked again whether staff have seen to a campaign: that reads all its letters' digests.
+const AGAIN: Span = Span(60_000);
 
 /// Waits between looks at a database or relay in trouble.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -21,35 +26,30 @@ const LONGEST: Duration = Duration::from_secs(60);
 
 /// One worker of the sending stage; any number of them share one database.
 pub struct Sender<'a> {
-    pub store: &'a Store,
-    pub courier: &'a Courier,
-    pub settings: &'a send::Settings,
-    pub clock: &'a Clock,
-    /// Stopped, it ends after the letters in hand.
-    pub progress: &'a Progress,
+    pub work: Work<'a>,
     pub tell: &'a (dyn Fn(Event) + Sync),
 }
 
 impl Sender<'_> {
-    /// Sends what is due of all campaigns that are approved, and waits for more.
+    /// Sends what is due of all campaigns that are approved, a batch of each in its turn, and waits for more.
     ///
     /// # Errors
     /// What waiting does not heal.
     pub async fn run(&self) -> Result<(), send::Error> {
         (self.tell)(Event::Started {
-            worker: self.settings.worker.clone(),
+            worker: self.work.settings.worker.clone(),
         });
         let (worked, ()) = tokio::join!(self.work(), life::watch(self));
         // Where the database is away, the others find out by themselves.
-        let _ = self.store.dismiss(&self.settings.worker).await;
+        let _ = self.work.store.dismiss(&self.work.settings.worker).await;
         worked
     }
 
     async fn work(&self) -> Result<(), send::Error> {
         let mut pauses = Pauses::growing(SHORTEST, LONGEST);
-        let mut refusals = HashMap::new();
+        let mut refusals = Refusals::new();
         let mut trouble = String::new();
-        while !self.progress.is_stopped() {
+        while !self.work.progress.is_stopped() {
             let pause = match self.round(&mut refusals).await {
                 Ok(accepted) => {
                     pauses.reset();
@@ -68,67 +68,140 @@ impl Sender<'_> {
                     pauses.take()
                 }
                 Err(error) => {
-                    self.progress.stop();
+                    self.work.progress.stop();
                     return Err(error);
                 }
             };
-            rest(self.progress, pause).await;
+            rest(self.work.progress, pause).await;
         }
         Ok(())
     }
 
-    /// All that is due at this moment; how many letters were accepted.
-    async fn round(&self, refusals: &mut HashMap<i64, String>) -> Result<u64, send::Error> {
-        let now = self.clock.now();
-        if let Some(folder) = &self.settings.journal {
-            let results = send::replay(self.store, folder).await?;
+    /// All that is due, and comes due meanwhile; how many letters were accepted.
+    async fn round(&self, refusals: &mut Refusals) -> Result<u64, send::Error> {
+        let now = self.work.clock.now();
+        if let Some(folder) = &self.work.settings.journal {
+            let results = send::replay(self.work.store, folder).await?;
             if results > 0 {
                 (self.tell)(Event::Replayed { results });
             }
         }
-        self.store
-            .rescue(now, !self.settings.resend_uncertain)
+        self.work
+            .store
+            .rescue(now, !self.work.settings.resend_uncertain)
             .await?;
-        self.store.promote(now).await?;
-        let due = self.store.campaigns_due().await?;
-        let mut accepted = 0;
-        refusals.retain(|id, _| due.iter().any(|campaign| campaign.id == *id));
-        for campaign in &due {
-            match self.drain(campaign).await {
+        self.work.store.promote(now).await?;
+        let mut round = Round {
+            sender: self,
+            refusals,
+            under_way: VecDeque::new(),
+            accepted: 0,
+        };
+        let ended = round.go().await;
+        while round.leave().is_some() {}
+        ended?;
+        self.work.store.settle().await?;
+        Ok(round.accepted)
+    }
+}
+
+/// What staff were told of each campaign that they must see to, and when.
+type Refusals = HashMap<i64, (String, Timestamp)>;
+
+/// Campaigns that take turns, a batch each, so that a large one does not keep a small one waiting.
+struct Round<'a> {
+    sender: &'a Sender<'a>,
+    refusals: &'a mut Refusals,
+    /// The first one has the next turn.
+    under_way: VecDeque<UnderWay>,
+    accepted: u64,
+}
+
+impl Round<'_> {
+    /// Connections stay open from one turn to the next.
+    async fn go(&mut self) -> Result<(), send::Error> {
+        let Work {
+            store, progress, ..
+        } = self.sender.work;
+        let mut sending = None;
+        while !progress.is_stopped() {
+            self.take_up().await?;
+            let Some(one) = self.under_way.front_mut() else {
+                break;
+            };
+            let sending = match &sending {
+                Some(sending) => sending,
+                None => sending.insert(Sending::open(&self.sender.work)?),
+            };
+            match sending.turn(one).await {
+                Ok(true) => self.under_way.rotate_left(1),
+                Ok(false) => {
+                    store.settle().await?;
+                    self.leave();
+                }
                 // The other campaigns go on.
                 Err(error) if is_for_staff(&error) => {
-                    let told = error.to_string();
-                    if refusals.get(&campaign.id) != Some(&told) {
-                        (self.tell)(Event::Refused {
-                            campaign: campaign.name.clone(),
-                            told: told.clone(),
-                        });
-                        refusals.insert(campaign.id, told);
+                    if let Some(one) = self.leave() {
+                        self.refuse(one.campaign(), &error);
                     }
                 }
-                sent => accepted += sent?,
+                Err(error) => return Err(error),
             }
         }
-        Ok(accepted)
+        if let Some(sending) = sending {
+            sending.close().await;
+        }
+        Ok(())
     }
 
-    async fn drain(&self, campaign: &Campaign) -> Result<u64, send::Error> {
-        let done = send::drain(
-            self.store,
-            self.courier,
-            self.settings,
-            campaign,
-            self.clock,
-            self.progress,
-        )
-        .await?;
+    /// Campaigns that have come due take their places behind the others.
+    async fn take_up(&mut self) -> Result<(), send::Error> {
+        let work = &self.sender.work;
+        let now = work.clock.now();
+        let due = work.store.campaigns_due().await?;
+        self.refusals
+            .retain(|id, _| due.iter().any(|campaign| campaign.id == *id));
+        for campaign in &due {
+            let is_under_way = |one: &UnderWay| one.campaign().id == campaign.id;
+            let refused = self.refusals.get(&campaign.id);
+            if self.under_way.iter().any(is_under_way)
+                || refused.is_some_and(|(_, at)| now.since(*at) < AGAIN)
+            {
+                continue;
+            }
+            match UnderWay::take_up(work, campaign).await {
+                Ok(one) => self.under_way.push_back(one),
+                Err(error) if is_for_staff(&error) => self.refuse(campaign, &error),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// The campaign whose turn it is leaves the round; what was sent of it is told.
+    fn leave(&mut self) -> Option<UnderWay> {
+        let one = self.under_way.pop_front()?;
+        let done = one.done();
+        self.accepted += done.accepted;
         if done.claimed > 0 {
-            (self.tell)(Event::Sent {
-                campaign: campaign.name.clone(),
+            (self.sender.tell)(Event::Sent {
+                campaign: one.campaign().name.clone(),
                 done,
             });
         }
-        Ok(done.accepted)
+        Some(one)
+    }
+
+    fn refuse(&mut self, campaign: &Campaign, error: &send::Error) {
+        let told = error.to_string();
+        let refusal = (told.clone(), self.sender.work.clock.now());
+        let before = self.refusals.insert(campaign.id, refusal);
+        if before.is_none_or(|(before, _)| before != told) {
+            (self.sender.tell)(Event::Refused {
+                campaign: campaign.name.clone(),
+                told,
+            });
+        }
     }
 }
 

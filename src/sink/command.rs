@@ -1,26 +1,7 @@
-//! Command lines taken apart: verb, path, parameters, credentials (RFC 5321 4.1, RFC 4954).
-
-use std::borrow::Cow;
+//! What the sink takes from a command line: addresses, parameters that were offered, credentials (RFC 4954).
 
 use super::{EnvelopeAddress, Extensions};
-
-/// An answer: code, enhanced code (RFC 3463; empty where none is due) and text.
-pub(super) struct Reply {
-    pub(super) code: u16,
-    pub(super) status: &'static str,
-    pub(super) text: Cow<'static, str>,
-}
-
-pub(super) fn reply(code: u16, status: &'static str, text: impl Into<Cow<'static, str>>) -> Reply {
-    let text = text.into();
-    Reply { code, status, text }
-}
-
-/// The verb in upper case, and what stands behind it.
-pub(super) fn split(line: &str) -> (String, &str) {
-    let (verb, argument) = line.split_once(' ').unwrap_or((line, ""));
-    (verb.to_ascii_uppercase(), argument.trim())
-}
+use crate::smtp::{Known, Reply, check_parameters, path, reply};
 
 /// Reads `FROM:<address> NAME=VALUE …`; the empty path `<>` is for senders only.
 pub(super) fn mail(argument: &str, offered: &Extensions) -> Result<EnvelopeAddress, Reply> {
@@ -29,7 +10,7 @@ pub(super) fn mail(argument: &str, offered: &Extensions) -> Result<EnvelopeAddre
     if !party.address.is_empty() && !is_address(&party.address) {
         return Err(reply(501, "5.1.7", "Bad sender address syntax"));
     }
-    check_parameters(&party, MAIL_PARAMETERS, offered)?;
+    check_parameters(&party, &offered_of(MAIL_PARAMETERS, offered))?;
     if !party.address.is_ascii() && party.parameter("SMTPUTF8").is_none() {
         return Err(reply(553, "5.6.7", "A non-ASCII address needs SMTPUTF8"));
     }
@@ -48,34 +29,11 @@ pub(super) fn rcpt(
     if !is_address(&party.address) && !party.address.eq_ignore_ascii_case("postmaster") {
         return Err(reply(501, "5.1.3", "Bad recipient address syntax"));
     }
-    check_parameters(&party, RCPT_PARAMETERS, offered)?;
+    check_parameters(&party, &offered_of(RCPT_PARAMETERS, offered))?;
     if !party.address.is_ascii() && sender.parameter("SMTPUTF8").is_none() {
         return Err(reply(553, "5.6.7", "A non-ASCII address needs SMTPUTF8"));
     }
     Ok(party)
-}
-
-fn path(keyword: &str, argument: &str) -> Option<EnvelopeAddress> {
-    let head = argument.get(..keyword.len())?;
-    if !head.eq_ignore_ascii_case(keyword) {
-        return None;
-    }
-    let inside = argument[keyword.len()..].trim_start().strip_prefix('<')?;
-    let (mut quoted, mut escaped) = (false, false);
-    let end = inside.find(|c: char| {
-        let ends = c == '>' && !quoted;
-        quoted ^= c == '"' && !escaped;
-        escaped = c == '\\' && !escaped;
-        ends
-    })?;
-    let parameters = &inside[end + 1..];
-    if !parameters.is_empty() && !parameters.starts_with(' ') {
-        return None;
-    }
-    Some(EnvelopeAddress {
-        address: inside[..end].to_owned(),
-        parameters: parameters.split_whitespace().map(str::to_owned).collect(),
-    })
 }
 
 /// Enough to keep nonsense out; which local parts a host has is its own affair.
@@ -126,29 +84,13 @@ const RCPT_PARAMETERS: &[Parameter] = &[
     ("ORCPT", |e| e.dsn, |v| v.contains(';') && v.len() <= 500),
 ];
 
-fn check_parameters(
-    party: &EnvelopeAddress,
-    known: &[Parameter],
-    offered: &Extensions,
-) -> Result<(), Reply> {
-    for (place, parameter) in party.parameters.iter().enumerate() {
-        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        let same = |name: &str, other: &str| name.eq_ignore_ascii_case(other);
-        let Some((.., is_valid)) = known
-            .iter()
-            .find(|(known, is_offered, _)| same(name, known) && is_offered(offered))
-        else {
-            let text = format!("Parameter {name} was not offered");
-            return Err(reply(555, "5.5.4", text));
-        };
-        let is_double = party.parameters[..place]
-            .iter()
-            .any(|earlier| same(name, earlier.split('=').next().unwrap_or_default()));
-        if is_double || !is_valid(&value.to_ascii_uppercase()) {
-            return Err(reply(501, "5.5.4", format!("Bad parameter {parameter}")));
-        }
-    }
-    Ok(())
+fn offered_of(parameters: &[Parameter], offered: &Extensions) -> Vec<Known> {
+    let offered = parameters
+        .iter()
+        .filter(|(_, is_offered, _)| is_offered(offered));
+    offered
+        .map(|(name, _, is_valid)| (*name, *is_valid))
+        .collect()
 }
 
 /// Text from base64 (RFC 4648 4), as AUTH wraps names and passwords. `=` alone is the empty text.

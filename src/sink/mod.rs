@@ -10,8 +10,6 @@ mod received;
 mod rule;
 mod session;
 mod spelling;
-mod unstuff;
-mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -28,11 +26,12 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_rustls::rustls::ServerConfig;
 
+pub use crate::smtp::EnvelopeAddress;
+use crate::smtp::stopped;
 use received::Bag;
-pub use received::{EnvelopeAddress, Received};
+pub use received::Received;
 pub use rule::{Action, Rule, Rules, Step};
 pub use spelling::RuleError;
-use wire::stopped;
 
 /// Beyond this many connections at once, new ones are closed unheard.
 const MOST_CONNECTIONS: u64 = 1_000;

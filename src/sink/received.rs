@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::EnvelopeAddress;
+
 /// A letter the sink has taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
@@ -27,13 +29,6 @@ pub struct Received {
     pub data: Arc<[u8]>,
     /// Where it was filed.
     pub file: Option<PathBuf>,
-}
-
-/// An address of the envelope with the parameters behind it, such as `RET=HDRS`, as sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EnvelopeAddress {
-    pub address: String,
-    pub parameters: Vec<String>,
 }
 
 impl Received {
@@ -62,25 +57,6 @@ impl Received {
             value.push_str(folded);
         }
         Some(value)
-    }
-}
-
-impl EnvelopeAddress {
-    /// The value of a parameter, empty for one without.
-    #[must_use]
-    pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find_map(|parameter| {
-            let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            key.eq_ignore_ascii_case(name).then_some(value)
-        })
-    }
-
-    #[cfg(test)]
-    pub(super) fn plain(address: &str) -> Self {
-        Self {
-            address: address.to_owned(),
-            parameters: Vec::new(),
-        }
     }
 }
 

@@ -8,7 +8,8 @@ use super::campaigns::unknown_word;
 use super::findings::parse_mailbox;
 use super::{Connection, Error, Store};
 use crate::model::{
-    Attempt, Delivery, DeliveryState, Mailbox, Outcome, OutcomeKind, Step, Timestamp, Wait,
+    Answered, Attempt, Delivery, DeliveryState, Fate, Mailbox, Outcome, OutcomeKind, Step,
+    Timestamp, Wait,
 };
 
 /// What a connection has to write down before it goes on.
@@ -120,12 +121,7 @@ impl Store {
              RETURNING delivery_id, number",
             self.engine.rows("", 3, begins.len())
         );
-        let mut query = sqlx::query_as(AssertSqlSafe(begun));
-        for (delivery, worker, at, _) in &begins {
-            query = query.bind(*delivery).bind(*worker).bind(*at);
-        }
-        let begun: Vec<(i64, i64)> = query.fetch_all(&mut *tx).await?;
-        let mut begun = HashMap::from_iter(begun);
+        let mut begun = numbers(tx, begun, &begins).await?;
         if begun.len() < begins.len() {
             begun.extend(self.begun_before(tx, &begins).await?);
         }
@@ -148,7 +144,7 @@ impl Store {
         &self,
         tx: &mut Connection,
         begins: &[Begin<'_>],
-    ) -> Result<Vec<(i64, i64)>, Error> {
+    ) -> Result<HashMap<i64, i64>, Error> {
         let open = format!(
             "SELECT delivery_id, number
              FROM (VALUES {}) AS told CROSS JOIN attempt JOIN delivery ON delivery.id = delivery_id
@@ -158,11 +154,7 @@ impl Store {
                AND delivery.state = 'leased' AND campaign.state = 'approved'",
             self.engine.rows("", 3, begins.len())
         );
-        let mut query = sqlx::query_as(AssertSqlSafe(open));
-        for (delivery, worker, at, _) in begins {
-            query = query.bind(*delivery).bind(*worker).bind(*at);
-        }
-        Ok(query.fetch_all(tx).await?)
+        numbers(tx, open, begins).await
     }
 
     async fn finish_attempts(
@@ -251,7 +243,8 @@ impl Store {
         letter: i64,
     ) -> Result<Option<(Delivery, Vec<Attempt>)>, Error> {
         let row = sqlx::query(
-            "SELECT id, letter_id, campaign_id, recipient, state, attempts, queued_at, due_at, waits, hold_id
+            "SELECT id, letter_id, campaign_id, recipient, state, attempts, queued_at, due_at, waits, hold_id, fate,
+                    answered, suppression_id
              FROM delivery WHERE letter_id = $1",
         )
         .bind(letter)
@@ -275,6 +268,9 @@ impl Store {
             due_at: Timestamp(row.try_get("due_at")?),
             waits: Wait::from_text(&waits),
             hold: row.try_get("hold_id")?,
+            fate: Fate::from_text(row.try_get("fate")?).unwrap_or_default(),
+            answered: Answered::from_text(row.try_get("answered")?).unwrap_or_default(),
+            suppression: row.try_get("suppression_id")?,
         };
         let rows = sqlx::query(
             "SELECT number, worker, began_at, finished_at, outcome, relay, sent_to, step, code, enhanced, reply
@@ -286,6 +282,20 @@ impl Store {
         let attempts = rows.iter().map(attempt).collect::<Result<_, Error>>()?;
         Ok(Some((delivery, attempts)))
     }
+}
+
+/// The numbers of attempts by their deliveries, as a query over three values of each begin tells them.
+async fn numbers(
+    tx: &mut Connection,
+    sql: String,
+    begins: &[Begin<'_>],
+) -> Result<HashMap<i64, i64>, Error> {
+    let mut query = sqlx::query_as(AssertSqlSafe(sql));
+    for (delivery, worker, at, _) in begins {
+        query = query.bind(*delivery).bind(*worker).bind(*at);
+    }
+    let told: Vec<(i64, i64)> = query.fetch_all(tx).await?;
+    Ok(HashMap::from_iter(told))
 }
 
 fn attempt(row: &sqlx::any::AnyRow) -> Result<Attempt, Error> {

@@ -17,7 +17,7 @@ pub(super) enum Engine {
 }
 
 /// The numbered texts of `migrations/`, compiled in.
-const MIGRATIONS: [(i64, &str, &str); 18] = [
+const MIGRATIONS: [(i64, &str, &str); 21] = [
     (
         1,
         "campaigns",
@@ -91,6 +91,21 @@ const MIGRATIONS: [(i64, &str, &str); 18] = [
         18,
         "workers",
         include_str!("../../migrations/0018_workers.sql"),
+    ),
+    (
+        19,
+        "exchanger",
+        include_str!("../../migrations/0019_exchanger.sql"),
+    ),
+    (
+        20,
+        "incoming",
+        include_str!("../../migrations/0020_incoming.sql"),
+    ),
+    (
+        21,
+        "mailbox",
+        include_str!("../../migrations/0021_mailbox.sql"),
     ),
 ];
 

@@ -9,6 +9,10 @@ use super::findings::parse_mailbox;
 use super::{Connection, Error, Store};
 use crate::model::{Attachment, Letter, Timestamp, Wait};
 
+/// How a letter stands, in one word.
+const SHOWN: &str =
+    "CASE WHEN state = 'accepted' AND fate <> '' THEN fate ELSE COALESCE(state, 'composed') END";
+
 /// Which letters to list; empty fields match all.
 #[derive(Clone, Debug, Default)]
 pub struct LetterFilter {
@@ -34,8 +38,10 @@ pub struct LetterLine {
     pub locale: String,
     pub rows: i64,
     pub subject: String,
-    /// `composed` before it is in the queue.
+    /// `composed` before it is in the queue; once it was accepted, what came back about it.
     pub state: String,
+    /// Who answered it, or empty.
+    pub answered: String,
     pub attempts: i64,
     pub due_at: Option<Timestamp>,
     /// Why we let it wait until then.
@@ -232,30 +238,37 @@ impl Store {
         after: i64,
         limit: i64,
     ) -> Result<Vec<LetterLine>, Error> {
-        let rows = sqlx::query(
+        let sql = format!(
             "SELECT letter.id, ticket, part, parts, letter.recipient, letter.country, locale, row_count, subject,
-                    COALESCE(state, 'composed') AS state, COALESCE(attempts, 0) AS attempts, due_at,
+                    {SHOWN} AS state, COALESCE(answered, '') AS answered, COALESCE(attempts, 0) AS attempts, due_at,
                     COALESCE(waits, '') AS waits,
                     (SELECT COUNT(*) FROM attempt
                      WHERE delivery_id = delivery.id AND outcome = 'uncertain') AS uncertain
              FROM letter LEFT JOIN delivery ON letter_id = letter.id
              WHERE letter.campaign_id = $1 AND letter.id > $2
-               AND ($3 = '' OR COALESCE(state, 'composed') = $3
+               AND ($3 = '' OR {SHOWN} = $3 OR state = $3 OR answered = $3
                     OR ($3 = 'held' AND state = 'scheduled' AND waits = 'hold')
                     OR ($3 = 'uncertain' AND EXISTS (SELECT 1 FROM attempt
                         WHERE delivery_id = delivery.id AND outcome = 'uncertain')))
                AND ($4 = '' OR letter.country = $4)
                AND ($5 = '' OR letter.recipient LIKE '%' || $5 || '%')
              ORDER BY letter.id LIMIT +$6",
-        )
-        .bind(filter.campaign)
-        .bind(after)
-        .bind(filter.state.clone().unwrap_or_default())
-        .bind(filter.country.clone().unwrap_or_default())
-        .bind(filter.recipient.clone().unwrap_or_default().to_ascii_lowercase())
-        .bind(limit)
-        .fetch_all(&self.read)
-        .await?;
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(filter.campaign)
+            .bind(after)
+            .bind(filter.state.clone().unwrap_or_default())
+            .bind(filter.country.clone().unwrap_or_default())
+            .bind(
+                filter
+                    .recipient
+                    .clone()
+                    .unwrap_or_default()
+                    .to_ascii_lowercase(),
+            )
+            .bind(limit)
+            .fetch_all(&self.read)
+            .await?;
         rows.iter()
             .map(|row| {
                 let state: String = row.try_get("state")?;
@@ -274,6 +287,7 @@ impl Store {
                     due_at: due_at.filter(|_| state == "scheduled").map(Timestamp),
                     waits: Wait::from_text(&waits).filter(|_| state == "scheduled"),
                     state,
+                    answered: row.try_get("answered")?,
                     attempts: row.try_get("attempts")?,
                     uncertain: row.try_get("uncertain")?,
                 })

@@ -11,9 +11,7 @@ impl Store {
         if let Some(known) = self.known_secret(name).await? {
             return Ok(known);
         }
-        let mut made = vec![0; 32];
-        getrandom::fill(&mut made)
-            .map_err(|error| Error::Unavailable(format!("no random bytes: {error}")))?;
+        let made = new_key()?;
         // Two may make one at once: whose comes first is everybody's.
         sqlx::query(
             "INSERT INTO secret (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
@@ -37,4 +35,13 @@ impl Store {
             .await?;
         Ok(value)
     }
+}
+
+/// # Errors
+/// When the system gives no random bytes.
+pub(super) fn new_key() -> Result<Vec<u8>, Error> {
+    let mut made = vec![0; 32];
+    getrandom::fill(&mut made)
+        .map_err(|error| Error::Unavailable(format!("no random bytes: {error}")))?;
+    Ok(made)
 }

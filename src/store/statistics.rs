@@ -56,6 +56,10 @@ pub struct QueueView {
     pub states: Vec<Tally>,
     /// Of those scheduled, the ones that we let wait, by what for.
     pub waits: Vec<Tally>,
+    /// Of those accepted, what was heard of them since.
+    pub fates: Vec<Tally>,
+    /// Who answered, whatever became of the letter.
+    pub answers: Vec<Tally>,
     /// Since when the oldest open delivery is in the queue.
     pub oldest_open: Option<Timestamp>,
     /// When the next one that is scheduled comes due; what is held without an end never does.
@@ -167,6 +171,20 @@ impl Store {
         .bind(campaign)
         .fetch_all(&self.read)
         .await?;
+        let fates = sqlx::query_as(
+            "SELECT fate, COUNT(*) FROM delivery
+             WHERE campaign_id = $1 AND state = 'accepted' AND fate <> '' GROUP BY fate ORDER BY fate",
+        )
+        .bind(campaign)
+        .fetch_all(&self.read)
+        .await?;
+        let answers = sqlx::query_as(
+            "SELECT answered, COUNT(*) FROM delivery
+             WHERE campaign_id = $1 AND answered <> '' GROUP BY answered ORDER BY answered",
+        )
+        .bind(campaign)
+        .fetch_all(&self.read)
+        .await?;
         let row = sqlx::query(
             "SELECT MIN(queued_at) AS oldest,
                     MIN(CASE WHEN state = 'scheduled' AND due_at < $2 THEN due_at END) AS next_retry,
@@ -196,6 +214,8 @@ impl Store {
         Ok(QueueView {
             states: tallies(states),
             waits: tallies(waits),
+            fates: tallies(fates),
+            answers: tallies(answers),
             oldest_open: moment("oldest")?,
             next_retry: moment("next_retry")?,
             leased_until: moment("leased_until")?,

@@ -1,10 +1,10 @@
 //! Postfix's own pair for measuring: `smtp-sink`, which throws away what it takes, and `smtp-source`,
-//! which sends one text again and again.
+//! which sends one text again and again; and Postfix itself, as the relay that letters go through.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -67,7 +67,7 @@ impl Postfix {
             .spawn()?;
         let sink = Sink { process, address };
         for _ in 0..250 {
-            if sink.greets().is_ok() {
+            if greets(sink.address).is_ok() {
                 return Ok(sink);
             }
             thread::sleep(Duration::from_millis(20));
@@ -78,7 +78,7 @@ impl Postfix {
     /// So many texts of so many bytes over so many connections.
     pub(crate) fn source(
         &self,
-        sink: &Sink,
+        to: SocketAddr,
         connections: usize,
         letters: usize,
         size: usize,
@@ -92,7 +92,7 @@ impl Postfix {
         command
             .args(["-d", "-s", &sessions, "-m", &messages, "-l", &length])
             .args(["-f", "notices@agency.example", "-t", "abuse@isp.example"])
-            .arg(sink.address.to_string());
+            .arg(to.to_string());
         Cost::of(command)
     }
 }
@@ -102,14 +102,12 @@ pub(crate) struct Sink {
     pub(crate) address: SocketAddr,
 }
 
-impl Sink {
-    fn greets(&self) -> Result<()> {
-        let mut stream = TcpStream::connect(self.address)?;
-        let mut greeting = [0; 3];
-        stream.read_exact(&mut greeting)?;
-        ensure!(&greeting == b"220");
-        Ok(stream.write_all(b"QUIT\r\n")?)
-    }
+fn greets(address: SocketAddr) -> Result<()> {
+    let mut stream = TcpStream::connect(address)?;
+    let mut greeting = [0; 3];
+    stream.read_exact(&mut greeting)?;
+    ensure!(&greeting == b"220");
+    Ok(stream.write_all(b"QUIT\r\n")?)
 }
 
 impl Drop for Sink {
@@ -117,6 +115,115 @@ impl Drop for Sink {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Postfix in a folder of its own, on this machine only, which hands on all that it takes to a sink.
+pub(crate) struct Relay {
+    folder: tempfile::TempDir,
+    pub(crate) address: SocketAddr,
+}
+
+impl Relay {
+    /// `None` where Postfix is not installed, or is not ours to start: its master wants to be root.
+    pub(crate) fn start(sink: &Sink) -> Result<Option<Self>> {
+        let is_root = fs::metadata("/proc/self")?.uid() == 0;
+        let shipped = Path::new("/usr/share/postfix/master.cf.dist");
+        if !is_root || !shipped.exists() || !Path::new("/usr/sbin/postfix").exists() {
+            return Ok(None);
+        }
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let folder = tempfile::Builder::new()
+            .permissions(fs::Permissions::from_mode(0o755))
+            .tempdir()?;
+        let place = |name: &str| folder.path().join(name);
+        for name in ["etc", "queue", "data"] {
+            fs::create_dir(place(name))?;
+        }
+        run(Command::new("chown").arg("postfix").arg(place("data")))?;
+        // Nothing in a cage of its own: that would want files of the system within it.
+        let services: String = fs::read_to_string(shipped)?
+            .lines()
+            .map(|line| uncaged(line, address.port()) + "\n")
+            .collect();
+        fs::write(place("etc/master.cf"), services)?;
+        let here = folder.path().display();
+        fs::write(
+            place("etc/main.cf"),
+            format!(
+                "compatibility_level = 3.6\nqueue_directory = {here}/queue\ndata_directory = {here}/data\n\
+                 command_directory = /usr/sbin\ndaemon_directory = /usr/lib/postfix/sbin\n\
+                 mail_owner = postfix\nsetgid_group = postdrop\nmaillog_file = {here}/log\n\
+                 maillog_file_prefixes = {here}\ninet_interfaces = 127.0.0.1\ninet_protocols = ipv4\n\
+                 myhostname = relay.example\nmynetworks = 127.0.0.0/8\nmydestination =\n\
+                 relay_domains = static:all\nsmtpd_relay_restrictions = permit_mynetworks, reject\n\
+                 relayhost = [127.0.0.1]:{}\ndisable_dns_lookups = yes\nsmtp_host_lookup = native\n\
+                 relay_transport = smtp\nalias_maps =\nalias_database =\n\
+                 smtp_tls_security_level = none\nsmtpd_tls_security_level = none\n",
+                sink.address.port()
+            ),
+        )?;
+        let relay = Self { folder, address };
+        run(&mut relay.postfix("start"))?;
+        for _ in 0..250 {
+            if greets(address).is_ok() {
+                return Ok(Some(relay));
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        bail!("Postfix does not answer at {address}")
+    }
+
+    fn postfix(&self, order: &str) -> Command {
+        let mut command = Command::new("/usr/sbin/postfix");
+        command.arg("-c").arg(self.folder.path().join("etc"));
+        command.arg(order);
+        command
+    }
+
+    /// Waits until it has handed everything on.
+    pub(crate) fn drain(&self) -> Result<()> {
+        for _ in 0..6_000 {
+            let mut waiting = 0;
+            for queue in ["maildrop", "incoming", "active", "deferred"] {
+                let mut command = Command::new("find");
+                command.arg(self.folder.path().join("queue").join(queue));
+                let found = command.args(["-type", "f"]).output()?;
+                waiting += found.stdout.len();
+            }
+            if waiting == 0 {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        bail!("Postfix does not hand on what it has")
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let _ = self.postfix("stop").output();
+    }
+}
+
+/// A line of Postfix's list of services (master(5)) without a cage; the one that takes mail at this port.
+fn uncaged(line: &str, port: u16) -> String {
+    let mut words: Vec<&str> = line.split_whitespace().collect();
+    let is_service = words.len() >= 8 && !line.starts_with(['#', ' ']);
+    if !is_service {
+        return line.to_owned();
+    }
+    words[4] = "n";
+    match words[..2] {
+        ["smtp", "inet"] => format!("127.0.0.1:{port} {}", words[1..].join(" ")),
+        _ => words.join(" "),
+    }
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let ran = command.output()?;
+    let said = String::from_utf8_lossy(&ran.stderr);
+    ensure!(ran.status.success(), "{command:?}: {said}");
+    Ok(())
 }
 
 /// A program whose times the shell tells, which knows them to the millisecond: for [`Cost::of`].

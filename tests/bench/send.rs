@@ -2,8 +2,9 @@
 //!
 //! The program itself sends three thousand approved letters of 24 observations into Postfix's
 //! `smtp-sink`; beside it, in the same rounds, `smtp-source` sends as many of the same size out of its
-//! memory, the least that any sender has to do. Then what several workers are worth, and what a
-//! batch costs to take out of a large queue.
+//! memory, the least that any sender has to do, and our own connections send what was built before, with
+//! no database. Then the same through Postfix itself, what several workers are worth, and what a batch
+//! costs to take out of a large queue.
 
 #[allow(dead_code, unused_imports, reason = "the stories need more of it")]
 #[path = "../flow/cluster.rs"]
@@ -13,16 +14,20 @@ mod postfix;
 mod queue;
 mod verdict;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use cluster::Database;
-use lapwing::send;
+use lapwing::config::{self, Transport};
+use lapwing::model::{Clock, Timestamp};
+use lapwing::send::{self, Built, Courier};
 use lapwing::sink::{self, Sink};
 use lapwing::store::Store;
-use postfix::{Cost, Postfix};
+use postfix::{Cost, Postfix, Relay};
+use sqlx::{Connection as _, PgConnection};
 use tokio::runtime::Runtime;
 
 const LETTERS: usize = 3_000;
@@ -34,7 +39,7 @@ const CONNECTIONS: usize = 10;
 const ROUNDS: usize = 3;
 
 /// Letters for several workers, each with so few connections that it is the relay they wait for.
-const SHARED: usize = 1_500;
+const SHARED: usize = 3_000;
 const WORKERS: usize = 4;
 const FEW: usize = 2;
 
@@ -45,7 +50,10 @@ fn main() -> ExitCode {
 fn run() -> Result<bool> {
     let mut bars = Bars::default();
     match Postfix::find() {
-        Some(postfix) => whole_way(&postfix, &mut bars)?,
+        Some(postfix) => {
+            whole_way(&postfix, &mut bars)?;
+            through_postfix(&postfix, &mut bars)?;
+        }
         None => println!(
             "whole way: skipped: install postfix, or unpack its package by `dpkg -x` and name the folder in LAPWING_POSTFIX"
         ),
@@ -113,6 +121,7 @@ impl Campaign {
         let Some(database) = cluster::database() else {
             return Ok(None);
         };
+        wait_for_the_disk(&database.url())?;
         let folder = tempfile::tempdir()?;
         Self::approved(folder, database.url(), Some(database), letters).map(Some)
     }
@@ -164,27 +173,26 @@ impl Campaign {
             .env("LAPWING_SEND__CONNECTIONS", connections.to_string());
     }
 
-    fn send(&self, sink: &postfix::Sink) -> Result<Cost> {
+    fn send(&self, to: SocketAddr) -> Result<Cost> {
         let mut command = postfix::timed(Path::new(env!("CARGO_BIN_EXE_lapwing")));
-        self.furnish(&mut command, sink.address.port(), CONNECTIONS);
+        self.furnish(&mut command, to.port(), CONNECTIONS);
         let cost = Cost::of(command)?;
         self.all_accepted()?;
         Ok(cost)
     }
 
-    /// The mean size of its letters as they leave.
-    fn size(&self) -> Result<usize> {
-        let runtime = Runtime::new()?;
-        let letters = runtime.block_on(async {
+    /// Its letters as they leave.
+    fn built(&self) -> Result<Vec<Built>> {
+        let letters = Runtime::new()?.block_on(async {
             let store = Store::open(&self.url).await?;
             let campaign = store.campaign("bench").await?;
             store.letters(campaign.id, 0, LETTERS as i64).await
         })?;
-        let mut bytes = 0;
-        for letter in &letters {
-            bytes += send::message(letter).map_err(anyhow::Error::msg)?.len();
-        }
-        Ok(bytes / letters.len())
+        let built = |letter| {
+            let message = send::message(&letter).map_err(anyhow::Error::msg)?;
+            Ok(Built { letter, message })
+        };
+        letters.into_iter().map(built).collect()
     }
 
     /// A run that left letters behind would be a fast one.
@@ -199,27 +207,60 @@ impl Campaign {
     }
 }
 
+/// The tests' server does not; whoever sends letters must.
+fn wait_for_the_disk(url: &str) -> Result<()> {
+    Runtime::new()?.block_on(async {
+        let mut connection = PgConnection::connect(url).await?;
+        for sql in ["ALTER SYSTEM SET fsync = on", "SELECT pg_reload_conf()"] {
+            sqlx::raw_sql(sql).execute(&mut connection).await?;
+        }
+        Ok(connection.close().await?)
+    })
+}
+
+/// Bytes, in the mean.
+fn size(built: &[Built]) -> usize {
+    built.iter().map(|one| one.message.len()).sum::<usize>() / built.len()
+}
+
+/// Seconds that our connections take for what was built before.
+fn send_built(built: &[Built], to: SocketAddr) -> Result<f64> {
+    let mut config = config::shipped()?;
+    config.send.transport = Transport::Smtp;
+    config.send.connections = CONNECTIONS;
+    config.smtp.host = to.ip().to_string();
+    config.smtp.port = to.port();
+    let courier = Courier::new(&config);
+    let clock = Clock::starting_at(Timestamp(0));
+    let sending = send::send_bare(&courier, CONNECTIONS, built, &clock);
+    let began = Instant::now();
+    let accepted = Runtime::new()?.block_on(sending)?;
+    ensure!(accepted == built.len(), "{accepted} were accepted");
+    Ok(began.elapsed().as_secs_f64())
+}
+
 fn whole_way(postfix: &Postfix, bars: &mut Bars) -> Result<()> {
-    let mut size = None;
+    let mut length = 0;
     let (mut bare, mut sqlite, mut postgres) = (Cost::NONE, Cost::NONE, None);
+    let mut connections = f64::INFINITY;
     for _ in 0..ROUNDS {
         let campaign = Campaign::on_sqlite(LETTERS)?;
-        let size = match size {
-            Some(size) => size,
-            None => *size.insert(campaign.size()?),
-        };
+        let built = campaign.built()?;
+        length = size(&built);
         let on_postgres = Campaign::on_postgres(LETTERS)?;
         let sink = postfix.sink()?;
-        bare.lower_to(postfix.source(&sink, CONNECTIONS, LETTERS, size)?);
-        sqlite.lower_to(campaign.send(&sink)?);
+        bare.lower_to(postfix.source(sink.address, CONNECTIONS, LETTERS, length)?);
+        connections = connections.min(send_built(&built, sink.address)?);
+        drop(built);
+        sqlite.lower_to(campaign.send(sink.address)?);
         if let Some(campaign) = on_postgres {
             let best = postgres.get_or_insert(Cost::NONE);
-            best.lower_to(campaign.send(&sink)?);
+            best.lower_to(campaign.send(sink.address)?);
         }
     }
     println!(
         "whole way: {LETTERS} letters of {ROWS} observations, {:.1} kB each, {CONNECTIONS} connections, the best of {ROUNDS} rounds\n",
-        size.unwrap_or_default() as f64 / 1e3
+        length as f64 / 1e3
     );
     println!(
         "{:20} {:>10} {:>7} {:>15} {:>7}",
@@ -235,6 +276,13 @@ fn whole_way(postfix: &Postfix, bars: &mut Bars) -> Result<()> {
         );
     };
     row("smtp-source", &bare);
+    println!(
+        "{:20} {:10.0} {:7.2}",
+        "no database",
+        LETTERS as f64 / connections,
+        bare.passed / connections
+    );
+    bars.least("built before, no database", bare.passed / connections, 0.9);
     row("lapwing, SQLite", &sqlite);
     bars.least("speed on SQLite", bare.passed / sqlite.passed, 0.25);
     bars.most("processor time", sqlite.worked / bare.worked, 12.5);
@@ -245,6 +293,30 @@ fn whole_way(postfix: &Postfix, bars: &mut Bars) -> Result<()> {
         }
         None => println!("lapwing, PostgreSQL: skipped: it is not installed"),
     }
+    Ok(())
+}
+
+/// With a relay behind which each letter is written to disk before it is accepted.
+fn through_postfix(postfix: &Postfix, bars: &mut Bars) -> Result<()> {
+    let (mut bare, mut whole) = (Cost::NONE, Cost::NONE);
+    for _ in 0..ROUNDS {
+        let campaign = Campaign::on_sqlite(LETTERS)?;
+        let length = size(&campaign.built()?);
+        let sink = postfix.sink()?;
+        let Some(relay) = Relay::start(&sink)? else {
+            println!("\nthrough Postfix: skipped: it must be installed, and be started by root");
+            return Ok(());
+        };
+        bare.lower_to(postfix.source(relay.address, CONNECTIONS, LETTERS, length)?);
+        relay.drain()?;
+        whole.lower_to(campaign.send(relay.address)?);
+    }
+    println!(
+        "\nthrough Postfix: smtp-source {:.0} letters/s, lapwing on SQLite {:.0}",
+        LETTERS as f64 / bare.passed,
+        LETTERS as f64 / whole.passed
+    );
+    bars.least("through Postfix", bare.passed / whole.passed, 0.8);
     Ok(())
 }
 

@@ -31,10 +31,15 @@ pub(crate) async fn under_way(world: &mut World, letters: usize) {
     world.answers("DOT * delay 10ms");
 }
 
-/// `lapwing send trial --wait`, with leases that end within the patience of a test.
+/// `lapwing send trial --wait`.
 pub(crate) fn send(world: &World, settings: &[(&str, &str)]) -> Child {
+    start(world, &["send", "trial", "--wait"], settings)
+}
+
+/// Starts the program, with leases that end within the patience of a test.
+pub(crate) fn start(world: &World, arguments: &[&str], settings: &[(&str, &str)]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_lapwing"))
-        .args(["send", "trial", "--wait"])
+        .args(arguments)
         .current_dir(world.dir())
         .env("LAPWING_DATABASE_URL", &world.url)
         .env("LAPWING_SEND__TRANSPORT", "smtp")
@@ -162,7 +167,7 @@ const LAPSES: usize = 3;
 
 /// No letter is missing, and each copy but one belongs to an attempt that is marked, of which no kill
 /// leaves more than there were connections. Set aside is only what was begun by each of its workers.
-async fn account_for(world: &World, letters: usize, kills: usize) {
+pub(crate) async fn account_for(world: &World, letters: usize, kills: usize) {
     assert_eq!(world.report().await.campaign.state.as_str(), "settled");
     let copies = copies(world);
     let mut marked: BTreeMap<String, usize> = BTreeMap::new();

@@ -93,6 +93,7 @@ impl World {
             by: "author",
             worker: "worker",
             clock,
+            wants_exchangers: self.config.knows_by_mx(),
         }
     }
 

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use lapwing::model::Letter;
 use lapwing::send;
+use sqlx::{AnyConnection, Connection as _};
 
 use crate::story;
 use crate::world::World;
@@ -48,7 +49,20 @@ async fn compose(world: &mut World, feed: &str) {
     world.table(TABLE).await;
     world.feed(feed).await;
     world.resolve().await;
+    know_the_key(&world.url).await;
     world.compose().await;
+}
+
+/// Chance would make other Message-IDs each time.
+async fn know_the_key(url: &str) {
+    sqlx::any::install_default_drivers();
+    let mut connection = AnyConnection::connect(url).await.unwrap();
+    sqlx::query("INSERT INTO token_key (id, value, made_at) VALUES (0, $1, 0)")
+        .bind(vec![1_u8; 32])
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
 }
 
 /// Compares with the file, or writes it.

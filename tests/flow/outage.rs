@@ -269,14 +269,14 @@ story!(a_clock_that_jumps_loses_no_letter, world, {
         world.now = world.now.plus(shift);
         let clock = Clock::starting_at(world.now);
         let progress = Progress::default();
-        let done = send::run_once(
-            &world.store,
-            &courier,
-            &settings,
-            &campaign,
-            &clock,
-            &progress,
-        );
+        let work = send::Work {
+            store: &world.store,
+            courier: &courier,
+            settings: &settings,
+            clock: &clock,
+            progress: &progress,
+        };
+        let done = send::run_once(&work, &campaign);
         done.await.unwrap();
     }
     world.later("2d");

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use lapwing::model::{
-    Answer, AnswerOutcome, CampaignKind, CampaignState, DecisionKind, DeliveryState, HoldSubject,
-    NewCampaign, OutcomeKind, SlotOf, Teller, Terminal, Tlp, Verdict, Via, Wait,
+    Answer, AnswerOutcome, Answered, CampaignKind, CampaignState, Class, DecisionKind,
+    DeliveryState, Fate, FoundBy, HoldSubject, NewCampaign, OutcomeKind, ReplyState, SlotOf,
+    SuppressionCause, Teller, Terminal, Tlp, Verdict, Via, Wait, WayIn,
 };
 use lapwing::store::{Error, Store};
 
@@ -76,6 +77,20 @@ fn the_words_of_the_database_are_those_of_the_program() {
             [""].into_iter()
                 .chain(Wait::ALL.map(Wait::as_str))
                 .collect(),
+        ),
+        ("way_in", WayIn::ALL.map(WayIn::as_str).to_vec()),
+        ("class", Class::ALL.map(Class::as_str).to_vec()),
+        ("match", FoundBy::ALL.map(FoundBy::as_str).to_vec()),
+        (
+            "reply_state",
+            ReplyState::ALL.map(ReplyState::as_str).to_vec(),
+        ),
+        ("weight", vec!["", "hard", "soft", "ours"]),
+        ("fate", Fate::ALL.map(Fate::as_str).to_vec()),
+        ("answered", Answered::ALL.map(Answered::as_str).to_vec()),
+        (
+            "cause",
+            SuppressionCause::ALL.map(SuppressionCause::as_str).to_vec(),
         ),
         ("teller", Teller::ALL.map(Teller::as_str).to_vec()),
         ("terminal", terminals.map(Terminal::as_str).to_vec()),

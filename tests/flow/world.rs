@@ -304,15 +304,17 @@ impl World {
         let key = openpgp::key(&self.config.sign, self.now).unwrap();
         settings.signing.signer = key.map(|key| Arc::new(key.unlock(passphrase).unwrap()));
         let courier = Courier::new(&self.config);
-        send::drain(
-            &self.store,
-            &courier,
-            &settings,
-            &campaign,
-            &self.clock(),
-            &Progress::default(),
-        )
-        .await
+        let (clock, progress) = (self.clock(), Progress::default());
+        let work = send::Work {
+            store: &self.store,
+            courier: &courier,
+            settings: &settings,
+            clock: &clock,
+            progress: &progress,
+        };
+        let mut done = send::Done::default();
+        send::drain(&work, &campaign, &mut done).await?;
+        Ok(done)
     }
 
     pub(crate) async fn send(&self) -> send::Done {

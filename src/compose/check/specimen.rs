@@ -14,7 +14,7 @@ use crate::compose::layout::Setter;
 use crate::compose::occasion::Occasion;
 use crate::compose::reasons::{Way, reasons};
 use crate::compose::write::{Told, Writer};
-use crate::model::{Format, Mailbox, Notice, Signatory, Terminal, Timestamp, Via};
+use crate::model::{Format, Mailbox, Notice, Signatory, Terminal, Timestamp, TokenKeys, Via};
 use crate::store::SuspectRow;
 use crate::templates::{Error, Templates};
 
@@ -41,6 +41,7 @@ pub(super) fn values(templates: &Templates) -> Result<Value, Error> {
         letter: "notice",
         notice: &notice,
         number: 1,
+        tokens: &TokenKeys::default(),
         own: &english,
         english: &english,
         signatories: &signatories,
@@ -77,6 +78,7 @@ fn settings() -> Result<Settings, Error> {
         sender: mailbox("sender@agency.example")?,
         reply_to: mailbox("desk@agency.example")?,
         bounce_domain: String::new(),
+        reply_tokens: false,
         verify: String::new(),
         ticket_prefix: "LW".to_owned(),
         table_rows: 1,

@@ -10,12 +10,16 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use super::command::{self, Reply, reply};
-use super::wire::{Gone, Line, Wire};
-use super::{Action, EnvelopeAddress, Received, Step, Visit};
+use super::{Action, EnvelopeAddress, Received, Step, Visit, command};
+use crate::smtp::{Gone, Line, Manner, Reply, Wire, reply, split};
 
 /// RFC 5321 4.5.3.1.8 asks for 100 at least.
 const MOST_RECIPIENTS: usize = 1_000;
+const MANNER: Manner = Manner {
+    // RFC 5321 4.5.3.2.7
+    patience: Duration::from_secs(5 * 60),
+    farewell: "421 4.3.2 The sink is stopping",
+};
 const HANDSHAKE: Duration = Duration::from_secs(30);
 
 /// Serves a connection to its end.
@@ -70,7 +74,7 @@ enum Wording {
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     fn new(stream: S, visit: Visit, stop: watch::Receiver<bool>, is_secure: bool) -> Self {
         Self {
-            wire: Wire::new(stream, stop),
+            wire: Wire::new(stream, stop, MANNER),
             visit,
             is_secure,
             is_turned_away: false,
@@ -98,7 +102,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             self.greet().await?;
         }
         loop {
-            let line = match self.wire.line().await? {
+            let line = match self.wire.line(true).await? {
                 Line::Text(line) => line,
                 Line::TooLong => {
                     self.say(reply(500, "5.5.2", "Line too long")).await?;
@@ -109,7 +113,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                     continue;
                 }
             };
-            let (verb, argument) = command::split(&line);
+            let (verb, argument) = split(&line);
             if self.is_turned_away && verb != "QUIT" {
                 // RFC 5321 3.1
                 let text = "You were not welcome: QUIT";
@@ -235,9 +239,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let go = reply(354, "", "End data with <CR><LF>.<CR><LF>");
         self.confirm(wording, go).await?;
         let most = self.visit.shared.options.max_size;
-        match self.wire.text(most).await? {
-            Some(text) => self.dot(envelope, text).await,
-            None => self.say(too_big(most)).await,
+        let text = self.wire.text(most).await?;
+        if text.is_whole() {
+            self.dot(envelope, text.kept).await
+        } else {
+            self.say(too_big(most)).await
         }
     }
 
@@ -320,13 +326,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
     }
 
-    async fn say(&mut self, Reply { code, status, text }: Reply) -> Result<(), Gone> {
+    async fn say(&mut self, reply: Reply) -> Result<(), Gone> {
         let shows_status = self.visit.shared.options.extensions.enhanced_status_codes;
-        let line = match status {
-            status if shows_status && !status.is_empty() => format!("{code} {status} {text}"),
-            _ => format!("{code} {text}"),
-        };
-        self.wire.say(&line).await
+        self.wire.say(&reply.line(shows_status)).await
     }
 }
 

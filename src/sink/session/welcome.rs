@@ -4,8 +4,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{Session, Wording};
 use crate::sink::Step;
-use crate::sink::command::{self, reply};
-use crate::sink::wire::{Gone, Line};
+use crate::sink::command;
+use crate::smtp::{Gone, Line, reply, split};
 
 const NAME: &str = "sink.localhost";
 
@@ -104,7 +104,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             let text = "AUTH comes once, after EHLO and before MAIL";
             return self.say(reply(503, "5.5.1", text)).await;
         }
-        let (mechanism, initial) = command::split(argument);
+        let (mechanism, initial) = split(argument);
         let given = match mechanism.as_str() {
             "PLAIN" => {
                 let response = match initial {
@@ -152,7 +152,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// The client's decoded response; `None` when there is none, `*` among them.
     async fn challenge(&mut self, text: &str) -> Result<Option<String>, Gone> {
         self.wire.say(&format!("334 {text}")).await?;
-        Ok(match self.wire.line().await? {
+        Ok(match self.wire.line(true).await? {
             Line::Text(line) => command::from_base64(&line),
             Line::NotText | Line::TooLong => None,
         })

@@ -2,4 +2,5 @@
 
 pub(crate) mod dns;
 pub(crate) mod http;
+pub(crate) mod imap;
 pub(crate) mod whois;

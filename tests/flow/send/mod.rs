@@ -2,6 +2,7 @@
 
 mod answers;
 mod decisions;
+mod exchangers;
 mod holds;
 mod identity;
 mod journal;
@@ -11,7 +12,7 @@ mod pace;
 mod retry;
 #[cfg(feature = "openpgp")]
 mod sign;
-mod tls;
+pub(crate) mod tls;
 mod trouble;
 mod waits;
 mod waves;
@@ -100,7 +101,16 @@ async fn work(
     let settings = send::Settings::from_config(&world.config, worker).unwrap();
     let courier = Courier::new(&world.config);
     let clock = Clock::starting_at(world.now);
-    send::drain(store, &courier, &settings, &campaign, &clock, progress).await
+    let work = send::Work {
+        store,
+        courier: &courier,
+        settings: &settings,
+        clock: &clock,
+        progress,
+    };
+    let mut done = send::Done::default();
+    send::drain(&work, &campaign, &mut done).await?;
+    Ok(done)
 }
 
 async fn decide(world: &World, kind: DecisionKind) {

@@ -13,6 +13,7 @@ use crate::world::World;
 fn pace(world: &mut World, every: &str, connections: usize) {
     let pace = Pace {
         domains: vec!["*.example".parse().unwrap()],
+        mx: Vec::new(),
         every: every.parse().unwrap(),
         connections,
     };
@@ -68,6 +69,18 @@ async fn go_on(world: &mut World) {
         work_as(world, ["left", "right"][n % 2]).await;
     }
     panic!("{:?}", states(world).await);
+}
+
+/// Letters that were accepted, sent by two workers at once.
+async fn by_two_workers(world: &World) -> u64 {
+    let left = Store::open(&world.url).await.unwrap();
+    let right = Store::open(&world.url).await.unwrap();
+    let (one, other) = (Progress::default(), Progress::default());
+    let (one, other) = tokio::join!(
+        work(world, &left, "left", &one),
+        work(world, &right, "right", &other)
+    );
+    one.unwrap().accepted + other.unwrap().accepted
 }
 
 story!(a_pace_holds_over_all_workers, world, {
@@ -161,6 +174,7 @@ story!(a_pace_is_for_its_own_domains, world, {
     // Of several the nearest counts: the one of all would let it wait for another hour.
     let slow = Pace {
         domains: vec!["*.example".parse().unwrap()],
+        mx: Vec::new(),
         every: "1h".parse().unwrap(),
         connections: 0,
     };
@@ -190,14 +204,7 @@ story!(no_more_letters_are_in_hand_than_a_provider_takes, world, {
     world.config.send.connections = 4;
     world.config.send.batch = 5;
     world.answers("DOT * delay 60ms");
-    let left = Store::open(&world.url).await.unwrap();
-    let right = Store::open(&world.url).await.unwrap();
-    let (one, other) = (Progress::default(), Progress::default());
-    let (one, other) = tokio::join!(
-        work(&world, &left, "left", &one),
-        work(&world, &right, "right", &other)
-    );
-    let sent = one.unwrap().accepted + other.unwrap().accepted;
+    let sent = by_two_workers(&world).await;
     assert!(sent >= 5, "{sent}");
     go_on(&mut world).await;
     assert_eq!(copies(&world).len(), 24);
@@ -226,14 +233,7 @@ story!(a_relay_is_not_given_more_than_it_takes, world, {
     world.config.send.connections = 4;
     world.config.send.batch = 4;
     world.answers("DOT * delay 10ms");
-    let left = Store::open(&world.url).await.unwrap();
-    let right = Store::open(&world.url).await.unwrap();
-    let (one, other) = (Progress::default(), Progress::default());
-    let (one, other) = tokio::join!(
-        work(&world, &left, "left", &one),
-        work(&world, &right, "right", &other)
-    );
-    assert!(one.unwrap().accepted + other.unwrap().accepted > 0);
+    assert!(by_two_workers(&world).await > 0);
     go_on(&mut world).await;
     assert_eq!(copies(&world).len(), 12);
     assert_eq!(world.sink.counts().peak, 1);
@@ -281,6 +281,7 @@ fn a_pace_is_set_as_the_shipped_one_is() {
     };
     let text =
         "[pace.gmail]\ndomains = [\"gmail.com\"]\nevery = \"2s\"\n[smtp]\nevery = \"200ms\"\n";
+    assert!(load("[pace.big]\nmx = [\"google.com\"]\nevery = \"2s\"\n").is_ok());
     let config = load(text).unwrap();
     assert_eq!(config.pace["gmail"].every, Span(2_000));
     assert_eq!(

@@ -213,14 +213,14 @@ story!(
             settings.batch = 1;
             let (campaign, courier) = (world.campaign().await, Courier::new(&world.config));
             let (clock, progress) = (Clock::starting_at(world.now), Progress::default());
-            let done = send::run_once(
-                &world.store,
-                &courier,
-                &settings,
-                &campaign,
-                &clock,
-                &progress,
-            );
+            let work = send::Work {
+                store: &world.store,
+                courier: &courier,
+                settings: &settings,
+                clock: &clock,
+                progress: &progress,
+            };
+            let done = send::run_once(&work, &campaign);
             assert_eq!(done.await.unwrap().failed, 1);
         }
         assert_eq!(states(&world).await, of([("failed", 2)]));
@@ -272,15 +272,14 @@ story!(a_key_that_ends_while_letters_wait_signs_no_more, world, {
     let campaign = world.campaign().await;
     let courier = Courier::new(&world.config);
     let (clock, progress) = (world.clock(), Progress::default());
-    let ended = send::drain(
-        &world.store,
-        &courier,
-        &settings,
-        &campaign,
-        &clock,
-        &progress,
-    )
-    .await;
+    let work = send::Work {
+        store: &world.store,
+        courier: &courier,
+        settings: &settings,
+        clock: &clock,
+        progress: &progress,
+    };
+    let ended = send::drain(&work, &campaign, &mut send::Done::default()).await;
     let Err(send::Error::Key(error)) = ended else {
         panic!("{ended:?}");
     };

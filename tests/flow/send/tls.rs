@@ -14,7 +14,7 @@ use crate::story;
 use crate::world::World;
 
 /// A server's key and certificate for `names`, and the certificate in PEM.
-fn identity(names: &[&str]) -> (Arc<ServerConfig>, String) {
+pub(crate) fn identity(names: &[&str]) -> (Arc<ServerConfig>, String) {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let identity = rcgen::generate_simple_self_signed(names).unwrap();
     let pem = identity.cert.pem();

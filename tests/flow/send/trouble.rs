@@ -5,6 +5,7 @@ use lapwing::send;
 use lapwing::sink::{Options, Sink};
 
 use super::{copies, desk, of, outcomes, queue, states, story_of};
+use crate::crash::under_way;
 use crate::story;
 use crate::world::World;
 
@@ -215,4 +216,30 @@ story!(a_reply_without_end_is_not_listened_to, world, {
     let (_, attempts) = story_of(&world, &desk(1)).await;
     let outcome = attempts[0].outcome.as_ref().unwrap();
     assert_eq!(outcome.reply, "the reply is longer than 256 kB");
+});
+
+story!(what_left_before_the_trouble_is_told, world, {
+    under_way(&mut world, 10).await;
+    // Over one connection, so that three are through before five in a row are cut off.
+    let settings = "[send]\ntransport = \"smtp\"\nconnections = 1\n";
+    std::fs::write(world.dir().join("lapwing.toml"), settings).unwrap();
+    for n in 4..=8 {
+        world.answers(&format!("RCPT {} close", desk(n)));
+    }
+    let run = ["send", "trial"];
+    let ran = world.lapwing(&run);
+    let counted = "This run: 3 accepted, 5 held up by the relay\n";
+    assert!(ran.out.starts_with(counted), "{ran:?}");
+    assert!(ran.err.contains("127.0.0.1:"), "{ran:?}");
+    assert_ne!(ran.code, 0);
+    assert_eq!(
+        states(&world).await,
+        of([("accepted", 3), ("ready", 2), ("scheduled", 5)])
+    );
+
+    // Nothing left, and nothing is told of it.
+    world.sink.rules().clear();
+    world.answers("CONNECT close");
+    let ran = world.lapwing(&run);
+    assert_eq!((ran.out.as_str(), ran.code), ("", 6), "{ran:?}");
 });

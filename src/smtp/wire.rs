@@ -7,27 +7,35 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::unstuff::Unstuff;
+use super::unstuff::{Text, Unstuff};
 
 /// RFC 5321 4.5.3.1.4 asks for 512 bytes, extensions add some; more is no command.
 const LONGEST_LINE: usize = 4_096;
 const CHUNK: usize = 16 * 1024;
-/// RFC 5321 4.5.3.2.7
-const PATIENCE: Duration = Duration::from_secs(5 * 60);
 /// For the client's own closing, after ours.
 const LINGER: Duration = Duration::from_secs(2);
 
-pub(super) struct Wire<S> {
+pub(crate) struct Wire<S> {
     stream: S,
     input: Vec<u8>,
     /// How much of `input` has been used.
     used: usize,
     output: Vec<u8>,
     stop: watch::Receiver<bool>,
+    manner: Manner,
+}
+
+/// How a server treats its clients.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// How long one may be silent.
+    pub(crate) patience: Duration,
+    /// What it hears when the server stops.
+    pub(crate) farewell: &'static str,
 }
 
 /// The conversation is over: the client went, or it was sent away.
-pub(super) struct Gone;
+pub(crate) struct Gone;
 
 impl From<io::Error> for Gone {
     fn from(_: io::Error) -> Self {
@@ -35,42 +43,44 @@ impl From<io::Error> for Gone {
     }
 }
 
-pub(super) enum Line {
+pub(crate) enum Line {
     Text(String),
     NotText,
     TooLong,
 }
 
-/// Comes back when the sink shall stop, or is gone.
-pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
+/// Comes back when the server shall stop, or is gone.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
-    pub(super) fn new(stream: S, stop: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(stream: S, stop: watch::Receiver<bool>, manner: Manner) -> Self {
         Self {
             stream,
             input: Vec::new(),
             used: 0,
             output: Vec::new(),
             stop,
+            manner,
         }
     }
 
     /// The bare stream. What was read from it and not used is forgotten: commands injected in the
     /// clear before a TLS handshake must not be obeyed after it (CVE-2011-0411).
-    pub(super) async fn into_stream(mut self) -> Result<S, Gone> {
+    pub(crate) async fn into_stream(mut self) -> Result<S, Gone> {
         self.flush().await?;
         Ok(self.stream)
     }
 
     /// Whether the client has sent more than was used, without waiting for our answer.
-    pub(super) fn has_more(&self) -> bool {
+    pub(crate) fn has_more(&self) -> bool {
         self.used < self.input.len()
     }
 
-    /// The next command line, without its end.
-    pub(super) async fn line(&mut self) -> Result<Line, Gone> {
+    /// The next command line, without its end. A stop is heeded where nothing is under way that the
+    /// client would have to begin anew.
+    pub(crate) async fn line(&mut self, at_rest: bool) -> Result<Line, Gone> {
         let mut is_too_long = false;
         loop {
             let waiting = &self.input[self.used..];
@@ -91,8 +101,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             if is_too_long {
                 self.used = self.input.len();
             }
-            if *self.stop.borrow() || self.stop.has_changed().is_err() {
-                return self.leave("421 4.3.2 The sink is stopping").await;
+            if at_rest && (*self.stop.borrow() || self.stop.has_changed().is_err()) {
+                return self.leave(self.manner.farewell).await;
             }
             // Before the race, because half a reply must not be written twice.
             self.flush().await?;
@@ -100,13 +110,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             tokio::select! {
                 biased;
                 read = self.read() => read?,
-                () = stopped(&mut stop) => {}
+                () = stopped(&mut stop), if at_rest => {}
             }
         }
     }
 
-    /// The text of a letter up to its final dot; `None` when it has more than `most` bytes.
-    pub(super) async fn text(&mut self, most: usize) -> Result<Option<Vec<u8>>, Gone> {
+    /// The text of a letter up to its final dot, of which `most` bytes are kept.
+    pub(crate) async fn text(&mut self, most: usize) -> Result<Text, Gone> {
         let mut text = Unstuff::new(most);
         loop {
             self.used += text.take(&self.input[self.used..]);
@@ -119,7 +129,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Puts a reply behind those that wait. They leave together when the client's next words are
     /// waited for (RFC 2920 3.2).
-    pub(super) async fn say(&mut self, reply: &str) -> Result<(), Gone> {
+    pub(crate) async fn say(&mut self, reply: &str) -> Result<(), Gone> {
         for line in reply.split('\n') {
             self.output.extend_from_slice(line.as_bytes());
             self.output.extend_from_slice(b"\r\n");
@@ -130,13 +140,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Ok(())
     }
 
-    pub(super) async fn say_bytes(&mut self, bytes: &[u8]) -> Result<(), Gone> {
+    pub(crate) async fn say_bytes(&mut self, bytes: &[u8]) -> Result<(), Gone> {
         self.output.extend_from_slice(bytes);
         self.flush().await
     }
 
     /// Waits with what was said already sent, and what comes in meanwhile left alone.
-    pub(super) async fn pause(&mut self, time: Duration) -> Result<(), Gone> {
+    pub(crate) async fn pause(&mut self, time: Duration) -> Result<(), Gone> {
         self.flush().await?;
         tokio::select! {
             () = tokio::time::sleep(time) => Ok(()),
@@ -145,7 +155,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     /// Sends what was said before and then nothing, until the client goes.
-    pub(super) async fn stall(&mut self) -> Result<(), Gone> {
+    pub(crate) async fn stall(&mut self) -> Result<(), Gone> {
         self.flush().await?;
         let mut stop = self.stop.clone();
         tokio::select! {
@@ -156,7 +166,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Ends the connection so that the client gets all that was said: a socket closed with unread
     /// input is reset, and takes replies under way with it.
-    pub(super) async fn close(mut self) {
+    pub(crate) async fn close(mut self) {
         let mut stop = self.stop.clone();
         let farewell = async {
             self.flush().await?;
@@ -190,16 +200,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.input.drain(..self.used);
         self.used = 0;
         self.input.reserve(CHUNK);
-        match timeout(PATIENCE, self.stream.read_buf(&mut self.input)).await {
+        match timeout(self.manner.patience, self.stream.read_buf(&mut self.input)).await {
             Ok(Ok(1..)) => Ok(()),
             Ok(_) => Err(Gone),
-            Err(_) => self.leave("421 4.4.2 Nothing heard for five minutes").await,
+            Err(_) => self.leave("421 4.4.2 Nothing heard for too long").await,
         }
     }
 
     async fn flush(&mut self) -> Result<(), Gone> {
         if !self.output.is_empty() {
-            timeout(PATIENCE, self.stream.write_all(&self.output))
+            timeout(self.manner.patience, self.stream.write_all(&self.output))
                 .await
                 .map_err(|_| Gone)??;
             self.output.clear();

@@ -1,11 +1,25 @@
-//! The text behind DATA: dots taken out (RFC 5321 4.5.2), the end found, the size kept in bounds.
+//! The text behind DATA: dots taken out (RFC 5321 4.5.2), the end found, as much kept as is wished.
 
 /// A letter's text on its way in, in pieces of any size.
 pub(super) struct Unstuff {
-    text: Vec<u8>,
+    text: Text,
     most: usize,
-    is_too_long: bool,
     place: Place,
+}
+
+/// What came before the final dot.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Text {
+    /// As much of it as was to be kept.
+    pub(crate) kept: Vec<u8>,
+    /// Bytes of all of it.
+    pub(crate) size: u64,
+}
+
+impl Text {
+    pub(crate) fn is_whole(&self) -> bool {
+        self.kept.len() as u64 == self.size
+    }
 }
 
 /// Where the next byte stands. Only CR LF ends a line: a server that takes a bare LF for a line end
@@ -21,12 +35,15 @@ enum Place {
 }
 
 impl Unstuff {
-    /// For a text of `most` bytes at most; of a longer one nothing is kept.
+    /// Keeps `most` bytes of a text of any length.
     pub(super) fn new(most: usize) -> Self {
+        let text = Text {
+            kept: Vec::new(),
+            size: 0,
+        };
         Self {
-            text: Vec::new(),
+            text,
             most,
-            is_too_long: false,
             place: Place::LineStart,
         }
     }
@@ -80,21 +97,19 @@ impl Unstuff {
     }
 
     fn keep(&mut self, bytes: &[u8]) {
-        if self.is_too_long || self.text.len() + bytes.len() > self.most {
-            self.is_too_long = true;
-            self.text = Vec::new();
-        } else {
-            self.text.extend_from_slice(bytes);
-        }
+        let room = self.most - self.text.kept.len();
+        self.text
+            .kept
+            .extend_from_slice(&bytes[..room.min(bytes.len())]);
+        self.text.size += bytes.len() as u64;
     }
 
     pub(super) fn is_complete(&self) -> bool {
         self.place == Place::End
     }
 
-    /// The text, or `None` when it was longer than allowed.
-    pub(super) fn finish(self) -> Option<Vec<u8>> {
-        (!self.is_too_long).then_some(self.text)
+    pub(super) fn finish(self) -> Text {
+        self.text
     }
 }
 
@@ -128,19 +143,22 @@ mod tests {
                 let used: usize = stream.chunks(size).map(|part| text.take(part)).sum();
                 assert!(text.is_complete(), "{sent:?} by {size}");
                 assert_eq!(used, sent.len(), "{sent:?} by {size}");
-                let kept = text.finish().unwrap();
-                assert_eq!(String::from_utf8(kept).unwrap(), meant, "by {size}");
+                let text = text.finish();
+                assert!(text.is_whole());
+                assert_eq!(String::from_utf8(text.kept).unwrap(), meant, "by {size}");
             }
         }
     }
 
     #[test]
-    fn what_is_too_long_is_not_kept_but_its_end_is_found() {
-        for (most, fits) in [(7, true), (6, false), (0, false)] {
+    fn of_what_is_too_long_the_beginning_is_kept_and_the_end_is_found() {
+        for (most, kept) in [(7, "Hello\r\n"), (6, "Hello\r"), (0, "")] {
             let mut text = Unstuff::new(most);
             assert_eq!(text.take(b"Hello\r\n.\r\nRSET"), 10);
             assert!(text.is_complete());
-            assert_eq!(text.finish().is_some(), fits, "{most}");
+            let text = text.finish();
+            assert_eq!((text.kept.as_slice(), text.size), (kept.as_bytes(), 7));
+            assert_eq!(text.is_whole(), most == 7);
         }
     }
 }

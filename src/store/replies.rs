@@ -1,0 +1,107 @@
+//! What came back, in lists: for staff, and for the story of a letter.
+
+use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row};
+
+use super::campaigns::unknown_word;
+use super::readings::class_of;
+use super::{Error, Store};
+use crate::model::{Class, FoundBy, ReplyState, Timestamp};
+
+/// A message that came back, in a list.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct ReplyLine {
+    pub id: i64,
+    pub came_at: Timestamp,
+    pub class: Class,
+    pub kind: String,
+    pub reason: String,
+    /// What the mail server said, verbatim: its status, and its words.
+    pub said: String,
+    pub found_by: FoundBy,
+    pub untrue: String,
+    pub sender: String,
+    pub subject: String,
+    /// Theirs.
+    pub ticket: String,
+    pub state: ReplyState,
+    pub decided_by: String,
+    /// Ours, where the letter is known.
+    pub about: Option<String>,
+    pub body: String,
+    pub evidence: String,
+}
+
+/// Which messages are wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReplyFilter {
+    /// Only those that somebody has to look at.
+    pub open: bool,
+    pub class: Option<Class>,
+    pub letter: Option<i64>,
+    pub id: Option<i64>,
+}
+
+impl Store {
+    /// Messages that came back, the newest first, below the number `before`.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn came_back(
+        &self,
+        filter: ReplyFilter,
+        before: i64,
+        most: i64,
+    ) -> Result<Vec<ReplyLine>, Error> {
+        let open = match filter.open {
+            true => "AND state NOT IN ('', 'fixed', 'closed')",
+            false => "",
+        };
+        let sql = format!(
+            "SELECT incoming.id, came_at, class, kind, reason, known_by, untrue, reading.sender, reading.subject,
+                    reading.ticket, reading.state, decided_by, letter.ticket AS about, body, evidence,
+                    (SELECT status || ' ' || diagnostic FROM reported WHERE incoming_id = incoming.id
+                     ORDER BY counts DESC, position LIMIT 1) AS said
+             FROM reading JOIN incoming ON incoming.id = incoming_id LEFT JOIN letter ON letter.id = letter_id
+             WHERE incoming.id < $1 AND ($2 = '' OR class = $2) AND ($3 = 0 OR letter_id = $3)
+               AND ($4 = 0 OR incoming.id = $4) {open}
+             ORDER BY incoming.id DESC LIMIT +$5"
+        )
+        .replace(" state NOT", " reading.state NOT");
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(before)
+            .bind(filter.class.map_or("", Class::as_str))
+            .bind(filter.letter.unwrap_or(0))
+            .bind(filter.id.unwrap_or(0))
+            .bind(most)
+            .fetch_all(&self.read)
+            .await?;
+        rows.iter().map(reply_line).collect()
+    }
+}
+
+fn reply_line(row: &AnyRow) -> Result<ReplyLine, Error> {
+    let class: String = row.try_get("class")?;
+    let found_by: String = row.try_get("known_by")?;
+    let state: String = row.try_get("state")?;
+    let said: Option<String> = row.try_get("said")?;
+    Ok(ReplyLine {
+        id: row.try_get("id")?,
+        came_at: Timestamp(row.try_get("came_at")?),
+        class: class_of(&class)?,
+        kind: row.try_get("kind")?,
+        reason: row.try_get("reason")?,
+        said: said.unwrap_or_default().trim().to_owned(),
+        found_by: FoundBy::from_text(&found_by)
+            .ok_or_else(|| unknown_word("way to know a letter", &found_by))?,
+        untrue: row.try_get("untrue")?,
+        sender: row.try_get("sender")?,
+        subject: row.try_get("subject")?,
+        ticket: row.try_get("ticket")?,
+        state: ReplyState::from_text(&state).ok_or_else(|| unknown_word("state", &state))?,
+        decided_by: row.try_get("decided_by")?,
+        about: row.try_get("about")?,
+        body: row.try_get("body")?,
+        evidence: row.try_get("evidence")?,
+    })
+}
