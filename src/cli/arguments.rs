@@ -80,7 +80,7 @@ pub(super) enum Command {
     /// Write lapwing.toml here (never over one that is there) and make the database
     Init(Init),
     /// Print every setting with its default and what it does
-    Config,
+    Config(super::settings::Options),
     /// Look whether all is ready for a live campaign: here, in the DNS (SPF, DKIM, DMARC, PTR, MX), at the
     /// relay
     Doctor(Doctor),

@@ -9,6 +9,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
 
 use super::{Connection, Error};
+use crate::config::masked;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Engine {
@@ -115,7 +116,8 @@ impl Engine {
             "sqlite" => Ok(Self::Sqlite),
             "postgres" | "postgresql" => Ok(Self::Postgres),
             _ => Err(Error::Url(format!(
-                "\"{url}\" is neither sqlite:FILE nor postgres://USER@HOST/NAME"
+                "\"{}\" is neither sqlite:FILE nor postgres://USER@HOST/NAME",
+                masked(url)
             ))),
         }
     }
