@@ -18,7 +18,7 @@ pub(super) enum Engine {
 }
 
 /// The numbered texts of `migrations/`, compiled in.
-const MIGRATIONS: [(i64, &str, &str); 21] = [
+const MIGRATIONS: [(i64, &str, &str); 22] = [
     (
         1,
         "campaigns",
@@ -107,6 +107,11 @@ const MIGRATIONS: [(i64, &str, &str); 21] = [
         21,
         "mailbox",
         include_str!("../../migrations/0021_mailbox.sql"),
+    ),
+    (
+        26,
+        "attempt_count",
+        include_str!("../../migrations/0026_attempt_count.sql"),
     ),
 ];
 

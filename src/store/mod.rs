@@ -31,6 +31,7 @@ mod resolving;
 mod samples;
 mod secrets;
 mod signatories;
+mod standing;
 mod statistics;
 mod suppressions;
 mod suspects;
@@ -66,6 +67,7 @@ pub use registries::RegistryLine;
 pub use reminders::FirstLetter;
 pub use replies::{ReplyFilter, ReplyLine};
 pub use samples::SampleKey;
+pub use standing::Standing;
 pub use statistics::{CountryLine, EndedView, FindingLine, QueueView, Tally, Totals};
 pub use suspects::{Piece, SuspectRow, Waiting};
 pub use systems::StoredSystem;
@@ -73,6 +75,8 @@ pub use waves::expect_unapproved;
 
 /// How long a database that is just starting is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+const OTHER_VERSION: &str = "the database is not of this version; run `lapwing init`";
 
 /// The database, open and brought up to date.
 #[derive(Clone, Debug)]
@@ -92,11 +96,7 @@ impl Store {
     /// it cannot be reached now.
     pub async fn open(url: &str) -> Result<Self, Error> {
         let store = Self::connect(url, false).await?;
-        if store.pending_migrations().await? > 0 {
-            return Err(Error::NotReady(
-                "the database is not of this version; run `lapwing init`".to_owned(),
-            ));
-        }
+        store.ready().await?;
         Ok(store)
     }
 
@@ -174,6 +174,17 @@ impl Store {
             Ok(applied) => Ok(wanted.abs_diff(usize::try_from(applied).unwrap_or(0))),
             Err(passing) if passing.is_passing() => Err(passing),
             Err(_) => Ok(wanted),
+        }
+    }
+
+    /// Whether the database answers, and is of this version.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn ready(&self) -> Result<(), Error> {
+        match self.pending_migrations().await? {
+            0 => Ok(()),
+            _ => Err(Error::NotReady(OTHER_VERSION.to_owned())),
         }
     }
 

@@ -15,6 +15,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::config::Config;
+use crate::metrics::{Stage, timed};
 use crate::model::{Class, Evidence, Purpose, Reading, Timestamp, TokenKeys};
 use crate::store::{self, Judgement, Kept, Store};
 pub use counts::Counts;
@@ -68,10 +69,14 @@ pub struct Done {
 /// The database's; what was read by then stays.
 pub async fn run_once(work: &Work<'_>, now: Timestamp) -> Result<Done, store::Error> {
     let mut done = Done::default();
+    let timed = timed(Stage::Track);
     let keys = work.store.token_keys(now).await?;
     loop {
         let unread = work.store.unread(PAGE).await?;
         if unread.is_empty() {
+            if done.read == 0 {
+                timed.forget();
+            }
             return Ok(done);
         }
         for kept in &unread {
