@@ -30,7 +30,7 @@ use crate::model::{Tlp, TlpError};
     arg_required_else_help = true
 )]
 #[command(
-    after_help = "Try it: lapwing demo\nExit codes: 0 done, 1 failed, 2 usage or settings, 3 some rows or letters failed,\n            4 not found, 5 refused by state, 6 temporary (database or relay), 130/143 stopped"
+    after_help = "Try it: lapwing demo\nExit codes: 0 done, 1 failed, 2 usage or settings, 3 some rows or letters failed,\n            4 not found, 5 refused by state, 6 temporary (database or relay), 7 not permitted,\n            9 no database of this version, 130/143 stopped"
 )]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -103,6 +103,8 @@ pub(super) enum Command {
     Send(Send),
     /// Send what comes due of all approved campaigns, until Ctrl-C or SIGTERM
     Serve(super::serve::Options),
+    /// Ask whether a service here is ready: exit code 0 if it is, else 1 and why
+    Healthcheck(super::health::Options),
     /// Read mail that came back: what it is, whom it is about, and why
     Ingest(Ingest),
     /// Show how far a campaign is

@@ -13,6 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use serde::Serialize;
+use tracing::info;
 
 use crate::config::Config;
 use crate::metrics::{Stage, timed};
@@ -176,6 +177,22 @@ async fn judge(
         again_at: follows.again_at,
     };
     work.store.judge(&judgement).await?;
+    let (class, letter) = (reading.class.as_str(), judgement.letter);
+    let message_id = found.letter.as_ref().map(|letter| &letter.message_id);
+    let about = match message_id {
+        Some(id) => format!("about letter <{id}>"),
+        None => "about no letter that is known".to_owned(),
+    };
+    info!(
+        event = "incoming",
+        incoming = kept.id,
+        class,
+        letter,
+        message_id,
+        untrue = judgement.untrue,
+        "message {} is {class}, {about}",
+        kept.id
+    );
     Ok(Judged {
         class: reading.class,
         is_unmatched: found.letter.is_none(),

@@ -45,6 +45,7 @@ mod seen;
 mod send;
 mod serve;
 mod signatories;
+mod site;
 mod track;
 mod whole;
 mod world;
