@@ -82,7 +82,7 @@ pub(super) enum Command {
     /// Print every setting with its default and what it does
     Config(super::settings::Options),
     /// Look whether all is ready for a live campaign: here, in the DNS (SPF, DKIM, DMARC, PTR, MX), at the
-    /// relay
+    /// relay and the registries
     Doctor(Doctor),
     /// Create, submit, approve, pause and cancel campaigns
     #[command(subcommand)]
