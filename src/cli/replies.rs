@@ -6,7 +6,7 @@ use clap::builder::PossibleValuesParser;
 use super::Ended;
 use super::context::{Context, Usage};
 use super::output::print_raw;
-use crate::model::{Class, Delivery, Fate, FoundBy, ReplyState};
+use crate::model::{Class, Delivery, Fate, FoundBy, Progress, ReplyState};
 use crate::store::{Error, ReplyFilter, ReplyLine, Store};
 use crate::track;
 
@@ -142,13 +142,10 @@ async fn reclassify(context: &Context, id: i64, class: &str) -> anyhow::Result<E
     let store = context.store().await?;
     one(&store, id).await?;
     let class = Class::from_text(class).ok_or_else(|| Usage(format!("\"{class}\" is no class")))?;
-    let (settings, reasons) = desk(context)?;
-    let work = track::Work {
-        store: &store,
-        reasons: &reasons,
-        settings: &settings,
-    };
+    let desk = Desk::of(context)?;
+    let progress = Progress::default();
     if !context.dry_run {
+        let work = desk.work(&store, &progress);
         track::decide(&work, id, class, &context.by, context.clock.now()).await?;
     }
     let told = serde_json::json!({ "id": id, "class": class.as_str() });
@@ -159,17 +156,13 @@ async fn reclassify(context: &Context, id: i64, class: &str) -> anyhow::Result<E
 
 async fn reread(context: &Context) -> anyhow::Result<Ended> {
     let store = context.store().await?;
-    let (settings, reasons) = desk(context)?;
-    let work = track::Work {
-        store: &store,
-        reasons: &reasons,
-        settings: &settings,
-    };
+    let desk = Desk::of(context)?;
+    let watch = context.listen();
     let done = match context.dry_run {
         true => track::Done::default(),
         false => {
             store.read_anew().await?;
-            track::run_once(&work, context.clock.now()).await?
+            track::run_once(&desk.work(&store, &watch.progress), context.clock.now()).await?
         }
     };
     context.out.say(&done, done.to_string())?;
@@ -177,10 +170,28 @@ async fn reread(context: &Context) -> anyhow::Result<Ended> {
 }
 
 /// What messages are judged by.
-pub(super) fn desk(context: &Context) -> anyhow::Result<(track::Settings, track::read::Reasons)> {
-    let config = context.config();
-    let reasons = track::reasons(&config.incoming.reasons).map_err(Usage)?;
-    Ok((track::Settings::from_config(config), reasons))
+pub(super) struct Desk {
+    settings: track::Settings,
+    reasons: track::read::Reasons,
+}
+
+impl Desk {
+    pub(super) fn of(context: &Context) -> anyhow::Result<Self> {
+        let config = context.config();
+        Ok(Self {
+            settings: track::Settings::from_config(config),
+            reasons: track::reasons(&config.incoming.reasons).map_err(Usage)?,
+        })
+    }
+
+    pub(super) fn work<'a>(&'a self, store: &'a Store, progress: &'a Progress) -> track::Work<'a> {
+        track::Work {
+            store,
+            reasons: &self.reasons,
+            settings: &self.settings,
+            progress,
+        }
+    }
 }
 
 async fn one(store: &Store, id: i64) -> Result<ReplyLine, Error> {
@@ -208,6 +219,7 @@ pub(super) async fn about(store: &Store, letter: i64) -> Result<Vec<ReplyLine>, 
 pub(super) fn describe(line: &ReplyLine) -> String {
     let mut text = format!("{}  {}", line.came_at, line.class.as_str());
     for (lead, word) in [
+        (" as said by ", line.classed_by.as_str()),
         (": ", line.kind.as_str()),
         (": ", line.reason.as_str()),
         (", their case ", line.ticket.as_str()),

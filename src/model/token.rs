@@ -60,6 +60,14 @@ pub struct TokenKey {
     pub value: Vec<u8>,
 }
 
+impl TokenKey {
+    /// What its tokens begin with.
+    #[must_use]
+    pub fn sign(&self) -> char {
+        char::from(ALPHABET[(self.id & 31) as usize])
+    }
+}
+
 impl fmt::Debug for TokenKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenKey")
@@ -95,7 +103,7 @@ impl TokenKeys {
         let key = self.0.first().unwrap_or(&nobodys);
         let number = (letter.notice << PART | letter.part).cast_unsigned();
         let mut token = String::with_capacity(LENGTH);
-        token.push(char::from(ALPHABET[(key.id & 31) as usize]));
+        token.push(key.sign());
         put(&mut token, u128::from(number), NUMBER);
         let proof = proof(key, purpose, number).finalize().into_bytes();
         let first = proof[..10]

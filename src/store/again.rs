@@ -159,8 +159,8 @@ async fn ended(
          FROM delivery LEFT JOIN attempt ON delivery_id = delivery.id
               AND number = (SELECT MAX(number) FROM attempt AS made WHERE made.delivery_id = delivery.id)
          WHERE campaign_id = $1 AND state = $2 AND delivery.id > $3
-           AND NOT EXISTS (SELECT 1 FROM attempt AS taken
-                           WHERE taken.delivery_id = delivery.id AND taken.outcome = 'accepted')
+           AND (SELECT COUNT(*) FROM attempt AS taken
+                WHERE taken.delivery_id = delivery.id AND taken.outcome = 'accepted') <= sent_again
          ORDER BY delivery.id LIMIT +$4",
     )
     .bind(campaign)

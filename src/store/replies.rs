@@ -25,6 +25,9 @@ pub struct ReplyLine {
     /// Theirs.
     pub ticket: String,
     pub state: ReplyState,
+    /// Who said what it is, where it was not the rules.
+    pub classed_by: String,
+    /// Who set its state.
     pub decided_by: String,
     /// Ours, where the letter is known.
     pub about: Option<String>,
@@ -59,7 +62,7 @@ impl Store {
         };
         let sql = format!(
             "SELECT incoming.id, came_at, class, kind, reason, known_by, untrue, reading.sender, reading.subject,
-                    reading.ticket, reading.state, decided_by, letter.ticket AS about, body, evidence,
+                    reading.ticket, reading.state, classed_by, decided_by, letter.ticket AS about, body, evidence,
                     (SELECT status || ' ' || diagnostic FROM reported WHERE incoming_id = incoming.id
                      ORDER BY counts DESC, position LIMIT 1) AS said
              FROM reading JOIN incoming ON incoming.id = incoming_id LEFT JOIN letter ON letter.id = letter_id
@@ -99,6 +102,7 @@ fn reply_line(row: &AnyRow) -> Result<ReplyLine, Error> {
         subject: row.try_get("subject")?,
         ticket: row.try_get("ticket")?,
         state: ReplyState::from_text(&state).ok_or_else(|| unknown_word("state", &state))?,
+        classed_by: row.try_get("classed_by")?,
         decided_by: row.try_get("decided_by")?,
         about: row.try_get("about")?,
         body: row.try_get("body")?,

@@ -60,7 +60,7 @@ async fn looked(counts: &channel::Sender<Counts>, looks: u64) {
 }
 
 async fn kept(world: &World) -> Vec<String> {
-    let kept = world.store.unread(100).await.unwrap();
+    let kept = world.store.unread(0, 100).await.unwrap();
     let line = |kept: lapwing::store::Kept| {
         let subject = String::from_utf8_lossy(&kept.arrived.message).into_owned();
         let subject = subject
@@ -140,7 +140,7 @@ story!(of_a_big_message_the_beginning_is_fetched, world, {
     server.receives(1, big.clone());
     let looks_once = async |counts: &channel::Sender<Counts>| looked(counts, 1).await;
     fetching(&world, &world.store, &settings, looks_once).await;
-    let kept = world.store.unread(10).await.unwrap();
+    let kept = world.store.unread(0, 10).await.unwrap();
     assert_eq!(kept[0].arrived.size, big.len() as u64);
     assert_eq!(kept[0].arrived.message, &big[..KEPT]);
 });
