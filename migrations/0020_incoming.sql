@@ -94,6 +94,8 @@ CREATE TABLE suppression (
     removed_at  BIGINT
 );
 CREATE INDEX suppression_of_address ON suppression (address) WHERE removed_at IS NULL;
+-- Who was passed over for it, best first, with spaces between: the letter to the next one says so.
+ALTER TABLE finding ADD COLUMN passed TEXT NOT NULL DEFAULT '';
 -- Why a letter was not sent, in state cancelled.
 ALTER TABLE delivery ADD COLUMN suppression_id BIGINT REFERENCES suppression (id);
 

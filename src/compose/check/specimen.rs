@@ -136,6 +136,7 @@ fn observations() -> Result<Observations, Error> {
         via: Via::Own,
         answers_for: String::new(),
         country: String::new(),
+        past: String::new(),
     };
     Ok((
         HashMap::from([(1, network)]),

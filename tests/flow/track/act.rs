@@ -179,4 +179,15 @@ story!(the_next_contact_is_written_to_and_it_is_said_why, world, {
     world.queue(table, "ip,class\n192.0.2.9,spam\n").await;
     assert_eq!(world.send().await.accepted, 1);
     assert_eq!(copies(&world)["noc@carrier.example"], 1);
+    let letter = world.letter_to("noc@carrier.example").await;
+    for (language, says) in [
+        (
+            "ja",
+            "宛先の理由：abuse@small.example宛ての通知が届かないため、192.0.2.8/29",
+        ),
+        ("en", "Our letters do not reach abuse@small.example"),
+    ] {
+        let said = letter.text.replace("\n", "").replace("  ", "");
+        assert!(said.contains(says), "{language}: {}", letter.text);
+    }
 });
