@@ -103,6 +103,8 @@ pub(super) enum Command {
     Send(Send),
     /// Send what comes due of all approved campaigns, until Ctrl-C or SIGTERM
     Serve(super::serve::Options),
+    /// Open the next round of a campaign: whoever is next gets what its letters told dead addresses
+    FollowUp(super::follow_up::Options),
     /// Read mail that came back: what it is, whom it is about, and why
     Ingest(Ingest),
     /// Show how far a campaign is

@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod draw;
 mod feed;
+mod follow_up;
 mod holds;
 mod ingest;
 mod jurisdiction;
@@ -114,6 +115,7 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Resolve(options) => stages::resolve(&context, &options).await,
         Command::Compose(options) => stages::compose(&context, &options).await,
         Command::Send(options) => stages::send(&context, &options).await,
+        Command::FollowUp(options) => follow_up::run(&context, &options).await,
         Command::Ingest(options) => ingest::run(&context, &options).await,
         Command::Bench(bench) => bench::run(&context, &bench),
         Command::Serve(options) => serve::run(&context, &options).await,

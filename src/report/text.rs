@@ -230,6 +230,18 @@ impl Report {
                 let _ = writeln!(text, "{count:>9}  {said}");
             }
         }
+        if self
+            .queue
+            .fates
+            .iter()
+            .any(|fate| fate.name == "bounced-hard")
+        {
+            let name = &self.campaign.name;
+            let _ = writeln!(
+                text,
+                "           who else answers for those networks is told by: lapwing follow-up {name} {name}-2"
+            );
+        }
         for wave in &self.waves {
             let (start, takes) = (wave.starts_at, &wave.takes);
             let _ = writeln!(text, "           wave: from {start} on, {takes}");

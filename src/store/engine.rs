@@ -17,7 +17,7 @@ pub(super) enum Engine {
 }
 
 /// The numbered texts of `migrations/`, compiled in.
-const MIGRATIONS: [(i64, &str, &str); 21] = [
+const MIGRATIONS: &[(i64, &str, &str)] = &[
     (
         1,
         "campaigns",
@@ -106,6 +106,11 @@ const MIGRATIONS: [(i64, &str, &str); 21] = [
         21,
         "mailbox",
         include_str!("../../migrations/0021_mailbox.sql"),
+    ),
+    (
+        22,
+        "rounds",
+        include_str!("../../migrations/0022_rounds.sql"),
     ),
 ];
 

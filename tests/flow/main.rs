@@ -22,8 +22,9 @@ mod evidence;
 mod fail_closed;
 #[allow(dead_code, reason = "not every server misbehaves in every way")]
 mod fake;
-mod golden;
 #[cfg(feature = "openpgp")]
+mod follow_up;
+mod golden;
 mod gpg;
 mod hostile;
 mod imap;

@@ -1,5 +1,9 @@
 //! Reports that prove themselves, and what they change.
 
+use std::fmt::Write as _;
+
+use lapwing::model::{Suppression, SuppressionCause};
+
 use super::{Report, all, comes_back, hand_over, read, sent};
 use crate::send::{copies, desk, of, queue, states, story_of, tamper};
 use crate::story;
@@ -189,5 +193,46 @@ story!(the_next_contact_is_written_to_and_it_is_said_why, world, {
     ] {
         let said = letter.text.replace("\n", "").replace("  ", "");
         assert!(said.contains(says), "{language}: {}", letter.text);
+    }
+});
+
+story!(each_language_says_whom_our_letters_do_not_reach, world, {
+    let languages = [
+        "ar", "bg", "de", "el", "en", "es", "fr", "id", "it", "ja", "ko", "lt", "ms", "nb", "nl",
+        "pl", "pt", "ru", "sq", "th", "tr", "vi", "zh-Hans", "zh-Hant",
+    ];
+    let (mut table, mut feed) = (
+        String::from("range,country,language,abuse\n"),
+        String::from("ip,class\n"),
+    );
+    for (n, language) in (1..).zip(languages) {
+        let _ = writeln!(
+            table,
+            "2001:db8:{n:x}00::/40,,{language},noc@carrier{n}.example"
+        );
+        let _ = writeln!(
+            table,
+            "2001:db8:{n:x}00::/48,,{language},abuse@small{n}.example"
+        );
+        let _ = writeln!(feed, "2001:db8:{n:x}00::9,spam");
+        let dead = Suppression {
+            id: 0,
+            address: format!("abuse@small{n}.example").parse().unwrap(),
+            cause: SuppressionCause::Dead,
+            reason: "550 5.1.1 No such user".to_owned(),
+            incoming: None,
+            by: "lapwing".to_owned(),
+            at: world.now,
+            approved_by: Some("lapwing".to_owned()),
+            until: None,
+        };
+        world.store.suppress(&dead).await.unwrap();
+    }
+    world.queue(&table, &feed).await;
+    for (n, language) in (1..).zip(languages) {
+        let letter = world.letter_to(&format!("noc@carrier{n}.example")).await;
+        assert_eq!(letter.locale, language);
+        let past = format!("abuse@small{n}.example");
+        assert!(letter.text.contains(&past), "{language}: {}", letter.text);
     }
 });
