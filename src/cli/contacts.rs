@@ -140,7 +140,7 @@ pub(super) async fn overrides(context: &Context, action: &Overrides) -> anyhow::
     }
 }
 
-async fn add_override(
+pub(super) async fn add_override(
     context: &Context,
     store: &Store,
     new: NewOverride,
