@@ -17,6 +17,7 @@ mod crash;
 mod demo;
 mod desk;
 mod doctor;
+mod dovecot;
 mod dump;
 mod evidence;
 mod fail_closed;
