@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::again::Again;
+use super::audit::Audit;
 use super::contacts::{Overrides, Signatories};
 use super::doctor::Options as Doctor;
 use super::holds::Hold;
@@ -143,6 +144,9 @@ pub(super) enum Command {
     /// Make and show the OpenPGP key that letters are signed with
     #[command(subcommand)]
     Key(Key),
+    /// See who decided what, when and from where, and that nobody has changed it since
+    #[command(subcommand)]
+    Audit(Audit),
     /// Measure how fast this machine sends
     #[command(subcommand)]
     Bench(super::bench::Bench),

@@ -94,7 +94,7 @@ async fn rotate(context: &Context, read_for: Span) -> anyhow::Result<Ended> {
     let now = context.clock.now();
     let until = now.plus(read_for);
     if !context.dry_run {
-        store.rotate_token_key(now, until).await?;
+        store.rotate_token_key(&context.by, now, until).await?;
     }
     let told = serde_json::json!({ "read_until": until });
     let text = format!(

@@ -2,6 +2,7 @@
 
 mod again;
 mod arguments;
+mod audit;
 mod bench;
 mod campaign;
 mod contacts;
@@ -123,6 +124,7 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Key(action) => key::run(&context, &action).await,
         Command::Letter(action) => letters::run(&context, &action).await,
         Command::Template(action) => words::run(&context, &action),
+        Command::Audit(action) => audit::run(&context, &action).await,
     }
 }
 

@@ -8,6 +8,7 @@ mod addressees;
 mod again;
 mod answers;
 mod attempts;
+mod audit;
 mod campaigns;
 mod engine;
 mod exchangers;
@@ -39,12 +40,14 @@ mod tokens;
 mod waves;
 mod workers;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::MigrateError;
 use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Transaction};
 
+use crate::model::Origin;
 use crate::retry;
 use engine::Engine;
 
@@ -52,6 +55,7 @@ pub use addressees::StoredAddressee;
 pub use again::{EndedFor, Retried, Retry};
 pub use answers::StoredAnswer;
 pub use attempts::{Fact, Finish, Granted};
+pub use audit::{AuditFilter, AuditVerified};
 pub use exchangers::StoredExchangers;
 pub(crate) use findings::parse_mailbox;
 pub use imports::ImportCounts;
@@ -82,6 +86,8 @@ pub struct Store {
     /// one, and readers stand apart. On PostgreSQL both are the same pool.
     write: AnyPool,
     read: AnyPool,
+    /// From where those act who decide.
+    from: Arc<Origin>,
 }
 
 impl Store {
@@ -151,6 +157,7 @@ impl Store {
                     engine,
                     write,
                     read,
+                    from: Arc::default(),
                 }
             }
             Engine::Postgres => {
@@ -159,6 +166,7 @@ impl Store {
                     engine,
                     write: pool.clone(),
                     read: pool,
+                    from: Arc::default(),
                 }
             }
         })

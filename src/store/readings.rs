@@ -1,5 +1,8 @@
 //! What was made of the messages that came back, and what that makes of the letters they are about.
 
+use serde_json::json;
+
+use super::audit::Entry;
 use super::campaigns::unknown_word;
 use super::findings::parse_mailbox;
 use super::{Connection, Error, Store, suppressions};
@@ -92,9 +95,9 @@ impl Store {
     /// # Errors
     /// The database's; then nothing has changed.
     pub async fn judge(&self, judgement: &Judgement<'_>) -> Result<(), Error> {
-        let mut tx = self.begin().await?;
-        let before: Option<Option<i64>> =
-            sqlx::query_scalar("SELECT letter_id FROM reading WHERE incoming_id = $1")
+        let mut tx = self.act(judgement.by, judgement.at).await?;
+        let before: Option<(Option<i64>, String, String)> =
+            sqlx::query_as("SELECT letter_id, class, state FROM reading WHERE incoming_id = $1")
                 .bind(judgement.incoming)
                 .fetch_optional(&mut *tx)
                 .await?;
@@ -104,7 +107,8 @@ impl Store {
         for one in judgement.suppress {
             suppressions::add(&mut tx, one).await?;
         }
-        let mut letters = vec![before.flatten(), judgement.letter];
+        let (before, class, state) = before.unwrap_or_default();
+        let mut letters = vec![before, judgement.letter];
         letters.dedup();
         for letter in letters.into_iter().flatten() {
             work_out(&mut tx, letter).await?;
@@ -117,7 +121,14 @@ impl Store {
             .bind(judgement.at.0)
             .execute(&mut *tx)
             .await?;
-        Ok(tx.commit().await?)
+        // What the rules make of it can be made anew at any time, and stands beside the message.
+        if judgement.by.is_empty() {
+            return tx.nothing_decided().await;
+        }
+        let entry = Entry::new("reply class", format!("message {}", judgement.incoming))
+            .before(json!({ "class": class, "state": state }))
+            .after(json!({ "class": judgement.reading.class, "state": judgement.state }));
+        tx.written(entry).await
     }
 
     /// What staff make of a message that is theirs to look at.
@@ -131,19 +142,26 @@ impl Store {
         by: &str,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let set = sqlx::query(
+        let mut tx = self.act(by, now).await?;
+        let before: Option<String> =
+            sqlx::query_scalar("SELECT state FROM reading WHERE incoming_id = $1")
+                .bind(incoming)
+                .fetch_optional(&mut *tx)
+                .await?;
+        let before = before.ok_or_else(|| Error::not_found("message", incoming.to_string()))?;
+        sqlx::query(
             "UPDATE reading SET state = $2, decided_by = $3, decided_at = $4 WHERE incoming_id = $1",
         )
         .bind(incoming)
         .bind(state.as_str())
         .bind(by)
         .bind(now.0)
-        .execute(&self.write)
+        .execute(&mut *tx)
         .await?;
-        match set.rows_affected() {
-            0 => Err(Error::not_found("message", incoming.to_string())),
-            _ => Ok(()),
-        }
+        let entry = Entry::new("reply set", format!("message {incoming}"))
+            .before(json!({ "state": before }))
+            .after(json!({ "state": state }));
+        tx.written(entry).await
     }
 }
 

@@ -107,7 +107,7 @@ story!(an_old_key_is_read_for_its_time, world, {
     let until = world.now.plus("60d".parse().unwrap());
     world
         .store
-        .rotate_token_key(world.now, until)
+        .rotate_token_key("author", world.now, until)
         .await
         .unwrap();
     let letter = world.letter_to(&desk(1)).await;
