@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::again::Again;
+use super::audit::Audit;
 use super::contacts::{Overrides, Signatories};
 use super::doctor::Options as Doctor;
 use super::holds::Hold;
@@ -30,7 +31,7 @@ use crate::model::{Tlp, TlpError};
     arg_required_else_help = true
 )]
 #[command(
-    after_help = "Try it: lapwing demo\nExit codes: 0 done, 1 failed, 2 usage or settings, 3 some rows or letters failed,\n            4 not found, 5 refused by state, 6 temporary (database or relay), 130/143 stopped"
+    after_help = "Try it: lapwing demo\nExit codes: 0 done, 1 failed, 2 usage or settings, 3 some rows or letters failed,\n            4 not found, 5 refused by state, 6 temporary (database or relay),\n            9 the database is to be made or brought up to date (migrate --check), 130/143 stopped"
 )]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -79,6 +80,8 @@ pub(super) enum Command {
     Demo(Demo),
     /// Write lapwing.toml here (never over one that is there) and make the database
     Init(Init),
+    /// Make the database or bring it up to date; safe when two start at once
+    Migrate(Migrate),
     /// Print every setting with its default and what it does
     Config,
     /// Look whether all is ready for a live campaign: here, in the DNS (SPF, DKIM, DMARC, PTR, MX), at the
@@ -145,6 +148,9 @@ pub(super) enum Command {
     /// Make and show the OpenPGP key that letters are signed with
     #[command(subcommand)]
     Key(Key),
+    /// See who decided what, when and from where, and that nobody has changed it since
+    #[command(subcommand)]
+    Audit(Audit),
     /// Measure how fast this machine sends
     #[command(subcommand)]
     Bench(super::bench::Bench),
@@ -164,6 +170,13 @@ pub(super) struct Demo {
 
 #[derive(Debug, Args)]
 pub(super) struct Init {}
+
+#[derive(Debug, Args)]
+pub(super) struct Migrate {
+    /// Change nothing; end with 9 where something is to be done
+    #[arg(long)]
+    pub(super) check: bool,
+}
 
 #[derive(Debug, Args)]
 pub(super) struct OfCampaign {

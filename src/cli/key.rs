@@ -93,7 +93,7 @@ async fn rotate(context: &Context, read_for: Span) -> anyhow::Result<Ended> {
     let store = context.store().await?;
     if !context.dry_run {
         let now = context.clock.now();
-        store.rotate_token_key(now, read_for).await?;
+        store.rotate_token_key(&context.by, now, read_for).await?;
     }
     let told = serde_json::json!({ "read_for": read_for.to_string() });
     let text = format!(

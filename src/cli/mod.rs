@@ -2,6 +2,7 @@
 
 mod again;
 mod arguments;
+mod audit;
 mod bench;
 mod campaign;
 mod contacts;
@@ -47,12 +48,15 @@ enum Ended {
     Well,
     /// Done, but some rows or letters failed.
     Partly,
+    /// It only looked, and found something to do.
+    ToDo,
     /// By SIGINT (130) or SIGTERM (143), after the work in hand.
     Stopped(u8),
 }
 
 /// Runs one command and says how it went: 0 done, 1 failed, 2 usage or settings, 3 some rows or
-/// letters failed, 4 not found, 5 refused by state, 6 temporary, 130 and 143 stopped by a signal.
+/// letters failed, 4 not found, 5 refused by state, 6 temporary, 9 something is to be done, 130 and 143
+/// stopped by a signal.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
@@ -76,6 +80,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match runtime.block_on(command(arguments)) {
         Ok(Ended::Well) => ExitCode::SUCCESS,
         Ok(Ended::Partly) => ExitCode::from(3),
+        Ok(Ended::ToDo) => ExitCode::from(9),
         Ok(Ended::Stopped(code)) => ExitCode::from(code),
         // Whoever read our output has seen enough: `lapwing refused trial | head`.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
@@ -96,6 +101,7 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
     match arguments.command {
         Command::Demo(options) => demo::run(&context, &options).await,
         Command::Init(options) => start::init(&context, &options).await,
+        Command::Migrate(options) => start::migrate(&context, &options).await,
         Command::Config => start::config(&context),
         Command::Doctor(options) => doctor::doctor(&context, &options).await,
         Command::Sink(options) => sink::run(&context, &options).await,
@@ -125,6 +131,7 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Key(action) => key::run(&context, &action).await,
         Command::Letter(action) => letters::run(&context, &action).await,
         Command::Template(action) => words::run(&context, &action),
+        Command::Audit(action) => audit::run(&context, &action).await,
     }
 }
 

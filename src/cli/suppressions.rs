@@ -156,7 +156,11 @@ async fn approve(context: &Context, id: i64) -> anyhow::Result<Ended> {
     let store = context.store().await?;
     let one = match context.dry_run {
         true => known(context, &store, id).await?,
-        false => store.approve_suppression(id, &context.by).await?,
+        false => {
+            store
+                .approve_suppression(id, &context.by, context.clock.now())
+                .await?
+        }
     };
     let text = format!("Nothing is written to {} any more", one.address);
     context.out.say(&one, text)?;

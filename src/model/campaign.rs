@@ -227,6 +227,21 @@ impl DecisionKind {
         }
     }
 
+    /// The command that decides so.
+    #[must_use]
+    pub fn command(self) -> &'static str {
+        match self {
+            Self::Submitted => "campaign submit",
+            Self::Approved => "campaign approve",
+            Self::Returned => "campaign return",
+            // Nobody says it: it follows from a change.
+            Self::Voided => "campaign void",
+            Self::Paused => "campaign pause",
+            Self::Resumed => "campaign resume",
+            Self::Cancelled => "campaign cancel",
+        }
+    }
+
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)

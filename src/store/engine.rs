@@ -112,6 +112,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "rounds",
         include_str!("../../migrations/0022_rounds.sql"),
     ),
+    (25, "audit", include_str!("../../migrations/0025_audit.sql")),
 ];
 
 impl Engine {
@@ -228,6 +229,37 @@ impl Engine {
         }
     }
 
+    /// Triggers by which the database refuses to change or take away a row of a table. SQLite's REPLACE
+    /// takes rows away without asking them, so that a row under a number that is there is refused, too.
+    fn add_only(self, table: &str) -> String {
+        let refusal = format!("{table}: rows are only ever added");
+        match self {
+            Self::Sqlite => {
+                let trigger = |name: &str, event: &str| {
+                    format!(
+                        "CREATE TRIGGER {table}_{name} BEFORE {event} BEGIN SELECT RAISE(ABORT, '{refusal}'); END;\n"
+                    )
+                };
+                trigger("unchanged", &format!("UPDATE ON {table}"))
+                    + &trigger("kept", &format!("DELETE ON {table}"))
+                    + &trigger(
+                        "not_replaced",
+                        &format!(
+                            "INSERT ON {table} WHEN EXISTS (SELECT 1 FROM {table} WHERE number = NEW.number)"
+                        ),
+                    )
+            }
+            Self::Postgres => format!(
+                "CREATE FUNCTION {table}_is_only_added_to() RETURNS trigger LANGUAGE plpgsql AS
+                 $refuse$ BEGIN RAISE EXCEPTION '{refusal}'; END $refuse$;
+                 CREATE TRIGGER {table}_unchanged BEFORE UPDATE OR DELETE ON {table}
+                 FOR EACH ROW EXECUTE FUNCTION {table}_is_only_added_to();
+                 CREATE TRIGGER {table}_kept BEFORE TRUNCATE ON {table}
+                 FOR EACH STATEMENT EXECUTE FUNCTION {table}_is_only_added_to();"
+            ),
+        }
+    }
+
     /// Says of a database that cannot be opened which one it is and what to do.
     pub(super) fn explain(self, error: Error, url: &str, create: bool) -> Error {
         let file = url
@@ -281,7 +313,8 @@ pub(super) fn migrator(engine: Engine) -> Migrator {
     let migrations = MIGRATIONS.iter().map(|(version, name, text)| {
         let text = text
             .replace("{PK}", primary_key)
-            .replace("{PK_ONCE}", never_reused);
+            .replace("{PK_ONCE}", never_reused)
+            .replace("{ADD_ONLY audit}", &engine.add_only("audit"));
         let sql = AssertSqlSafe(text).into_sql_str();
         Migration::new(
             *version,

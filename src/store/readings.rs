@@ -1,5 +1,8 @@
 //! What was made of the messages that came back, and what that makes of the letters they are about.
 
+use serde_json::json;
+
+use super::audit::Entry;
 use super::campaigns::unknown_word;
 use super::findings::parse_mailbox;
 use super::{Connection, Error, Store, suppressions};
@@ -98,17 +101,18 @@ impl Store {
     /// # Errors
     /// The database's; then nothing has changed.
     pub async fn judge(&self, judgement: &Judgement<'_>) -> Result<(), Error> {
-        let mut tx = self.begin().await?;
-        let before: Option<(Option<i64>, String)> =
-            sqlx::query_as("SELECT letter_id, classed_by FROM reading WHERE incoming_id = $1")
-                .bind(judgement.incoming)
-                .fetch_optional(&mut *tx)
-                .await?;
+        let mut tx = self.act(judgement.by, judgement.at).await?;
+        let before: Option<(Option<i64>, String, String, String)> = sqlx::query_as(
+            "SELECT letter_id, classed_by, class, state FROM reading WHERE incoming_id = $1",
+        )
+        .bind(judgement.incoming)
+        .fetch_optional(&mut *tx)
+        .await?;
         let is_new = before.is_none();
-        let (letter_before, classed_by) = before.unwrap_or_default();
+        let (letter_before, classed_by, class, state) = before.unwrap_or_default();
         if judgement.by.is_empty() && !classed_by.is_empty() {
             mark_as_read(&mut tx, judgement).await?;
-            return Ok(tx.commit().await?);
+            return tx.nothing_decided().await;
         }
         let mut letters: Vec<i64> = letter_before.into_iter().chain(judgement.letter).collect();
         letters.sort_unstable();
@@ -132,7 +136,14 @@ impl Store {
             send_again(&mut tx, letter, judgement.incoming, at).await?;
         }
         mark_as_read(&mut tx, judgement).await?;
-        Ok(tx.commit().await?)
+        // What the rules make of it can be made anew at any time, and stands beside the message.
+        if judgement.by.is_empty() {
+            return tx.nothing_decided().await;
+        }
+        let entry = Entry::new("reply class", format!("message {}", judgement.incoming))
+            .before(json!({ "class": class, "state": state }))
+            .after(json!({ "class": judgement.reading.class, "state": judgement.state }));
+        tx.written(entry).await
     }
 
     /// What staff make of a message that is theirs to look at.
@@ -146,19 +157,26 @@ impl Store {
         by: &str,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let set = sqlx::query(
+        let mut tx = self.act(by, now).await?;
+        let before: Option<String> =
+            sqlx::query_scalar("SELECT state FROM reading WHERE incoming_id = $1")
+                .bind(incoming)
+                .fetch_optional(&mut *tx)
+                .await?;
+        let before = before.ok_or_else(|| Error::not_found("message", incoming.to_string()))?;
+        sqlx::query(
             "UPDATE reading SET state = $2, decided_by = $3, decided_at = $4 WHERE incoming_id = $1",
         )
         .bind(incoming)
         .bind(state.as_str())
         .bind(by)
         .bind(now.0)
-        .execute(&self.write)
+        .execute(&mut *tx)
         .await?;
-        match set.rows_affected() {
-            0 => Err(Error::not_found("message", incoming.to_string())),
-            _ => Ok(()),
-        }
+        let entry = Entry::new("reply set", format!("message {incoming}"))
+            .before(json!({ "state": before }))
+            .after(json!({ "state": state }));
+        tx.written(entry).await
     }
 }
 

@@ -1,7 +1,9 @@
 //! The next round of a campaign: what it told mailboxes that letters do not reach, told once more.
 
+use serde_json::json;
 use sqlx::AssertSqlSafe;
 
+use super::audit::Entry;
 use super::campaigns::parse_state;
 use super::findings::parse_mailbox;
 use super::{Connection, Error, Store};
@@ -59,7 +61,7 @@ impl Store {
         (by, now): (&str, Timestamp),
         is_trial: bool,
     ) -> Result<Round, Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.act(by, now).await?;
         let state: String = sqlx::query_scalar("SELECT state FROM campaign WHERE id = $1")
             .bind(first.id)
             .fetch_one(&mut *tx)
@@ -121,7 +123,9 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         if !is_trial {
-            tx.commit().await?;
+            let entry =
+                Entry::new("follow-up", name).after(json!({ "of": first.name, "round": round }));
+            tx.written(entry).await?;
         }
         Ok(round)
     }

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
+use serde_json::json;
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
+use super::audit::Entry;
 use super::campaigns::unknown_word;
 use super::findings::parse_mailbox;
 use super::readings::clean;
@@ -21,9 +23,11 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn suppress(&self, new: &Suppression) -> Result<i64, Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.act(&new.by, new.at).await?;
         let id = add(&mut tx, new).await?;
-        tx.commit().await?;
+        let entry = Entry::new("suppression add", new.address.base().as_str());
+        tx.written(entry.after(Suppression { id, ..new.clone() }))
+            .await?;
         Ok(id)
     }
 
@@ -78,8 +82,13 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NotFound`] where none of this number is proposed; [`Error::Refused`] to who proposed it.
-    pub async fn approve_suppression(&self, id: i64, by: &str) -> Result<Suppression, Error> {
-        let mut tx = self.begin().await?;
+    pub async fn approve_suppression(
+        &self,
+        id: i64,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Suppression, Error> {
+        let mut tx = self.act(by, now).await?;
         let known = one(&mut tx, id, "approved_by IS NULL").await?;
         if known.by == by {
             return Err(Error::Refused(format!(
@@ -91,7 +100,9 @@ impl Store {
             .bind(by)
             .execute(&mut *tx)
             .await?;
-        tx.commit().await?;
+        let entry = Entry::new("suppression approve", known.address.as_str()).before(&known);
+        tx.written(entry.after(json!({ "approved_by": by })))
+            .await?;
         Ok(known)
     }
 
@@ -105,7 +116,7 @@ impl Store {
         by: &str,
         now: Timestamp,
     ) -> Result<Suppression, Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.act(by, now).await?;
         let known = one(&mut tx, id, "1 = 1").await?;
         sqlx::query("UPDATE suppression SET removed_by = $2, removed_at = $3 WHERE id = $1")
             .bind(id)
@@ -113,7 +124,8 @@ impl Store {
             .bind(now.0)
             .execute(&mut *tx)
             .await?;
-        tx.commit().await?;
+        let entry = Entry::new("suppression remove", known.address.as_str()).before(&known);
+        tx.written(entry).await?;
         Ok(known)
     }
 

@@ -1,5 +1,8 @@
 //! The keys that tokens are written and read with.
 
+use serde_json::json;
+
+use super::audit::Entry;
 use super::secrets::new_key;
 use super::{Error, Store};
 use crate::model::{Purpose, Span, TOKEN_KEYS, Timestamp, TokenKey, TokenKeys};
@@ -89,11 +92,16 @@ impl Store {
     /// # Errors
     /// [`Error::Refused`] while all numbers are in use; the database's, or when the system gives no random
     /// bytes.
-    pub async fn rotate_token_key(&self, now: Timestamp, read_for: Span) -> Result<i64, Error> {
+    pub async fn rotate_token_key(
+        &self,
+        by: &str,
+        now: Timestamp,
+        read_for: Span,
+    ) -> Result<i64, Error> {
         // Takes away those that nothing is read with any more.
         self.token_keys(now).await?;
         let made = new_key()?;
-        let mut tx = self.begin().await?;
+        let mut tx = self.act(by, now).await?;
         let known: Vec<i64> = sqlx::query_scalar("SELECT id FROM token_key")
             .fetch_all(&mut *tx)
             .await?;
@@ -103,18 +111,23 @@ impl Store {
                 "{TOKEN_KEYS} keys are still read with; the first that expires makes room"
             ))
         })?;
-        sqlx::query("UPDATE token_key SET expires_at = $1, read_for = $2 WHERE expires_at IS NULL")
-            .bind(now.plus(read_for).0)
-            .bind(read_for.0)
-            .execute(&mut *tx)
-            .await?;
+        let before: Option<i64> = sqlx::query_scalar(
+            "UPDATE token_key SET expires_at = $1, read_for = $2 WHERE expires_at IS NULL RETURNING id",
+        )
+        .bind(now.plus(read_for).0)
+        .bind(read_for.0)
+        .fetch_optional(&mut *tx)
+        .await?;
         sqlx::query("INSERT INTO token_key (id, value, made_at) VALUES ($1, $2, $3)")
             .bind(id)
             .bind(made)
             .bind(now.0)
             .execute(&mut *tx)
             .await?;
-        tx.commit().await?;
+        let entry = Entry::new("key rotate", "token key")
+            .before(json!({ "key": before }))
+            .after(json!({ "key": id, "before_read_for": read_for.to_string() }));
+        tx.written(entry).await?;
         Ok(id)
     }
 }

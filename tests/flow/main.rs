@@ -8,6 +8,7 @@
 mod advisory;
 mod answers;
 mod approve;
+mod audit;
 mod bench;
 mod cli;
 mod cluster;

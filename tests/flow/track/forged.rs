@@ -105,7 +105,10 @@ story!(the_envid_proves_as_much_as_the_address, world, {
 story!(an_old_key_is_read_for_its_time, world, {
     sent(&world, 2).await;
     let read_for = "60d".parse().unwrap();
-    let rotated = world.store.rotate_token_key(world.now, read_for).await;
+    let rotated = world
+        .store
+        .rotate_token_key("author", world.now, read_for)
+        .await;
     rotated.unwrap();
     let letter = world.letter_to(&desk(1)).await;
     let bounce = Report::of(&letter, "failed", "5.1.1", "550 5.1.1 No such user here").text();
@@ -122,7 +125,10 @@ story!(an_old_key_is_read_for_its_time, world, {
     // Letters that were sent long after they were written are waited for from then on.
     crate::send::tamper(&world, "UPDATE campaign SET name = 'first'").await;
     crate::send::queue(&world, 2).await;
-    let rotated = world.store.rotate_token_key(world.now, read_for).await;
+    let rotated = world
+        .store
+        .rotate_token_key("author", world.now, read_for)
+        .await;
     rotated.unwrap();
     world.later("55d");
     world.send().await;
