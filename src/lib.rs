@@ -96,6 +96,9 @@ pub mod model;
 // Settings: defaults, file, environment, flags.
 pub mod config;
 
+// What this process counts.
+pub mod metrics;
+
 // Short waits inside one process.
 pub mod retry;
 
@@ -143,6 +146,9 @@ pub mod report;
 
 // Whether all is ready for a live campaign, and what the world sees of our mail domain.
 pub mod doctor;
+
+// What a service shows of itself over HTTP.
+pub mod web;
 
 // The stages that run by themselves, until somebody ends them.
 pub mod service;

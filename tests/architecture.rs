@@ -26,10 +26,11 @@ const LEVELS: [&[&str]; 8] = [
 ];
 
 /// One home per dependency, as the crate's name stands in code. What is not named may live anywhere.
-const HOMES: [(&str, &[&str]); 28] = [
+const HOMES: [(&str, &[&str]); 31] = [
     ("aho_corasick", &["track"]),
     ("anyhow", &["cli", "service", "main"]),
     ("async_imap", &["track"]),
+    ("axum", &["web"]),
     ("backoff", &["retry"]),
     ("base64", &["compose"]),
     ("chardetng", &["resolve", "track"]),
@@ -47,8 +48,10 @@ const HOMES: [(&str, &[&str]); 28] = [
     ("mail_auth", &["doctor"]),
     ("mail_parser", &["track"]),
     ("pgp", &["openpgp"]),
+    ("prometheus_client", &["metrics", "web"]),
     ("rand", &["openpgp"]),
-    ("reqwest", &["resolve"]),
+    ("reqwest", &["resolve", "web"]),
+    ("rustix", &["doctor"]),
     ("rust_embed", &["templates"]),
     ("rustls", &["resolve", "send"]),
     ("sqlx", &["store"]),

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use crate::metrics::{Stage, timed};
 use crate::model::{
     Campaign, CampaignKind, CampaignState, Decision, DecisionKind, Progress, Timestamp, Wave,
     digest_of_set, roll_digest, signing,
@@ -228,6 +229,7 @@ pub async fn approve(
     now: Timestamp,
     progress: &Progress,
 ) -> Result<Preflight, Error> {
+    let _timed = timed(Stage::Approve);
     may_approve(store, campaign, by).await?;
     let preflight = preflight(store, campaign, review, now, progress).await?;
     if let (CampaignState::Submitted, Some(problem)) = (campaign.state, preflight.problems.first())

@@ -83,7 +83,7 @@ pub(super) enum Command {
     /// Make the database or bring it up to date; safe when two start at once
     Migrate(Migrate),
     /// Print every setting with its default and what it does
-    Config,
+    Config(super::settings::Options),
     /// Look whether all is ready for a live campaign: here, in the DNS (SPF, DKIM, DMARC, PTR, MX), at the
     /// relay
     Doctor(Doctor),

@@ -39,8 +39,13 @@ pub(super) struct Context {
 impl Context {
     pub(super) fn new(global: Global) -> anyhow::Result<Self> {
         let mut flags = Vec::new();
-        if let Some(url) = global.database {
-            flags.push(("database.url", url));
+        // What the environment says is read with the rest of it.
+        let by_environment = std::env::var("LAPWING_DATABASE_URL").ok();
+        if let Some(url) = global
+            .database
+            .filter(|url| by_environment.as_ref() != Some(url))
+        {
+            flags.push(("database.url", url, "--database"));
         }
         let environment = std::env::vars_os()
             .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));

@@ -23,6 +23,7 @@ mod parse;
 mod registries;
 mod replies;
 mod serve;
+mod settings;
 mod sink;
 mod stages;
 mod start;
@@ -102,7 +103,7 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Demo(options) => demo::run(&context, &options).await,
         Command::Init(options) => start::init(&context, &options).await,
         Command::Migrate(options) => start::migrate(&context, &options).await,
-        Command::Config => start::config(&context),
+        Command::Config(options) => settings::run(&context, &options),
         Command::Doctor(options) => doctor::doctor(&context, &options).await,
         Command::Sink(options) => sink::run(&context, &options).await,
         Command::Import(options) => feed::import(&context, &options).await,

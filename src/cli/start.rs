@@ -3,8 +3,7 @@
 use super::Ended;
 use super::arguments::{Init, Migrate};
 use super::context::Context;
-use super::output::print;
-use crate::config::DEFAULT;
+use crate::config::{DEFAULT, masked};
 use crate::store::Store;
 
 pub(super) async fn init(context: &Context, _: &Init) -> anyhow::Result<Ended> {
@@ -30,10 +29,12 @@ pub(super) async fn init(context: &Context, _: &Init) -> anyhow::Result<Ended> {
     }
     if wrote {
         // A password in the URL stays where it was given.
-        let shown = if url.contains('@') && masked(url) != *url {
-            "sqlite:lapwing.db"
-        } else {
-            url.as_str()
+        let mut settings = context.loaded.settings.iter();
+        let said = settings.find(|setting| setting.key == "database.url");
+        let said = said.and_then(|setting| setting.value.as_str());
+        let shown = match said {
+            Some(said) if masked(said) == said && !said.contains(":***@") => said,
+            _ => "sqlite:lapwing.db",
         };
         let text = DEFAULT.replacen(
             "url = \"sqlite:lapwing.db\"",
@@ -95,33 +96,4 @@ pub(super) async fn migrate(context: &Context, options: &Migrate) -> anyhow::Res
         true => Ended::ToDo,
         false => Ended::Well,
     })
-}
-
-pub(super) fn config(context: &Context) -> anyhow::Result<Ended> {
-    let file = context.loaded.file.as_ref();
-    context.out.remark(&match file {
-        Some(path) => format!("# Settings are read from {}; these are all there are, with their defaults:\n", path.display()),
-        None => "# No settings file is read (./lapwing.toml); these are all there are, with their defaults:\n".to_owned(),
-    })?;
-    if context.out.json {
-        let defaults: toml::Table = DEFAULT.parse()?;
-        context.out.line(&defaults, "")?;
-    } else {
-        print(DEFAULT)?;
-    }
-    Ok(Ended::Well)
-}
-
-/// A database URL without its password.
-fn masked(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
-    };
-    match rest.split_once('@') {
-        Some((login, host)) => match login.split_once(':') {
-            Some((user, _)) => format!("{scheme}://{user}:***@{host}"),
-            None => url.to_owned(),
-        },
-        None => url.to_owned(),
-    }
 }

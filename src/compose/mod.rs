@@ -34,6 +34,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::metrics::{Stage, timed};
 use crate::model::{
     Campaign, CampaignKind, Format, Letter, Mailbox, Notice, Progress, Signatory, Timestamp,
     TokenKeys, roll_digest, signing,
@@ -108,6 +109,7 @@ pub async fn run_once(
     now: Timestamp,
     progress: &Progress,
 ) -> Result<Done, Error> {
+    let _timed = timed(Stage::Compose);
     let store = work.store;
     if !work.dry_run {
         store

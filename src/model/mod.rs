@@ -84,6 +84,9 @@ pub use wave::{Takes, Wave};
 mod cell;
 pub use cell::{neutral_cell, plain_text};
 
+mod mask;
+pub use mask::masked;
+
 mod progress;
 pub use progress::Progress;
 

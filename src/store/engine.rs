@@ -9,6 +9,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
 
 use super::{Connection, Error};
+use crate::config::masked;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Engine {
@@ -113,6 +114,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         include_str!("../../migrations/0022_rounds.sql"),
     ),
     (25, "audit", include_str!("../../migrations/0025_audit.sql")),
+    (
+        26,
+        "attempt_count",
+        include_str!("../../migrations/0026_attempt_count.sql"),
+    ),
 ];
 
 impl Engine {
@@ -121,7 +127,8 @@ impl Engine {
             "sqlite" => Ok(Self::Sqlite),
             "postgres" | "postgresql" => Ok(Self::Postgres),
             _ => Err(Error::Url(format!(
-                "\"{url}\" is neither sqlite:FILE nor postgres://USER@HOST/NAME"
+                "\"{}\" is neither sqlite:FILE nor postgres://USER@HOST/NAME",
+                masked(url)
             ))),
         }
     }

@@ -62,10 +62,19 @@ impl Store {
     /// it cannot be reached now.
     pub async fn open(url: &str) -> Result<Self, Error> {
         let store = Self::connect(url, false).await?;
-        let applied = store.applied().await?;
-        let upgrade = Upgrade::after(&applied, store.engine)?;
+        store.ready().await?;
+        Ok(store)
+    }
+
+    /// Whether the database answers, and is of this version.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn ready(&self) -> Result<(), Error> {
+        let applied = self.applied().await?;
+        let upgrade = Upgrade::after(&applied, self.engine)?;
         match (upgrade.from, upgrade.steps.len()) {
-            (_, 0) => Ok(store),
+            (_, 0) => Ok(()),
             (0, _) => Err(Error::NotReady(
                 "there is nothing in the database yet; run `lapwing init`".to_owned(),
             )),

@@ -16,6 +16,7 @@ use futures_util::FutureExt as _;
 use serde::Serialize;
 
 use crate::config::Config;
+use crate::metrics::{Stage, timed};
 use crate::model::{
     Class, Evidence, FoundBy, Progress, Purpose, Reading, ReplyState, Timestamp, TokenKeys,
 };
@@ -77,12 +78,16 @@ pub struct Done {
 /// The database's, when it may pass; what was read by then stays.
 pub async fn run_once(work: &Work<'_>, now: Timestamp) -> Result<Done, store::Error> {
     let mut done = Done::default();
+    let timed = timed(Stage::Track);
     let mut after = 0;
     loop {
         // Each time: there may be a new key, and letters with it.
         let keys = work.store.token_keys(now).await?;
         let unread = work.store.unread(after, PAGE).await?;
         let Some(last) = unread.last() else {
+            if done.read == 0 {
+                timed.forget();
+            }
             return Ok(done);
         };
         after = last.id;
