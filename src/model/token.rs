@@ -38,6 +38,8 @@ pub enum Purpose {
     Message,
     /// The address that answers go to.
     Reply,
+    /// The address of a page (RFC 8058): whoever has the letter may say that it is not wanted.
+    OptOut,
 }
 
 impl Purpose {
@@ -48,6 +50,7 @@ impl Purpose {
             Self::Envelope => "b-",
             Self::Message => "l.",
             Self::Reply => "r-",
+            Self::OptOut => "",
         }
     }
 }

@@ -119,6 +119,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "attempt_count",
         include_str!("../../migrations/0026_attempt_count.sql"),
     ),
+    (
+        27,
+        "opt_out",
+        include_str!("../../migrations/0027_opt_out.sql"),
+    ),
 ];
 
 impl Engine {

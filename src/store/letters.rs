@@ -305,8 +305,8 @@ async fn add_letter(
     let id: i64 = sqlx::query_scalar(
         "INSERT INTO letter (campaign_id, notice_id, part, parts, ticket, locale, country, sender_name, sender,
                              reply_to, recipient, envelope_from, message_id, dated_at, subject, body_text,
-                             body_html, row_count, digest, signed_by)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+                             body_html, row_count, digest, opt_out, signed_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
          RETURNING id",
     )
     .bind(campaign)
@@ -328,6 +328,7 @@ async fn add_letter(
     .bind(letter.html.as_str())
     .bind(letter.rows)
     .bind(letter.digest())
+    .bind(letter.opt_out.as_str())
     .bind(letter.signed_by.as_str())
     .fetch_one(&mut *tx)
     .await?;
@@ -368,6 +369,7 @@ fn letter(row: &AnyRow) -> Result<Letter, Error> {
         text: row.try_get("body_text")?,
         html: row.try_get("body_html")?,
         rows: row.try_get("row_count")?,
+        opt_out: row.try_get("opt_out")?,
         signed_by: row.try_get("signed_by")?,
         attachments: Vec::new(),
     })

@@ -35,6 +35,7 @@ mod intake;
 mod lmtp;
 mod mailbox;
 mod migrations;
+mod opt_out;
 mod outage;
 mod overrides;
 mod parts;

@@ -79,6 +79,7 @@ fn settings() -> Result<Settings, Error> {
         reply_to: mailbox("desk@agency.example")?,
         bounce_domain: String::new(),
         reply_tokens: false,
+        public: String::new(),
         verify: String::new(),
         ticket_prefix: "LW".to_owned(),
         table_rows: 1,
