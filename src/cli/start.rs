@@ -113,7 +113,7 @@ pub(super) fn config(context: &Context) -> anyhow::Result<Ended> {
 }
 
 /// A database URL without its password.
-fn masked(url: &str) -> String {
+pub(super) fn masked(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();
     };
