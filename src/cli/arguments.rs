@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::again::Again;
 use super::audit::Audit;
+use super::backup::{Backup, Restore};
 use super::contacts::{Overrides, Signatories};
 use super::doctor::Options as Doctor;
 use super::holds::Hold;
@@ -148,6 +149,10 @@ pub(super) enum Command {
     /// Make and show the OpenPGP key that letters are signed with
     #[command(subcommand)]
     Key(Key),
+    /// Copy the whole database into one file, while others work with it
+    Backup(Backup),
+    /// Put a backup in the database's place; what it thinks is unsent is held
+    Restore(Restore),
     /// See who decided what, when and from where, and that nobody has changed it since
     #[command(subcommand)]
     Audit(Audit),

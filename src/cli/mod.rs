@@ -3,6 +3,7 @@
 mod again;
 mod arguments;
 mod audit;
+mod backup;
 mod bench;
 mod campaign;
 mod contacts;
@@ -132,6 +133,8 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Key(action) => key::run(&context, &action).await,
         Command::Letter(action) => letters::run(&context, &action).await,
         Command::Template(action) => words::run(&context, &action),
+        Command::Backup(options) => backup::backup(&context, &options).await,
+        Command::Restore(options) => backup::restore(&context, &options).await,
         Command::Audit(action) => audit::run(&context, &action).await,
     }
 }
@@ -174,6 +177,7 @@ fn next_step(error: &anyhow::Error) -> Option<&'static str> {
         } => {
             "letters there are in English, without a note; those there are: lapwing jurisdiction list"
         }
+        store::Error::NotFound { what: "file", .. } => "name what lapwing backup has written",
         store::Error::NotFound { .. } => "those there are: lapwing campaign list",
         _ => return None,
     })

@@ -29,6 +29,13 @@ pub struct Campaign {
     pub created_by: String,
     pub resolved_at: Option<Timestamp>,
     pub composed_at: Option<Timestamp>,
+    /// When it came out of a backup: nothing of it leaves until somebody releases it, for what was sent after
+    /// the backup was taken is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restored_at: Option<Timestamp>,
+    /// Since when its evidence is no longer kept, or not all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thinned_at: Option<Timestamp>,
 }
 
 /// What a campaign is to be, before it is one.

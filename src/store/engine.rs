@@ -18,7 +18,7 @@ pub(super) enum Engine {
 }
 
 /// The numbered texts of `migrations/`, compiled in.
-const MIGRATIONS: &[(i64, &str, &str)] = &[
+pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (
         1,
         "campaigns",
@@ -113,7 +113,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "rounds",
         include_str!("../../migrations/0022_rounds.sql"),
     ),
-    (25, "audit", include_str!("../../migrations/0025_audit.sql")),
+    (25, "keep", include_str!("../../migrations/0025_keep.sql")),
     (
         26,
         "attempt_count",
@@ -171,7 +171,7 @@ impl Engine {
                 "UPDATE delivery SET state = 'leased', worker = $3, lease_until = $4
                  WHERE id IN (SELECT id FROM delivery
                               WHERE campaign_id = $1 AND state = 'ready'
-                                AND EXISTS (SELECT 1 FROM campaign WHERE id = $1 AND state = 'approved')
+                                AND EXISTS (SELECT 1 FROM campaign WHERE id = $1 AND state = 'approved' AND restored_at IS NULL)
                               ORDER BY id LIMIT +$2)
                  RETURNING id, letter_id, recipient, country, attempts, queued_at + waited AS patient_from, due_at, slot_at, slot_of"
             }
@@ -179,7 +179,7 @@ impl Engine {
                 "UPDATE delivery SET state = 'leased', worker = $3, lease_until = $4
                  WHERE id = ANY(ARRAY(SELECT id FROM delivery
                                       WHERE campaign_id = $1 AND state = 'ready'
-                                        AND EXISTS (SELECT 1 FROM campaign WHERE id = $1 AND state = 'approved')
+                                        AND EXISTS (SELECT 1 FROM campaign WHERE id = $1 AND state = 'approved' AND restored_at IS NULL)
                                       ORDER BY id LIMIT +$2 FOR UPDATE SKIP LOCKED))
                  RETURNING id, letter_id, recipient, country, attempts, queued_at + waited AS patient_from, due_at, slot_at, slot_of"
             }
@@ -238,6 +238,21 @@ impl Engine {
         match self {
             Self::Sqlite => format!("hex({column})"),
             Self::Postgres => format!("encode({column}, 'hex')"),
+        }
+    }
+
+    /// Leaves out the next $1 numbers of notices.
+    pub(super) fn skip_notices(self) -> &'static [&'static str] {
+        match self {
+            Self::Sqlite => &[
+                "INSERT INTO sqlite_sequence (name, seq)
+                 SELECT 'notice', 0 WHERE $1 > 0 AND NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'notice')",
+                "UPDATE sqlite_sequence SET seq = seq + $1 WHERE name = 'notice'",
+            ],
+            Self::Postgres => &[
+                "SELECT setval(place, nextval(place) + $1)
+                 FROM (SELECT CAST(pg_get_serial_sequence('notice', 'id') AS regclass) AS place) AS notices",
+            ],
         }
     }
 

@@ -18,7 +18,7 @@ const SHOWN: &str =
 pub struct LetterFilter {
     pub campaign: i64,
     /// A delivery's state; `uncertain` also finds letters that were sent again and accepted since, `held`
-    /// those that a hold keeps.
+    /// those that a hold keeps, and those of a campaign that came out of a backup and was not released.
     pub state: Option<String>,
     pub country: Option<String>,
     /// Part of the recipient's address.
@@ -247,7 +247,8 @@ impl Store {
              FROM letter LEFT JOIN delivery ON letter_id = letter.id
              WHERE letter.campaign_id = $1 AND letter.id > $2
                AND ($3 = '' OR {SHOWN} = $3 OR state = $3 OR answered = $3
-                    OR ($3 = 'held' AND state = 'scheduled' AND waits = 'hold')
+                    OR ($3 = 'held' AND (state = 'scheduled' AND waits = 'hold' OR state IN ('ready', 'scheduled') AND EXISTS
+                        (SELECT 1 FROM campaign WHERE id = $1 AND restored_at IS NOT NULL)))
                     OR ($3 = 'uncertain' AND EXISTS (SELECT 1 FROM attempt
                         WHERE delivery_id = delivery.id AND outcome = 'uncertain')))
                AND ($4 = '' OR letter.country = $4)

@@ -12,7 +12,7 @@ use super::engine::{self, Engine};
 use super::{Error, Store};
 
 /// Chance, and the same in every version: whoever holds it on PostgreSQL upgrades.
-const LOCK: i64 = 0x6c61_7077_696e_6721;
+pub(super) const LOCK: i64 = 0x6c61_7077_696e_6721;
 
 /// What an upgrade did, or has to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

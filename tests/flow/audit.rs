@@ -44,7 +44,8 @@ const DEEDS: [(&str, &str); 25] = [
 ];
 
 /// The rest: of these the story needs no command of its own.
-const MORE: [(&str, &str); 2] = [
+const MORE: [(&str, &str); 3] = [
+    ("release_restored", "restore release"),
     ("set_waves", "campaign waves"),
     ("suppress", "suppression add"),
 ];
@@ -213,6 +214,10 @@ async fn decide_everything(world: &mut World) {
     ] {
         ran(world, &command.split(' ').collect::<Vec<_>>());
     }
+    // As one that came out of a backup.
+    let sql = "UPDATE campaign SET restored_at = 1 WHERE name = 'second'";
+    world.behind_our_back(sql).await;
+    ran(world, &["restore", "--release", "--as", "anna"]);
 }
 
 story!(every_decision_is_on_the_trail, world, {

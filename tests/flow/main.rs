@@ -9,6 +9,7 @@ mod advisory;
 mod answers;
 mod approve;
 mod audit;
+mod backup;
 mod bench;
 mod cli;
 mod cluster;

@@ -20,7 +20,7 @@ const BEFORE_KINDS: i64 = 9;
 const BEFORE_FIRST_TIMES: i64 = 15;
 
 /// An empty database of the world's engine as the migrations up to `last` left it.
-async fn older(world: &World, last: i64) -> (String, Option<Database>) {
+pub(crate) async fn older(world: &World, last: i64) -> (String, Option<Database>) {
     let (url, database) = match world.url.starts_with("sqlite:") {
         true => {
             let file = world.dir().join("older.db");

@@ -31,3 +31,16 @@ CREATE TABLE audit_end (
 );
 INSERT INTO audit_end (id, number, digest)
 VALUES (1, 0, '0000000000000000000000000000000000000000000000000000000000000000');
+
+-- It came out of a backup then, and nobody has said yet that nothing of it was sent after the backup was taken:
+-- nothing of it is handed out.
+ALTER TABLE campaign ADD COLUMN restored_at BIGINT;
+
+-- Since when its evidence is being thinned (it cannot be sent again from then on), and when that was done; the
+-- same for what its letters say.
+ALTER TABLE campaign ADD COLUMN thinning_at BIGINT;
+ALTER TABLE campaign ADD COLUMN thinned_at BIGINT;
+ALTER TABLE campaign ADD COLUMN letters_gone_at BIGINT;
+-- The message is no longer kept; what was made of it is.
+ALTER TABLE incoming ADD COLUMN gone_at BIGINT;
+CREATE INDEX incoming_whole ON incoming (came_at, id) WHERE gone_at IS NULL;
