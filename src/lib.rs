@@ -8,10 +8,10 @@
 //!  feeds      registries                                    SMTP        mailbox
 //!    │            │                                           ▲            │
 //!    ▼            ▼                                           │            ▼
-//!  intake ──► resolve ──► compose ──► approve ─────────────► send        track     report
-//!    │  ▲         │          │           │                    │            │         ▲
-//!    ▼  │         ▼          ▼           ▼                    ▼            ▼         │
-//!  ═════════════════════════════ store (one database) ═════════════════════════════════
+//!  intake ──► resolve ──► compose ──► approve ─────────────► send        track ──► follow_up  report
+//!    │  ▲         │          │           │                    │            │           │        ▲
+//!    ▼  │         ▼          ▼           ▼                    ▼            ▼           ▼        │
+//!  ══════════════════════════════ store (one database) ═══════════════════════════════════════════
 //! ```
 //!
 //! Each stage is a verb and a room. It takes from the store what the stage before has left, works, and puts
@@ -48,6 +48,7 @@
 //! store or clock: a failed delivery to the desk in Japan, `550 5.1.1`. The address it came to bears the
 //! [token](model::TokenKeys) of this very letter, so it counts: the letter's [`model::Fate`] is *bounced*, its address is
 //! suppressed, and [`resolve`] will pass it over. A report without the token is kept, and changes nothing.
+//! [`follow_up`] opens the next round, in which whoever is next on the ladder is told, and why.
 //! [`report`] counts, so that every row is in one place.
 //!
 //! # What holds everywhere
@@ -139,7 +140,10 @@ pub mod send;
 // 6. What comes back in; what became of letters, and who answered, out.
 pub mod track;
 
-// 8. What happened. (7, writing again, is still to be built.)
+// 7. Whom letters did not reach: somebody else answers for them.
+pub mod follow_up;
+
+// 8. What happened.
 pub mod report;
 
 // Whether all is ready for a live campaign, and what the world sees of our mail domain.

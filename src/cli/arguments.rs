@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::again::Again;
+use super::audit::Audit;
+use super::backup::{Backup, Restore};
 use super::contacts::{Overrides, Signatories};
 use super::doctor::Options as Doctor;
 use super::holds::Hold;
@@ -30,7 +32,7 @@ use crate::model::{Tlp, TlpError};
     arg_required_else_help = true
 )]
 #[command(
-    after_help = "Try it: lapwing demo\nExit codes: 0 done, 1 failed, 2 usage or settings, 3 some rows or letters failed,\n            4 not found, 5 refused by state, 6 temporary (database or relay), 7 not permitted,\n            9 no database of this version, 130/143 stopped"
+    after_help = "Try it: lapwing demo\nExit codes: 0 done, 1 failed, 2 usage or settings, 3 some rows or letters failed,\n            4 not found, 5 refused by state, 6 temporary (database or relay), 7 not permitted,\n            9 the database is to be made or brought up to date (migrate), 130/143 stopped"
 )]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -79,6 +81,8 @@ pub(super) enum Command {
     Demo(Demo),
     /// Write lapwing.toml here (never over one that is there) and make the database
     Init(Init),
+    /// Make the database or bring it up to date; safe when two start at once
+    Migrate(Migrate),
     /// Print every setting with its default and what it does
     Config(super::settings::Options),
     /// Look whether all is ready for a live campaign: here, in the DNS (SPF, DKIM, DMARC, PTR, MX), at the
@@ -105,6 +109,8 @@ pub(super) enum Command {
     Serve(super::serve::Options),
     /// Ask whether a service here is ready: exit code 0 if it is, else 1 and why
     Healthcheck(super::health::Options),
+    /// Open the next round of a campaign: whoever is next gets what its letters told dead addresses
+    FollowUp(super::follow_up::Options),
     /// Read mail that came back: what it is, whom it is about, and why
     Ingest(Ingest),
     /// Show how far a campaign is
@@ -145,6 +151,13 @@ pub(super) enum Command {
     /// Make and show the OpenPGP key that letters are signed with
     #[command(subcommand)]
     Key(Key),
+    /// Copy the whole database into one file, while others work with it
+    Backup(Backup),
+    /// Put a backup in the database's place; what it thinks is unsent is held
+    Restore(Restore),
+    /// See who decided what, when and from where, and that nobody has changed it since
+    #[command(subcommand)]
+    Audit(Audit),
     /// Measure how fast this machine sends
     #[command(subcommand)]
     Bench(super::bench::Bench),
@@ -164,6 +177,13 @@ pub(super) struct Demo {
 
 #[derive(Debug, Args)]
 pub(super) struct Init {}
+
+#[derive(Debug, Args)]
+pub(super) struct Migrate {
+    /// Change nothing; end with 9 where something is to be done
+    #[arg(long)]
+    pub(super) check: bool,
+}
 
 #[derive(Debug, Args)]
 pub(super) struct OfCampaign {

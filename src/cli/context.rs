@@ -10,8 +10,9 @@ use tokio::task::JoinHandle;
 
 use super::arguments::Global;
 use super::output::Output;
+use super::worker;
 use crate::config::{self, Config, Loaded};
-use crate::model::{Clock, Progress, plain_text};
+use crate::model::{Clock, Origin, Progress, plain_text};
 use crate::openpgp::{self, Key, Signer};
 use crate::resolve;
 use crate::store::Store;
@@ -69,7 +70,8 @@ impl Context {
     }
 
     pub(super) async fn store(&self) -> anyhow::Result<Store> {
-        Ok(Store::open(&self.config().database.url).await?)
+        let store = Store::open(&self.config().database.url).await?;
+        Ok(store.acting_from(here()))
     }
 
     /// What resolving works with.
@@ -162,18 +164,32 @@ fn person(named: Option<String>) -> Result<String, Usage> {
 
 /// The name of the user that this process runs as: by the environment, else by /etc/passwd.
 fn system_user() -> Option<String> {
-    use std::os::unix::fs::MetadataExt;
     let named = ["USER", "LOGNAME"]
         .into_iter()
         .find_map(|name| std::env::var(name).ok());
-    named.filter(|name| !name.is_empty()).or_else(|| {
-        let uid = std::fs::metadata("/proc/self").ok()?.uid().to_string();
-        let users = std::fs::read_to_string("/etc/passwd").ok()?;
-        let line = users
-            .lines()
-            .find(|line| line.split(':').nth(2) == Some(&uid))?;
-        line.split(':').next().map(str::to_owned)
-    })
+    let named = named.filter(|name| !name.is_empty());
+    named.or_else(|| process_user().filter(|name| !name.starts_with("uid ")))
+}
+
+/// By the kernel alone, which nobody talks into another name; `uid 10001` where it has none.
+fn process_user() -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    let uid = std::fs::metadata("/proc/self").ok()?.uid().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let line = users
+        .lines()
+        .find(|line| line.split(':').nth(2) == Some(&uid));
+    let name = line.and_then(|line| line.split(':').next());
+    Some(name.map_or_else(|| format!("uid {uid}"), str::to_owned))
+}
+
+/// This machine, and whom it knows as running this process, whatever they call themselves.
+pub(super) fn here() -> Origin {
+    Origin {
+        host: worker::host(),
+        user: process_user().unwrap_or_else(|| "unknown".to_owned()),
+        via: "command line".to_owned(),
+    }
 }
 
 /// The one place that asks the machine for the time; everything below is told.

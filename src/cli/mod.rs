@@ -2,6 +2,8 @@
 
 mod again;
 mod arguments;
+mod audit;
+mod backup;
 mod bench;
 mod campaign;
 mod contacts;
@@ -10,6 +12,7 @@ mod demo;
 mod doctor;
 mod draw;
 mod feed;
+mod follow_up;
 mod health;
 mod holds;
 mod ingest;
@@ -51,13 +54,15 @@ enum Ended {
     Partly,
     /// Looked, and what was looked at is not well.
     Unwell,
+    /// It only looked, and found something to do.
+    ToDo,
     /// By SIGINT (130) or SIGTERM (143), after the work in hand.
     Stopped(u8),
 }
 
 /// Runs one command and says how it went: 0 done, 1 failed, 2 usage or settings, 3 some rows or
-/// letters failed, 4 not found, 5 refused by state, 6 temporary, 7 not permitted to whoever acts, 9 there is
-/// no database of this version, 130 and 143 stopped by a signal.
+/// letters failed, 4 not found, 5 refused by state, 6 temporary, 7 not permitted to whoever acts, 9 the
+/// database is to be made or brought up to date, 130 and 143 stopped by a signal.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
@@ -82,6 +87,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Ended::Well) => ExitCode::SUCCESS,
         Ok(Ended::Unwell) => ExitCode::FAILURE,
         Ok(Ended::Partly) => ExitCode::from(3),
+        Ok(Ended::ToDo) => ExitCode::from(9),
         Ok(Ended::Stopped(code)) => ExitCode::from(code),
         // Whoever read our output has seen enough: `lapwing refused trial | head`.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
@@ -102,6 +108,7 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
     match arguments.command {
         Command::Demo(options) => demo::run(&context, &options).await,
         Command::Init(options) => start::init(&context, &options).await,
+        Command::Migrate(options) => start::migrate(&context, &options).await,
         Command::Config(options) => settings::run(&context, &options),
         Command::Doctor(options) => doctor::doctor(&context, &options).await,
         Command::Sink(options) => sink::run(&context, &options).await,
@@ -121,6 +128,7 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Resolve(options) => stages::resolve(&context, &options).await,
         Command::Compose(options) => stages::compose(&context, &options).await,
         Command::Send(options) => stages::send(&context, &options).await,
+        Command::FollowUp(options) => follow_up::run(&context, &options).await,
         Command::Ingest(options) => ingest::run(&context, &options).await,
         Command::Bench(bench) => bench::run(&context, &bench),
         Command::Serve(options) => serve::run(&context, &options).await,
@@ -131,6 +139,9 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Key(action) => key::run(&context, &action).await,
         Command::Letter(action) => letters::run(&context, &action).await,
         Command::Template(action) => words::run(&context, &action),
+        Command::Backup(options) => backup::backup(&context, &options).await,
+        Command::Restore(options) => backup::restore(&context, &options).await,
+        Command::Audit(action) => audit::run(&context, &action).await,
     }
 }
 
@@ -172,6 +183,7 @@ fn next_step(error: &anyhow::Error) -> Option<&'static str> {
         } => {
             "letters there are in English, without a note; those there are: lapwing jurisdiction list"
         }
+        store::Error::NotFound { what: "file", .. } => "name what lapwing backup has written",
         store::Error::NotFound { .. } => "those there are: lapwing campaign list",
         _ => return None,
     })

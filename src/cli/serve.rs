@@ -6,12 +6,12 @@ use futures_util::FutureExt as _;
 use super::Ended;
 use super::context::{Context, Usage, Watch};
 use super::log;
-use super::replies::desk;
+use super::replies::Desk;
 use super::worker::worker;
 use crate::send::{Courier, Settings, Work};
 use crate::service::{Event, Sender, Tracker, within_grace};
 use crate::store::Store;
-use crate::track::{self, lmtp};
+use crate::track::lmtp;
 use crate::web::Site;
 
 #[derive(Debug, Args)]
@@ -118,17 +118,12 @@ async fn track_all(
 ) -> anyhow::Result<()> {
     let listener = lmtp::listen(context.config()).await.map_err(Usage)?;
     let door = lmtp::Settings::from_config(context.config());
-    let (settings, reasons) = desk(context)?;
+    let desk = Desk::of(context)?;
     let tracker = Tracker {
-        desk: track::Work {
-            store,
-            reasons: &reasons,
-            settings: &settings,
-        },
+        desk: desk.work(store, &watch.progress),
         door: &door,
         imap: &context.config().incoming.imap,
         clock: &context.clock,
-        progress: &watch.progress,
         tell,
     };
     tracker.run(listener).await;

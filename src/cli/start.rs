@@ -1,7 +1,7 @@
 //! The first steps: settings and database.
 
 use super::Ended;
-use super::arguments::Init;
+use super::arguments::{Init, Migrate};
 use super::context::Context;
 use crate::config::{DEFAULT, masked};
 use crate::store::Store;
@@ -61,4 +61,39 @@ pub(super) async fn init(context: &Context, _: &Init) -> anyhow::Result<Ended> {
         ),
     )?;
     Ok(Ended::Well)
+}
+
+pub(super) async fn migrate(context: &Context, options: &Migrate) -> anyhow::Result<Ended> {
+    let url = &context.config().database.url;
+    let only_looks = options.check || context.dry_run;
+    let upgrade = match only_looks {
+        true => Store::foresee_upgrade(url).await?,
+        false => {
+            let (store, upgrade) = Store::upgrade(url).await?;
+            store.close().await;
+            upgrade
+        }
+    };
+    let name = masked(url);
+    let (from, to) = (upgrade.from, upgrade.to);
+    let what = match (upgrade.steps.is_empty(), from, only_looks) {
+        (true, _, _) => format!("The database {name} is up to date, at step {to}; nothing to do."),
+        (_, 0, true) => format!("The database {name} is to be made: lapwing migrate"),
+        (_, 0, false) => format!("Made the database {name}, at step {to}."),
+        (_, _, true) => format!(
+            "The database {name} is to be brought from step {from} to step {to}; take a copy first: lapwing backup \
+             FILE, with the version that made it; then lapwing migrate"
+        ),
+        (..) => format!("Brought the database {name} from step {from} to step {to}."),
+    };
+    let steps = upgrade.steps.iter().map(|step| format!("\n  {step}"));
+    let steps: String = steps.filter(|_| from > 0).collect();
+    let told = serde_json::json!({
+        "database": name, "from": from, "to": to, "steps": upgrade.steps, "done": !only_looks,
+    });
+    context.out.say(&told, format!("{what}{steps}"))?;
+    Ok(match options.check && !upgrade.steps.is_empty() {
+        true => Ended::ToDo,
+        false => Ended::Well,
+    })
 }

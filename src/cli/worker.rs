@@ -13,9 +13,13 @@ pub(super) fn worker() -> String {
     let chance = std::collections::hash_map::RandomState::new()
         .build_hasher()
         .finish();
-    let host = read("/proc/sys/kernel/hostname").unwrap_or_else(|| "localhost".to_owned());
     let place = place().unwrap_or_default();
-    format!("{host}/{}/{place}/{chance:016x}", std::process::id())
+    format!("{}/{}/{place}/{chance:016x}", host(), std::process::id())
+}
+
+/// What this machine is called.
+pub(super) fn host() -> String {
+    read("/proc/sys/kernel/hostname").unwrap_or_else(|| "localhost".to_owned())
 }
 
 /// What a process of this place held that is no more goes back into the queue at once, instead of

@@ -276,6 +276,7 @@ impl Config {
             );
         }
         wrong.extend(self.incoming.problems());
+        wrong.extend(self.http.problems());
         if wrong.is_empty() {
             Ok(())
         } else {

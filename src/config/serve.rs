@@ -17,6 +17,7 @@ pub struct Serve {
 #[serde(deny_unknown_fields)]
 pub struct Http {
     pub listen: String,
+    pub public: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -45,6 +46,19 @@ pub enum LogLevel {
 }
 
 impl Http {
+    pub(super) fn problems(&self) -> Vec<String> {
+        let is_plain = !self
+            .public
+            .contains(|c: char| c.is_whitespace() || c.is_control() || "<>?#".contains(c));
+        match self.public.is_empty() || (self.public.starts_with("https://") && is_plain) {
+            true => Vec::new(),
+            false => vec![format!(
+                "http.public: \"{}\" must be an address as https://notices.agency.example, or \"\" for none",
+                self.public
+            )],
+        }
+    }
+
     /// Where HTTP is spoken, if anywhere.
     ///
     /// # Errors

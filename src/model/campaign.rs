@@ -29,6 +29,13 @@ pub struct Campaign {
     pub created_by: String,
     pub resolved_at: Option<Timestamp>,
     pub composed_at: Option<Timestamp>,
+    /// When it came out of a backup: nothing of it leaves until somebody releases it, for what was sent after
+    /// the backup was taken is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restored_at: Option<Timestamp>,
+    /// Since when its evidence is no longer kept, or not all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thinned_at: Option<Timestamp>,
 }
 
 /// What a campaign is to be, before it is one.
@@ -224,6 +231,21 @@ impl DecisionKind {
             Self::Paused => "paused",
             Self::Resumed => "resumed",
             Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The command that decides so.
+    #[must_use]
+    pub fn command(self) -> &'static str {
+        match self {
+            Self::Submitted => "campaign submit",
+            Self::Approved => "campaign approve",
+            Self::Returned => "campaign return",
+            // Nobody says it: it follows from a change.
+            Self::Voided => "campaign void",
+            Self::Paused => "campaign pause",
+            Self::Resumed => "campaign resume",
+            Self::Cancelled => "campaign cancel",
         }
     }
 

@@ -33,6 +33,9 @@ pub use contact::{Format, Mailbox, MailboxError, Override, OverrideSubject, Subj
 mod campaign;
 pub use campaign::{Campaign, CampaignKind, CampaignState, Decision, DecisionKind, NewCampaign};
 
+mod audit;
+pub use audit::{AuditEnd, AuditRow, CHAIN_BEGIN, Origin};
+
 mod tlp;
 pub use tlp::{Tlp, TlpError};
 

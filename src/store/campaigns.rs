@@ -1,8 +1,10 @@
 //! Campaigns and what people decided about them.
 
+use serde_json::json;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use super::audit::Entry;
 use super::waves::spread;
 use super::{Connection, Error, Store};
 use crate::model::{
@@ -18,6 +20,7 @@ impl Store {
         by: &str,
         now: Timestamp,
     ) -> Result<Campaign, Error> {
+        let mut deed = self.act(by, now).await?;
         let added = sqlx::query(
             "INSERT INTO campaign (name, kind, letter, tlp, require_evidence, after_id, cover, state,
                                    created_at, created_by)
@@ -33,7 +36,7 @@ impl Store {
         .bind(i64::from(new.cover))
         .bind(now.0)
         .bind(by)
-        .execute(&self.write)
+        .execute(&mut *deed)
         .await?;
         if added.rows_affected() == 0 {
             return Err(Error::Taken {
@@ -41,6 +44,11 @@ impl Store {
                 name: new.name.clone(),
             });
         }
+        let entry = Entry::new("campaign new", &new.name).after(json!({
+            "kind": new.kind(), "letter": new.letter, "tlp": new.tlp, "require_evidence": new.require_evidence,
+            "after": new.after, "cover": new.cover,
+        }));
+        deed.written(entry).await?;
         self.campaign(&new.name).await
     }
 
@@ -49,7 +57,7 @@ impl Store {
     pub async fn campaign(&self, name: &str) -> Result<Campaign, Error> {
         let row = sqlx::query(
             "SELECT id, name, kind, letter, tlp, require_evidence, after_id, cover, state, created_at, created_by,
-                    resolved_at, composed_at
+                    resolved_at, composed_at, restored_at, thinning_at
              FROM campaign WHERE name = $1",
         )
         .bind(name)
@@ -81,7 +89,7 @@ impl Store {
     pub async fn campaigns(&self) -> Result<Vec<Campaign>, Error> {
         let rows = sqlx::query(
             "SELECT id, name, kind, letter, tlp, require_evidence, after_id, cover, state, created_at, created_by,
-                    resolved_at, composed_at
+                    resolved_at, composed_at, restored_at, thinning_at
              FROM campaign ORDER BY id DESC",
         )
         .fetch_all(&self.read)
@@ -130,7 +138,7 @@ impl Store {
         campaign: &str,
         decision: &Decision,
     ) -> Result<CampaignState, Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.act(&decision.by, decision.at).await?;
         let (id, state) = self.lock_campaign(&mut tx, campaign).await?;
         let Some(next) = state.after(decision.kind) else {
             return Err(Error::Refused(refusal(campaign, state, decision.kind)));
@@ -164,7 +172,13 @@ impl Store {
         }
         set_state(&mut tx, id, next).await?;
         add_decision(&mut tx, id, decision).await?;
-        tx.commit().await?;
+        let entry = Entry::new(decision.kind.command(), campaign)
+            .before(json!({ "state": state }))
+            .after(json!({
+                "state": next, "digest": decision.digest, "reason": decision.reason,
+                "unreviewed": decision.unreviewed,
+            }));
+        tx.written(entry).await?;
         Ok(next)
     }
 
@@ -180,7 +194,7 @@ impl Store {
         why: &str,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.act(by, now).await?;
         let (id, state) = self.lock_campaign(&mut tx, campaign).await?;
         if !matches!(state, CampaignState::Draft | CampaignState::Submitted) {
             return Err(Error::Refused(format!(
@@ -200,11 +214,14 @@ impl Store {
             reason: why.to_owned(),
             unreviewed: Vec::new(),
         };
-        if state == CampaignState::Submitted {
-            add_decision(&mut tx, id, &decision).await?;
+        if state == CampaignState::Draft {
+            return tx.nothing_decided().await;
         }
-        tx.commit().await?;
-        Ok(())
+        add_decision(&mut tx, id, &decision).await?;
+        let entry = Entry::new(decision.kind.command(), campaign)
+            .before(json!({ "state": state }))
+            .after(json!({ "state": CampaignState::Draft, "reason": why }));
+        tx.written(entry).await
     }
 
     /// Ends campaigns of which no delivery is open any more.
@@ -280,6 +297,15 @@ fn refusal(campaign: &str, state: CampaignState, kind: DecisionKind) -> String {
     )
 }
 
+/// What people call a campaign.
+pub(super) async fn name_of(tx: &mut Connection, id: i64) -> Result<String, Error> {
+    let name = sqlx::query_scalar("SELECT name FROM campaign WHERE id = $1")
+        .bind(id)
+        .fetch_one(tx)
+        .await?;
+    Ok(name)
+}
+
 pub(super) async fn set_state(
     tx: &mut Connection,
     id: i64,
@@ -350,10 +376,12 @@ pub(super) fn campaign(row: &AnyRow) -> Result<Campaign, Error> {
         created_by: row.try_get("created_by")?,
         resolved_at: row.try_get::<Option<i64>, _>("resolved_at")?.map(Timestamp),
         composed_at: row.try_get::<Option<i64>, _>("composed_at")?.map(Timestamp),
+        restored_at: row.try_get::<Option<i64>, _>("restored_at")?.map(Timestamp),
+        thinned_at: row.try_get::<Option<i64>, _>("thinning_at")?.map(Timestamp),
     })
 }
 
-fn parse_state(text: &str) -> Result<CampaignState, Error> {
+pub(super) fn parse_state(text: &str) -> Result<CampaignState, Error> {
     CampaignState::from_text(text).ok_or_else(|| unknown_word("campaign state", text))
 }
 

@@ -1,9 +1,11 @@
 //! What a service shows over HTTP: that it lives, that it can work, and what it counts.
 //!
-//! Nobody is asked who he is, and nobody can change anything. Requests are not logged: whoever asks whether
+//! Nobody is asked who he is, and nobody can change anything; who has a letter can propose to get no more of
+//! them. Requests are not logged: whoever asks whether
 //! all is well does so every few seconds.
 
 mod ask;
+mod opt_out;
 mod show;
 
 use std::io;
@@ -12,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -31,6 +33,9 @@ const PATIENCE: Duration = Duration::from_secs(4);
 
 /// For so long what was counted in the database is told again, by whomever it is asked.
 const KEPT: Duration = Duration::from_secs(5);
+
+/// Of what is sent to us, which says nothing that we would read.
+const LONGEST_BODY: usize = 1024;
 
 /// For requests that are under way when all shall end.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -109,6 +114,11 @@ impl Site {
             .route("/livez", get(livez))
             .route("/readyz", get(readyz))
             .route("/metrics", get(metrics))
+            .route(
+                "/opt-out/{token}",
+                get(opt_out::page).post(opt_out::propose),
+            )
+            .layer(DefaultBodyLimit::max(LONGEST_BODY))
             .with_state(self.house);
         let serving = axum::serve(self.listener, paths).with_graceful_shutdown(async {
             let _ = is_over.await;

@@ -21,11 +21,12 @@ const ANSWER: &str = "r-baaaaaaaaaabk27777777777777777@coalition.example";
 
 /// What came from whom to whom: `from > to: text`.
 async fn came(world: &World) -> Vec<String> {
-    let kept = world.store.unread(1_000).await.unwrap();
+    let kept = world.store.unread(0, 1_000).await.unwrap();
     let line = |kept: Kept| {
         let arrived = kept.arrived;
         let text = String::from_utf8_lossy(&arrived.message).into_owned();
         let (from, to) = (arrived.envelope_from, arrived.envelope_to);
+        let from = from.as_deref().unwrap_or("?");
         format!("{from} > {to}: {}", text.replace("\r\n", "|"))
     };
     kept.into_iter().map(line).collect()
@@ -312,7 +313,7 @@ story!(of_a_big_message_the_beginning_is_kept, world, {
     })
     .await;
     assert_eq!((counts.messages, counts.too_big), (1, 2));
-    let kept = world.store.unread(10).await.unwrap();
+    let kept = world.store.unread(0, 10).await.unwrap();
     let [kept] = kept.as_slice() else {
         panic!("{} messages", kept.len());
     };

@@ -8,6 +8,8 @@
 mod advisory;
 mod answers;
 mod approve;
+mod audit;
+mod backup;
 mod bench;
 mod cli;
 mod cluster;
@@ -17,13 +19,15 @@ mod crash;
 mod demo;
 mod desk;
 mod doctor;
+mod dovecot;
 mod dump;
 mod evidence;
 mod fail_closed;
 #[allow(dead_code, reason = "not every server misbehaves in every way")]
 mod fake;
-mod golden;
 #[cfg(feature = "openpgp")]
+mod follow_up;
+mod golden;
 mod gpg;
 mod hostile;
 mod imap;
@@ -32,6 +36,7 @@ mod intake;
 mod lmtp;
 mod mailbox;
 mod migrations;
+mod opt_out;
 mod outage;
 mod overrides;
 mod parts;

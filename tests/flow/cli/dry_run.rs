@@ -5,9 +5,10 @@ use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 use super::Office;
 use crate::story;
 
-const TABLES: [&str; 19] = [
+const TABLES: [&str; 20] = [
     "attachment",
     "attempt",
+    "audit",
     "campaign",
     "contact",
     "contact_override",
