@@ -62,6 +62,8 @@
 //! - What goes wrong with one row, suspect or letter is data with its reason, and the stage goes on. `Err` means
 //!   that *we* cannot go on.
 //! - Attempts and decisions are only ever added.
+//! - What is counted lies in the database, and is cheap to ask for: every process shows the same. Nothing that is
+//!   logged or counted names a mailbox.
 //! - What is imported, rendered or exported streams; nothing holds a campaign in memory.
 //! - A module uses only those above it in the list below, never its neighbours; `tests/architecture.rs` holds the
 //!   law, and gives each dependency one home.

@@ -261,7 +261,7 @@ pub async fn approve(
 /// Whether somebody may be the second person.
 ///
 /// # Errors
-/// [`Error::Refused`] when it is the one who submitted.
+/// [`Error::Forbidden`] when it is the one who submitted.
 pub async fn may_approve(store: &Store, campaign: &Campaign, by: &str) -> Result<(), Error> {
     let decisions = store.decisions(campaign.id).await?;
     let submitted = decisions
@@ -269,7 +269,7 @@ pub async fn may_approve(store: &Store, campaign: &Campaign, by: &str) -> Result
         .rev()
         .find(|one| one.kind == DecisionKind::Submitted);
     if submitted.is_some_and(|one| same_person(&one.by, by)) {
-        return Err(Error::Refused(format!(
+        return Err(Error::Forbidden(format!(
             "{by} submitted \"{}\" and cannot approve it: a second person must, with --as",
             campaign.name
         )));

@@ -32,7 +32,7 @@ use crate::model::{Tlp, TlpError};
     arg_required_else_help = true
 )]
 #[command(
-    after_help = "Try it: lapwing demo\nExit codes: 0 done, 1 failed, 2 usage or settings, 3 some rows or letters failed,\n            4 not found, 5 refused by state, 6 temporary (database or relay),\n            9 the database is to be made or brought up to date (migrate --check), 130/143 stopped"
+    after_help = "Try it: lapwing demo\nExit codes: 0 done, 1 failed, 2 usage or settings, 3 some rows or letters failed,\n            4 not found, 5 refused by state, 6 temporary (database or relay), 7 not permitted,\n            9 no database of this version (or migrate --check has something to do), 130/143 stopped"
 )]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -86,7 +86,7 @@ pub(super) enum Command {
     /// Print every setting with its default and what it does
     Config(super::settings::Options),
     /// Look whether all is ready for a live campaign: here, in the DNS (SPF, DKIM, DMARC, PTR, MX), at the
-    /// relay
+    /// relay and the registries
     Doctor(Doctor),
     /// Create, submit, approve, pause and cancel campaigns
     #[command(subcommand)]
@@ -109,6 +109,8 @@ pub(super) enum Command {
     Serve(super::serve::Options),
     /// Open the next round of a campaign: whoever is next gets what its letters told dead addresses
     FollowUp(super::follow_up::Options),
+    /// Ask whether a service here is ready: exit code 0 if it is, else 1 and why
+    Healthcheck(super::health::Options),
     /// Read mail that came back: what it is, whom it is about, and why
     Ingest(Ingest),
     /// Show how far a campaign is

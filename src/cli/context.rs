@@ -124,20 +124,21 @@ impl Context {
         Ok(Templates::load(&self.config().letter.templates)?)
     }
 
-    /// A progress that is asked to stop by SIGINT or SIGTERM, and not drawn.
+    /// A progress that is asked to stop by SIGINT or SIGTERM, and not drawn; whoever asked is told by the work.
     pub(super) fn listen(&self) -> Watch {
-        self.watched(None)
+        self.watched(None, false)
     }
 
     /// A progress that is drawn on a terminal, and asked to stop by SIGINT or SIGTERM.
     pub(super) fn watch(&self, what: &'static str) -> Watch {
-        self.watched(Some(what).filter(|_| self.draws))
+        self.watched(Some(what).filter(|_| self.draws), true)
     }
 
-    fn watched(&self, what: Option<&'static str>) -> Watch {
+    fn watched(&self, what: Option<&'static str>, tells: bool) -> Watch {
         let progress = Arc::new(Progress::default());
         let signal = Arc::new(AtomicU8::new(0));
-        let listening = tokio::spawn(listen(Arc::clone(&progress), Arc::clone(&signal)));
+        let listening = listen(Arc::clone(&progress), Arc::clone(&signal), tells);
+        let listening = tokio::spawn(listening);
         let drawing = what.map(|what| tokio::spawn(draw(Arc::clone(&progress), what)));
         Watch {
             progress,
@@ -226,7 +227,7 @@ impl Drop for Watch {
 }
 
 /// The first signal asks the work to end after the piece in hand; a second one ends it now.
-async fn listen(progress: Arc<Progress>, signal: Arc<AtomicU8>) {
+async fn listen(progress: Arc<Progress>, signal: Arc<AtomicU8>, tells: bool) {
     use tokio::signal::unix::{SignalKind, signal as on};
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (on(SignalKind::interrupt()), on(SignalKind::terminate()))
@@ -241,9 +242,11 @@ async fn listen(progress: Arc<Progress>, signal: Arc<AtomicU8>) {
         if progress.is_stopped() {
             std::process::exit(i32::from(code));
         }
-        progress.stop();
         signal.store(code, Ordering::Relaxed);
-        eprintln!("ending after what is in hand; once more to end now");
+        progress.stop();
+        if tells {
+            eprintln!("ending after what is in hand; once more to end now");
+        }
     }
 }
 

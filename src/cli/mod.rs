@@ -13,11 +13,13 @@ mod doctor;
 mod draw;
 mod feed;
 mod follow_up;
+mod health;
 mod holds;
 mod ingest;
 mod jurisdiction;
 mod key;
 mod letters;
+mod log;
 mod lookup;
 mod output;
 mod parse;
@@ -52,6 +54,8 @@ enum Ended {
     Partly,
     /// It only looked, and found something to do.
     ToDo,
+    /// Looked, and what was looked at is not well.
+    Unwell,
     /// By SIGINT (130) or SIGTERM (143), after the work in hand.
     Stopped(u8),
 }
@@ -59,6 +63,8 @@ enum Ended {
 /// Runs one command and says how it went: 0 done, 1 failed, 2 usage or settings, 3 some rows or
 /// letters failed, 4 not found, 5 refused by state, 6 temporary, 9 something is to be done, 130 and 143
 /// stopped by a signal.
+/// letters failed, 4 not found, 5 refused by state, 6 temporary, 7 not permitted to whoever acts, 9 there is
+/// no database of this version, 130 and 143 stopped by a signal.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
@@ -81,6 +87,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match runtime.block_on(command(arguments)) {
         Ok(Ended::Well) => ExitCode::SUCCESS,
+        Ok(Ended::Unwell) => ExitCode::FAILURE,
         Ok(Ended::Partly) => ExitCode::from(3),
         Ok(Ended::ToDo) => ExitCode::from(9),
         Ok(Ended::Stopped(code)) => ExitCode::from(code),
@@ -127,6 +134,7 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Ingest(options) => ingest::run(&context, &options).await,
         Command::Bench(bench) => bench::run(&context, &bench),
         Command::Serve(options) => serve::run(&context, &options).await,
+        Command::Healthcheck(options) => health::healthcheck(&context, &options).await,
         Command::Status(options) => stages::status(&context, &options).await,
         Command::Report(options) => stages::report(&context, &options).await,
         Command::Preview(options) => letters::preview(&context, &options).await,
@@ -186,7 +194,9 @@ fn next_step(error: &anyhow::Error) -> Option<&'static str> {
 fn code_of(error: &anyhow::Error) -> u8 {
     let store = |error: &store::Error| match error {
         store::Error::NotFound { .. } => 4,
-        store::Error::Refused(_) | store::Error::Taken { .. } | store::Error::NotReady(_) => 5,
+        store::Error::Refused(_) | store::Error::Taken { .. } => 5,
+        store::Error::Forbidden(_) => 7,
+        store::Error::NotReady(_) => 9,
         store::Error::Unavailable(_) => 6,
         store::Error::Url(_) => 2,
         store::Error::Database(_) => 1,

@@ -5,12 +5,14 @@ use futures_util::FutureExt as _;
 
 use super::Ended;
 use super::context::{Context, Usage, Watch};
+use super::log;
 use super::replies::Desk;
 use super::worker::worker;
 use crate::send::{Courier, Settings, Work};
-use crate::service::{Event, Sender, Tracker};
+use crate::service::{Event, Sender, Tracker, within_grace};
 use crate::store::Store;
 use crate::track::lmtp;
+use crate::web::Site;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -33,13 +35,11 @@ enum Stage {
 }
 
 pub(super) async fn run(context: &Context, options: &Options) -> anyhow::Result<Ended> {
+    log::begin(context);
     let store = context.store().await?;
     let watch = context.listen();
-    let out = context.out;
-    let tell = move |event: Event| {
-        // Whoever read along has gone: the work goes on.
-        let _ = out.line(&event, event.to_string());
-    };
+    let tell = |event: Event| event.log();
+    let site = site(context, &store, &watch).await?;
     let does = |stage| options.only.contains(&stage);
     let tracking = async {
         if does(Stage::Track) {
@@ -55,9 +55,38 @@ pub(super) async fn run(context: &Context, options: &Options) -> anyhow::Result<
     };
     // Where one cannot go on, the other ends what it has in hand.
     let ends = |ended: anyhow::Result<()>| ended.inspect_err(|_| watch.progress.stop());
-    let (tracked, sent) = tokio::join!(tracking.map(ends), sending.map(ends));
-    tracked.and(sent)?;
-    Ok(Ended::Well)
+    let stages = async {
+        let (tracked, sent) = tokio::join!(tracking.map(ends), sending.map(ends));
+        tracked.and(sent)
+    };
+    let grace = context.config().serve.grace;
+    let work = within_grace(&watch.progress, grace, &tell, stages);
+    let ended = match site {
+        Some(site) => site.beside(work).await,
+        None => work.await,
+    };
+    match ended {
+        Some(ended) => ended.map(|()| Ended::Well),
+        None => Ok(Ended::Stopped(watch.stopped_by().unwrap_or(143))),
+    }
+}
+
+/// Several services on one machine need a port each; whoever has not named one does not miss it.
+async fn site(context: &Context, store: &Store, watch: &Watch) -> anyhow::Result<Option<Site>> {
+    match Site::open(context.config(), store, context.clock, &watch.progress).await {
+        Ok(site) => {
+            if let Some(address) = site.as_ref().and_then(Site::address) {
+                let http = address.to_string();
+                Event::Shown { http }.log();
+            }
+            Ok(site)
+        }
+        Err(closed) if closed.is_taken && context.loaded.is_default("http.listen") => {
+            Event::NotShown { told: closed.told }.log();
+            Ok(None)
+        }
+        Err(closed) => Err(Usage(closed.told).into()),
+    }
 }
 
 async fn send(

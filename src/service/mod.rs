@@ -1,5 +1,6 @@
 //! The stages that run by themselves, until somebody ends them.
 
+mod drain;
 mod event;
 mod life;
 mod track;
@@ -11,6 +12,7 @@ use crate::model::{Campaign, Span, Timestamp};
 use crate::retry::{Pauses, rest};
 use crate::send::{self, Sending, UnderWay, Work};
 use crate::store;
+pub use drain::within_grace;
 pub use event::Event;
 pub use track::Tracker;
 

@@ -186,6 +186,16 @@ impl Engine {
         }
     }
 
+    /// What the server's clock says, in milliseconds; a file has none.
+    pub(super) fn time(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => {
+                Some("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)")
+            }
+        }
+    }
+
     /// Ends a row lock's wait on PostgreSQL; SQLite has but one writer.
     pub(super) fn for_update(self) -> &'static str {
         match self {

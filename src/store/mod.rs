@@ -172,6 +172,9 @@ pub enum Error {
     /// The state of things forbids it; the text says which and what to do.
     #[error("{0}")]
     Refused(String),
+    /// It is not for this person to do; the text says for whom.
+    #[error("{0}")]
+    Forbidden(String),
     /// No database yet, or one of another version.
     #[error("{0}")]
     NotReady(String),

@@ -91,7 +91,7 @@ impl Store {
         let mut tx = self.act(by, now).await?;
         let known = one(&mut tx, id, "approved_by IS NULL").await?;
         if known.by == by {
-            return Err(Error::Refused(format!(
+            return Err(Error::Forbidden(format!(
                 "{by} proposed it: somebody else has to approve it"
             )));
         }

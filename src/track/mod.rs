@@ -14,6 +14,7 @@ use std::path::Path;
 
 use futures_util::FutureExt as _;
 use serde::Serialize;
+use tracing::info;
 
 use crate::config::Config;
 use crate::metrics::{Stage, timed};
@@ -233,6 +234,22 @@ async fn judge(
         again_at: follows.again_at,
     };
     work.store.judge(&judgement).await?;
+    let (class, letter) = (reading.class.as_str(), judgement.letter);
+    let message_id = found.letter.as_ref().map(|letter| &letter.message_id);
+    let about = match message_id {
+        Some(id) => format!("about letter <{id}>"),
+        None => "about no letter that is known".to_owned(),
+    };
+    info!(
+        event = "incoming",
+        incoming = kept.id,
+        class,
+        letter,
+        message_id,
+        untrue = judgement.untrue,
+        "message {} is {class}, {about}",
+        kept.id
+    );
     Ok(Some(Judged {
         class: reading.class,
         is_unmatched: found.letter.is_none(),

@@ -50,6 +50,7 @@ mod seen;
 mod send;
 mod serve;
 mod signatories;
+mod site;
 mod track;
 mod whole;
 mod world;
