@@ -140,6 +140,9 @@ pub mod report;
 // Whether all is ready for a live campaign, and what the world sees of our mail domain.
 pub mod doctor;
 
+// What falls due at a time: feeds into letters without anybody there.
+pub mod scheduler;
+
 // The stages that run by themselves, until somebody ends them.
 pub mod service;
 

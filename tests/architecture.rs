@@ -26,7 +26,7 @@ const LEVELS: [&[&str]; 8] = [
 ];
 
 /// One home per dependency, as the crate's name stands in code. What is not named may live anywhere.
-const HOMES: [(&str, &[&str]); 28] = [
+const HOMES: [(&str, &[&str]); 29] = [
     ("aho_corasick", &["track"]),
     ("anyhow", &["cli", "service", "main"]),
     ("async_imap", &["track"]),
@@ -34,6 +34,7 @@ const HOMES: [(&str, &[&str]); 28] = [
     ("base64", &["compose"]),
     ("chardetng", &["resolve", "track"]),
     ("clap", &["cli"]),
+    ("croner", &["model"]),
     ("csv", &["sheet", "intake", "compose", "report"]),
     ("encoding_rs", &["sheet", "resolve"]),
     ("flate2", &["sheet"]),

@@ -5,6 +5,7 @@ mod imap;
 mod incoming;
 mod load;
 mod pace;
+mod schedule;
 mod sender;
 mod sign;
 mod smtp;
@@ -14,6 +15,7 @@ pub use imap::Imap;
 pub use incoming::Incoming;
 pub use load::{Loaded, load, shipped};
 pub use pace::Pace;
+pub use schedule::Schedule;
 pub use sender::Sender;
 pub use sign::{Secret, Sign};
 pub use smtp::{Security, Smtp};
@@ -46,6 +48,7 @@ pub struct Config {
     /// By name.
     pub pace: BTreeMap<String, Pace>,
     pub incoming: Incoming,
+    pub schedule: Schedule,
     pub doctor: Doctor,
 }
 
@@ -345,6 +348,7 @@ impl Config {
             );
         }
         wrong.extend(self.incoming.problems());
+        wrong.extend(self.schedule.mail_to().err());
         if wrong.is_empty() {
             Ok(())
         } else {

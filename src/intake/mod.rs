@@ -2,6 +2,9 @@
 
 mod evidence;
 
+mod folder;
+pub use folder::{Dropped, waiting};
+
 mod headers;
 
 mod moment;

@@ -17,7 +17,7 @@ pub(super) enum Engine {
 }
 
 /// The numbered texts of `migrations/`, compiled in.
-const MIGRATIONS: [(i64, &str, &str); 21] = [
+const MIGRATIONS: [(i64, &str, &str); 23] = [
     (
         1,
         "campaigns",
@@ -106,6 +106,16 @@ const MIGRATIONS: [(i64, &str, &str); 21] = [
         21,
         "mailbox",
         include_str!("../../migrations/0021_mailbox.sql"),
+    ),
+    (
+        23,
+        "schedules",
+        include_str!("../../migrations/0023_schedules.sql"),
+    ),
+    (
+        24,
+        "policy",
+        include_str!("../../migrations/0024_policy.sql"),
     ),
 ];
 
