@@ -14,6 +14,8 @@ use super::key::Key;
 use super::letters::Letter;
 use super::lookup::Options as Lookup;
 use super::replies::Reply;
+use super::run::Options as Run;
+use super::schedules::Action as Schedule;
 use super::sink::Options as Sink;
 use super::suppressions::Suppress;
 use super::tables::Table;
@@ -30,7 +32,7 @@ use crate::model::{Tlp, TlpError};
     arg_required_else_help = true
 )]
 #[command(
-    after_help = "Try it: lapwing demo\nExit codes: 0 done, 1 failed, 2 usage or settings, 3 some rows or letters failed,\n            4 not found, 5 refused by state, 6 temporary (database or relay), 130/143 stopped"
+    after_help = "Try it: lapwing demo\nExit codes: 0 done, 1 failed, 2 usage or settings, 3 some rows or letters failed,\n            4 not found, 5 refused by state, 6 temporary (database or relay), 8 nothing to do,\n            130/143 stopped"
 )]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -101,6 +103,11 @@ pub(super) enum Command {
     Preview(Preview),
     /// Send what is due of an approved campaign
     Send(Send),
+    /// Read feeds and write their letters at set times, without anybody there
+    #[command(subcommand)]
+    Schedule(Schedule),
+    /// Run what is due of all schedules once, send what is approved of it, and end: for cron
+    Run(Run),
     /// Send what comes due of all approved campaigns, until Ctrl-C or SIGTERM
     Serve(super::serve::Options),
     /// Read mail that came back: what it is, whom it is about, and why
