@@ -5,3 +5,5 @@ ALTER TABLE campaign ADD COLUMN language TEXT NOT NULL DEFAULT '';
 ALTER TABLE campaign ADD COLUMN least BIGINT NOT NULL DEFAULT 0;
 -- A contact is not told again within so many days, unless there are new addresses; 0: it is.
 ALTER TABLE campaign ADD COLUMN again_after BIGINT NOT NULL DEFAULT 0;
+-- Whether somebody was told of something lately is asked by mailbox.
+CREATE INDEX notice_of_mailbox ON notice (mailbox);

@@ -104,6 +104,9 @@ mod smtp;
 // The handshake with servers of others.
 mod tls;
 
+// Where questions may lead, and no farther.
+mod reach;
+
 // Tables of any shape, read by line.
 pub mod sheet;
 

@@ -3,6 +3,7 @@
 mod doctor;
 mod imap;
 mod incoming;
+mod intake;
 mod load;
 mod pace;
 mod schedule;
@@ -13,6 +14,7 @@ mod window;
 pub use doctor::Doctor;
 pub use imap::Imap;
 pub use incoming::Incoming;
+pub use intake::Intake;
 pub use load::{Loaded, load, shipped};
 pub use pace::Pace;
 pub use schedule::Schedule;
@@ -77,17 +79,6 @@ pub struct Letter {
     pub tlp: String,
     pub cover: bool,
     pub templates: PathBuf,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Intake {
-    pub widest_ipv4: u8,
-    pub widest_ipv6: u8,
-    pub future: Span,
-    pub time_zone: String,
-    pub require_evidence: bool,
-    pub allow_documentation: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -2,6 +2,9 @@
 
 mod evidence;
 
+mod fetch;
+pub use fetch::{Fetched, Page, fetch};
+
 mod folder;
 pub use folder::{Dropped, waiting};
 

@@ -60,6 +60,17 @@ pub struct Terms {
     pub again_after: i64,
 }
 
+impl Terms {
+    /// The languages to write in, best first: what the terms want goes before what anybody wished for.
+    #[must_use]
+    pub fn wished<'t>(&'t self, mut languages: Vec<&'t str>) -> Vec<&'t str> {
+        if !self.language.is_empty() {
+            languages.insert(0, &self.language);
+        }
+        languages
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands in a reference")]
 fn is_none(number: &i64) -> bool {
     *number == 0

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::answer::{Contact, Lead, Reply, Status};
-use super::reach::Reach;
+use crate::reach::Reach;
 use super::registries::{Registries, Server};
 use super::whois::{Ask, is_handle, line};
 use crate::model::{AddressRange, Subject, Tier};

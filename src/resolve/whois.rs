@@ -7,7 +7,7 @@ use std::time::Duration;
 use whois_rust::{WhoIs, WhoIsError, WhoIsLookupOptions, WhoIsServerValue};
 
 use super::answer::{self, Reply, Status};
-use super::reach::Reach;
+use crate::reach::Reach;
 use super::registries::{Registries, Server};
 use crate::config;
 use crate::model::Subject;

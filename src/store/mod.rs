@@ -39,6 +39,7 @@ mod suspects;
 mod systems;
 mod taken;
 mod tokens;
+mod told;
 mod waves;
 mod workers;
 
