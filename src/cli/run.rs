@@ -7,7 +7,7 @@ use super::context::{Context, Usage, Watch};
 use super::output::count;
 use super::worker::{bury_runners, worker};
 use crate::model::RunState;
-use crate::scheduler::{self, Ran, Sent, Which, Work, headline, sheet_text};
+use crate::scheduler::{self, Mailed, Ran, Sent, Which, Work, headline, sheet_text};
 use crate::send::{self, Courier, Settings};
 use crate::store::Store;
 
@@ -50,6 +50,7 @@ pub(super) async fn run(context: &Context, options: &Options) -> anyhow::Result<
     for one in &ran {
         context.out.remark(&sheet_text(one))?;
     }
+    let mailed = scheduler::mail_sheets(&work).await?;
     let sent = match options.no_send || watch.progress.is_stopped() {
         true => Ok(Vec::new()),
         false => send(context, &store, &watch, which, &worker).await,
@@ -60,7 +61,7 @@ pub(super) async fn run(context: &Context, options: &Options) -> anyhow::Result<
         Err(error) => (Vec::new(), Some(error)),
     };
     let next = next(context, &store, which).await?;
-    say(context, &ran, &sent, &next)?;
+    say(context, &ran, &sent, &mailed, &next)?;
     if let Some(error) = trouble {
         return Err(error);
     }
@@ -130,6 +131,7 @@ fn say(
     context: &Context,
     ran: &[Ran],
     sent: &[Sent],
+    mailed: &[Mailed],
     next: &[serde_json::Value],
 ) -> anyhow::Result<()> {
     let mut text = String::new();
@@ -140,6 +142,13 @@ fn say(
         let told = one.told.as_ref();
         let told = told.map_or_else(String::new, |told| format!("; not sent: {told}"));
         text.push_str(&format!("sent       {}: {}{told}\n", one.campaign, one.done));
+    }
+    for one in mailed {
+        let told = match one.told.as_str() {
+            "" => "to staff".to_owned(),
+            told => format!("cannot be mailed now: {told}; the next run tries again"),
+        };
+        text.push_str(&format!("sheet      {} {told}\n", one.schedule));
     }
     if ran.is_empty() {
         match next.is_empty() {
@@ -156,7 +165,7 @@ fn say(
     for one in ran.iter().filter(|one| one.run.state.needs_attention()) {
         eprintln!("error: {}", headline(one));
     }
-    let told = serde_json::json!({ "runs": ran, "sent": sent, "next": next });
+    let told = serde_json::json!({ "runs": ran, "sent": sent, "mailed": mailed, "next": next });
     if context.out.json || !text.is_empty() {
         context.out.say(&told, text)?;
     }

@@ -216,7 +216,7 @@ pub struct RunSheet {
     pub new: i64,
     pub again: i64,
     pub gone: i64,
-    /// The run that this is held against.
+    /// What this is held against, in words; empty: nothing.
     pub before: String,
     /// Suspects by what resolve made of them.
     pub with_contact: i64,

@@ -1,45 +1,31 @@
-//! A schedule's feed into the run's campaign: new files once each, and out of the way when they are in.
+//! A schedule's feed into the run's campaign, and what it came to beside the run before.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use tokio::task::spawn_blocking;
 
-use super::{Fault, Work, campaign, end};
-use crate::intake::{self, Dropped, Reading};
+use super::{Fault, Work, campaign, end, remind, take};
+use crate::intake::Reading;
 use crate::model::{
-    Campaign, CampaignKind, Feed, FileFate, FileLine, NewCampaign, Progress, Run, RunState,
-    RunStep, Schedule, Terminal, Terms, Timestamp, Tlp, plain_text,
+    Campaign, CampaignKind, Feed, FileFate, NewCampaign, Occasion, Progress, Run, RunState,
+    RunStep, Schedule, Terminal, Terms, Timestamp, Tlp,
 };
 
-/// Characters of a file's name that are shown.
-const NAME: usize = 120;
-
-/// Takes in what is new. Without anything new the run ends.
+/// Takes in what is new, or what a reminder is about. Without anything the run ends.
 pub(super) async fn take_in(
     work: &Work<'_>,
     schedule: &Schedule,
     run: &mut Run,
     progress: &Arc<Progress>,
 ) -> Result<(), Fault> {
-    match &schedule.feed {
-        Feed::Folder(folder) => {
-            let folder = PathBuf::from(folder);
-            let files = in_thread(move || {
-                intake::waiting(&folder).map_err(|error| format!("{}: {error}", folder.display()))
-            });
-            let files = files.await?.map_err(|told| {
-                Fault::Failed(format!("the feed's folder cannot be read: {told}"))
-            })?;
-            for path in files {
-                take_file(work, schedule, run, &path, progress).await?;
-                if progress.is_stopped() {
-                    return Err(Fault::Stopped);
-                }
-            }
+    match (run.occasion, &schedule.feed) {
+        (Occasion::Reminder { of, .. }, _) => return remind::gather(work, schedule, run, of).await,
+        (Occasion::Feed, Feed::Folder(folder)) => {
+            take::folder(work, schedule, run, folder, progress).await?;
         }
-        Feed::Url(_) => return Err(Fault::Failed("feeds by URL are not read yet".to_owned())),
+        (Occasion::Feed, Feed::Url(url)) => {
+            take::url(work, schedule, run, url, progress).await?;
+        }
     }
     conclude(work, schedule, run).await
 }
@@ -92,12 +78,25 @@ async fn compare(work: &Work<'_>, run: &mut Run) -> Result<(), Fault> {
     let before = last_of(work, run, |one| one.sheet.fresh > 0).await?;
     match before.as_ref().and_then(|one| Some((one, one.campaign?))) {
         Some((before, theirs)) => {
-            (run.sheet.new, run.sheet.again) = work.store.compare(ours, theirs).await?;
-            (run.sheet.gone, _) = work.store.compare(theirs, ours).await?;
             run.sheet.letters_before = before.sheet.letters;
-            run.sheet.before = before.due_at.to_string();
+            compare_with(work, run, theirs, &format!("the run of {}", before.due_at)).await?;
         }
         None => (run.sheet.new, _) = work.store.compare(ours, 0).await?,
+    }
+    Ok(())
+}
+
+/// How the list stands beside that of another campaign.
+pub(super) async fn compare_with(
+    work: &Work<'_>,
+    run: &mut Run,
+    theirs: i64,
+    called: &str,
+) -> Result<(), Fault> {
+    if let Some(ours) = run.campaign {
+        (run.sheet.new, run.sheet.again) = work.store.compare(ours, theirs).await?;
+        (run.sheet.gone, _) = work.store.compare(theirs, ours).await?;
+        called.clone_into(&mut run.sheet.before);
     }
     Ok(())
 }
@@ -123,139 +122,8 @@ async fn last_of(
     }
 }
 
-async fn take_file(
-    work: &Work<'_>,
-    schedule: &Schedule,
-    run: &mut Run,
-    path: &Path,
-    progress: &Arc<Progress>,
-) -> Result<(), Fault> {
-    let name = path.file_name().unwrap_or(path.as_os_str());
-    let name = plain_text(&name.to_string_lossy(), NAME);
-    let line = |fate, told: String| FileLine {
-        name: name.clone(),
-        fate,
-        told,
-    };
-    let opening = path.to_owned();
-    let dropped = match in_thread(move || Dropped::open(&opening)).await? {
-        Ok(dropped) => Arc::new(dropped),
-        // Somebody has taken it away.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => {
-            let told = format!("cannot be read: {error}; it stays where it is");
-            run.sheet.note_file(line(FileFate::Failed, told));
-            return Ok(());
-        }
-    };
-    let known = work.store.taken_file(schedule.id, &dropped.digest).await?;
-    let line = match known {
-        Some((_, true)) => line(
-            FileFate::Repeated,
-            "the same was taken before; it is not sent twice".to_owned(),
-        ),
-        // Whoever took it could not move it any more.
-        Some((by, false)) if by == run.id => line(FileFate::Taken, String::new()),
-        Some((_, false)) => line(
-            FileFate::Repeated,
-            "it was taken before, and is moved now".to_owned(),
-        ),
-        None => match read_in(work, schedule, run, &name, &dropped, progress).await? {
-            Ok(()) => {
-                let size = i64::try_from(dropped.size()).unwrap_or(i64::MAX);
-                let file = (dropped.digest.as_str(), name.as_str(), size);
-                work.store.take_file(run, file, work.clock.now()).await?;
-                line(FileFate::Taken, String::new())
-            }
-            Err((fate, told)) => line(fate, told),
-        },
-    };
-    let fate = line.fate;
-    run.sheet.note_file(line);
-    // Told before it is out of the way, for the work may end here.
-    work.store.put_run(run).await?;
-    if fate != FileFate::Left {
-        put_away(work, schedule, run, &name, dropped, fate).await?;
-    }
-    Ok(())
-}
-
-async fn put_away(
-    work: &Work<'_>,
-    schedule: &Schedule,
-    run: &mut Run,
-    name: &str,
-    dropped: Arc<Dropped>,
-    fate: FileFate,
-) -> Result<(), Fault> {
-    let digest = dropped.digest.clone();
-    match in_thread(move || dropped.put_away(fate)).await? {
-        Ok(()) => {
-            let now = work.clock.now();
-            work.store.move_file(schedule.id, &digest, now).await?;
-        }
-        Err(error) => {
-            let note = format!("{name} cannot be moved out of the way: {error}");
-            if !run.sheet.notes.contains(&note) {
-                run.sheet.notes.push(note);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Reads a file into the run's campaign, whole; or says what becomes of it and why.
-async fn read_in(
-    work: &Work<'_>,
-    schedule: &Schedule,
-    run: &mut Run,
-    name: &str,
-    dropped: &Arc<Dropped>,
-    progress: &Arc<Progress>,
-) -> Result<Result<(), (FileFate, String)>, Fault> {
-    let growing = || {
-        let told = "it is still being written: the next run takes it; write it under a name that ends in .part, and rename \
-                    it when it is whole";
-        Ok(Err((FileFate::Left, told.to_owned())))
-    };
-    if !dropped.is_whole() {
-        return growing();
-    }
-    let campaign = open_campaign(work, schedule, run).await?;
-    let reading = reading(work, schedule, &campaign, work.clock.now())?;
-    let (file, called) = (Arc::clone(dropped), name.to_owned());
-    let rows = in_thread(move || {
-        let text = file.text().map_err(|error| error.to_string())?;
-        intake::read(text, &called, &reading).map_err(|error| error.to_string())
-    });
-    let rows = match rows.await? {
-        Ok(rows) => rows,
-        Err(told) => return Ok(Err((FileFate::Failed, told))),
-    };
-    let now = work.clock.now();
-    let author = &schedule.author;
-    let done =
-        intake::run_once(work.store, &campaign, name, rows, author, now, progress).await?;
-    if progress.is_stopped() {
-        return Err(Fault::Stopped);
-    }
-    if !dropped.is_whole() {
-        return growing();
-    }
-    let counts = done.counts;
-    if counts.rows > 0 && counts.refused == counts.rows {
-        let why = done.refusals.first();
-        let why = why.map_or_else(String::new, |one| format!(", as line {}: {}", one.line, one.reason));
-        return Ok(Err((
-            FileFate::Failed,
-            format!("none of its {} rows could be used{why}", counts.rows),
-        )));
-    }
-    Ok(Ok(()))
-}
-
 /// The run's campaign; begun with the first file that there is.
-async fn open_campaign(
+pub(super) async fn open_campaign(
     work: &Work<'_>,
     schedule: &Schedule,
     run: &mut Run,
@@ -308,7 +176,7 @@ pub(super) fn campaign_name(schedule: &Schedule, due_at: Timestamp) -> String {
     format!("{}-{}", schedule.name, minute.unwrap_or(moment))
 }
 
-fn reading(
+pub(super) fn reading(
     work: &Work<'_>,
     schedule: &Schedule,
     campaign: &Campaign,
@@ -356,14 +224,6 @@ fn ordinal(n: i64) -> String {
         _ => "th",
     };
     format!("{n}{ending}")
-}
-
-/// Work with files, beside the workers.
-async fn in_thread<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Fault> {
-    let done = spawn_blocking(work).await;
-    done.map_err(|error| Fault::Failed(format!("reading the feed: {error}")))
 }
 
 #[cfg(test)]

@@ -13,7 +13,10 @@ mod due;
 mod feed;
 mod hold;
 mod letters;
+mod mail;
+mod remind;
 mod send;
+mod take;
 mod words;
 
 use std::sync::Arc;
@@ -26,6 +29,7 @@ use crate::model::{
     Timestamp,
 };
 use crate::store::{self, Store};
+pub use mail::{Mailed, mail_sheets};
 pub use send::{Sent, send_due};
 pub use words::{headline, sheet_text};
 
@@ -79,8 +83,7 @@ impl From<store::Error> for Fault {
     }
 }
 
-/// Takes up the runs that were left, runs what is due, and mails the sheets that are still to be mailed.
-/// Gives back the runs that ended; one that was stopped goes on the next time.
+/// Takes up the runs that were left, runs what is due, and opens the reminders whose day has come. Gives back the runs that ended; one that was stopped goes on the next time.
 ///
 /// # Errors
 /// [`store::Error::NotFound`] when there is no such schedule; [`store::Error::Refused`] when it is to be run
@@ -113,6 +116,11 @@ pub async fn run_once(
             false => due::claim(work, schedule, now).await?,
         };
         if let Some(run) = claimed {
+            ended.extend(work_off(work, schedule, run).await?);
+        }
+        while !work.progress.is_stopped()
+            && let Some(run) = remind::claim(work, schedule, now).await?
+        {
             ended.extend(work_off(work, schedule, run).await?);
         }
     }

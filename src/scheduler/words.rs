@@ -64,7 +64,7 @@ pub fn sheet_text(ran: &Ran) -> String {
         let compared = match sheet.before.as_str() {
             "" => format!("{} new; there is no run before", sheet.new),
             before => format!(
-                "{} new, {} seen again, {} no longer seen, beside the run of {before}",
+                "{} new, {} seen again, {} no longer seen, beside {before}",
                 sheet.new, sheet.again, sheet.gone
             ),
         };
@@ -76,8 +76,8 @@ pub fn sheet_text(ran: &Ran) -> String {
                 sheet.with_contact, sheet.unknown, sheet.withheld, sheet.deferred
             ),
         );
-        let before = match sheet.before.as_str() {
-            "" => String::new(),
+        let before = match sheet.letters_before {
+            0 => String::new(),
             _ => format!("; {} in the run before", sheet.letters_before),
         };
         line(
