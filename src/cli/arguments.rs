@@ -108,7 +108,8 @@ pub(super) enum Command {
     Schedule(Schedule),
     /// Run what is due of all schedules once, send what is approved of it, and end: for cron
     Run(Run),
-    /// Send what comes due of all approved campaigns, until Ctrl-C or SIGTERM
+    /// Run schedules, send what comes due of all approved campaigns, take in what comes back; until Ctrl-C
+    /// or SIGTERM
     Serve(super::serve::Options),
     /// Read mail that came back: what it is, whom it is about, and why
     Ingest(Ingest),

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::model::{RunState, Timestamp};
 use crate::send::Done;
 use crate::track::{self, Counts};
 
@@ -48,6 +49,23 @@ pub enum Event {
     Received(Counts),
     /// What was made of it.
     Read(track::Done),
+    /// What falls due is run.
+    Scheduling {
+        worker: String,
+    },
+    /// A run of a schedule came to its end.
+    Ran {
+        schedule: String,
+        due_at: Timestamp,
+        state: RunState,
+        campaign: Option<String>,
+        told: String,
+    },
+    /// A run's sheet is out, or why it could not be mailed.
+    Sheet {
+        schedule: String,
+        told: String,
+    },
 }
 
 impl fmt::Display for Event {
@@ -78,6 +96,18 @@ impl fmt::Display for Event {
             }
             Self::Received(counts) => write!(f, "incoming: {counts}"),
             Self::Read(done) => write!(f, "incoming: {done}"),
+            Self::Scheduling { worker } => write!(
+                f,
+                "running what is due of all schedules, as worker {worker}; Ctrl-C ends"
+            ),
+            Self::Ran { told, .. } => write!(f, "schedule {told}"),
+            Self::Sheet { schedule, told } if told.is_empty() => {
+                write!(f, "schedule {schedule}: its sheet is mailed to staff")
+            }
+            Self::Sheet { schedule, told } => write!(
+                f,
+                "schedule {schedule}: its sheet cannot be mailed now: {told}; trying again"
+            ),
         }
     }
 }

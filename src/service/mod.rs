@@ -2,6 +2,7 @@
 
 mod event;
 mod life;
+mod schedule;
 mod track;
 
 use std::collections::{HashMap, VecDeque};
@@ -12,6 +13,7 @@ use crate::retry::{Pauses, rest};
 use crate::send::{self, Sending, UnderWay, Work};
 use crate::store;
 pub use event::Event;
+pub use schedule::Scheduler;
 pub use track::Tracker;
 
 /// How often the queue is looked at while there is nothing to do.

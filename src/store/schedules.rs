@@ -149,7 +149,7 @@ impl Store {
     /// Ends a schedule for good; its runs stay.
     ///
     /// # Errors
-    /// [`Error::Refused`] when somebody else was first.
+    /// [`Error::Refused`] when somebody else was first, or a run of it is under way.
     pub async fn remove_schedule(
         &self,
         one: &Schedule,
@@ -166,6 +166,18 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         expect_one(done.rows_affected(), one, "removed already")?;
+        let open: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM schedule_run WHERE schedule_id = $1 AND ended_at IS NULL",
+        )
+        .bind(one.id)
+        .fetch_one(&mut *tx)
+        .await?;
+        if open > 0 {
+            return Err(Error::Refused(format!(
+                "a run of \"{0}\" is under way: pause it (lapwing schedule pause {0}), and remove it when that has ended",
+                one.name
+            )));
+        }
         end_standing(&mut tx, one.id, "the schedule was removed", now).await?;
         tx.commit().await?;
         Ok(())
