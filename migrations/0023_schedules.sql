@@ -71,7 +71,8 @@ CREATE TABLE schedule_run (
     mail_told   TEXT   NOT NULL,
     CONSTRAINT one_run_of_a_due_time UNIQUE (schedule_id, occasion, due_at)
 );
-CREATE INDEX schedule_run_open ON schedule_run (lease_until) WHERE ended_at IS NULL;
+-- Two at once would each take the same file of the feed. What falls due meanwhile waits for the end.
+CREATE UNIQUE INDEX one_run_of_a_schedule ON schedule_run (schedule_id) WHERE ended_at IS NULL;
 CREATE INDEX schedule_run_mail ON schedule_run (id) WHERE mail = 'due';
 CREATE INDEX schedule_run_of_campaign ON schedule_run (campaign_id) WHERE campaign_id IS NOT NULL;
 

@@ -50,6 +50,10 @@
 //! suppressed, and [`resolve`] will pass it over. A report without the token is kept, and changes nothing.
 //! [`report`] counts, so that every row is in one place.
 //!
+//! Where nobody is there to type these steps, the [`scheduler`] takes them: a due time of a schedule is claimed once,
+//! by a key, and whoever finds a run without a worker goes on with it where it was. What leaves by itself does so by the
+//! leave that a second person gave beforehand, within limits.
+//!
 //! # What holds everywhere
 //!
 //! - Time is an argument. Only the command line reads the clock.

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 /// A room uses only rooms from lines above its own, never its neighbours.
 const LEVELS: [&[&str]; 8] = [
     &["model"],
-    &["config", "metrics", "reach", "retry", "sheet", "smtp", "tls"],
+    &[
+        "config", "metrics", "reach", "retry", "sheet", "smtp", "tls",
+    ],
     &["store", "templates", "openpgp"],
     &[
         "intake",

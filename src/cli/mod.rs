@@ -157,7 +157,9 @@ fn fail(error: &anyhow::Error, json: bool) -> ExitCode {
 fn next_step(error: &anyhow::Error) -> Option<&'static str> {
     let error = error.chain().find_map(|cause| cause.downcast_ref())?;
     Some(match error {
-        store::Error::Taken { what, .. } if *what != "schedule" => "choose another name, or see how far it is: lapwing status",
+        store::Error::Taken { what, .. } if *what != "schedule" => {
+            "choose another name, or see how far it is: lapwing status"
+        }
         store::Error::NotFound { what, .. } if what.contains("letter") => {
             "all there are: lapwing letter list CAMPAIGN"
         }

@@ -124,6 +124,7 @@ pub(super) async fn add(context: &Context, store: &Store, options: &Add) -> anyh
         modified: String::new(),
     };
     check(context, store, &new).await?;
+    make_folder(context, &new.feed)?;
     match context.dry_run {
         true if store.schedule(name).await.is_ok() => anyhow::bail!(Error::Taken {
             what: "schedule",
@@ -144,7 +145,11 @@ pub(super) async fn add(context: &Context, store: &Store, options: &Add) -> anyh
     Ok(Ended::Well)
 }
 
-pub(super) async fn change(context: &Context, store: &Store, options: &Change) -> anyhow::Result<Ended> {
+pub(super) async fn change(
+    context: &Context,
+    store: &Store,
+    options: &Change,
+) -> anyhow::Result<Ended> {
     let old = store.schedule(&options.name).await?;
     let cron = options.cron.as_deref().unwrap_or(old.plan.cron());
     let zone = options.zone.as_deref().unwrap_or(old.plan.zone());
@@ -170,6 +175,7 @@ pub(super) async fn change(context: &Context, store: &Store, options: &Change) -
         ..new
     };
     check(context, store, &new).await?;
+    make_folder(context, &new.feed)?;
     let had_standing = match context.dry_run {
         true => store.standing(old.id).await?.is_some(),
         false => store.change_schedule(&new).await?,
@@ -195,7 +201,8 @@ async fn check(context: &Context, store: &Store, new: &Schedule) -> anyhow::Resu
     }
     if CampaignKind::of_letter(&new.letter) == CampaignKind::Reminder {
         anyhow::bail!(Usage(
-            "a schedule writes notices or advisories; what it reminds of says --remind 7,21".to_owned()
+            "a schedule writes notices or advisories; what it reminds of says --remind 7,21"
+                .to_owned()
         ));
     }
     let templates = context.templates()?;
@@ -206,8 +213,7 @@ async fn check(context: &Context, store: &Store, new: &Schedule) -> anyhow::Resu
         )));
     }
     let language = &new.policy.language;
-    if !language.is_empty()
-        && !templates.has(&format!("letter/{}/{language}/body.hbs", new.letter))
+    if !language.is_empty() && !templates.has(&format!("letter/{}/{language}/body.hbs", new.letter))
     {
         let languages = Vec::from_iter(compose::languages(&templates));
         anyhow::bail!(Usage(format!(
@@ -217,13 +223,16 @@ async fn check(context: &Context, store: &Store, new: &Schedule) -> anyhow::Resu
         )));
     }
     if let Feed::Folder(folder) = &new.feed {
-        if !std::path::Path::new(folder).is_dir() {
+        let path = std::path::Path::new(folder);
+        if path.exists() && !path.is_dir() {
             anyhow::bail!(Usage(format!(
-                "--feed: {folder} is no folder; make it first, or name an https:// URL"
+                "--feed: {folder} is a file; name the folder that it lies in, or an https:// URL"
             )));
         }
         let all = store.schedules().await?;
-        let other = all.iter().find(|one| one.feed == new.feed && one.name != new.name);
+        let other = all
+            .iter()
+            .find(|one| one.feed == new.feed && one.name != new.name);
         if let Some(other) = other {
             anyhow::bail!(Usage(format!(
                 "--feed: {folder} is read by the schedule {} already, and each file goes to one of them only",
@@ -239,8 +248,11 @@ impl PolicyOptions {
         if let Some(language) = &self.language {
             policy.language = match language.as_str() {
                 "own" => String::new(),
-                tag => language_tag(tag)
-                    .ok_or_else(|| Usage(format!("--language: \"{tag}\" is no language; write ja or pt-BR")))?,
+                tag => language_tag(tag).ok_or_else(|| {
+                    Usage(format!(
+                        "--language: \"{tag}\" is no language; write ja or pt-BR"
+                    ))
+                })?,
             };
         }
         policy.require_evidence = self.require_evidence.unwrap_or(policy.require_evidence);
@@ -254,7 +266,9 @@ impl PolicyOptions {
             Some("default") => policy.tlp = String::new(),
             Some("none") => policy.tlp = "none".to_owned(),
             Some(mark) => {
-                let mark: Tlp = mark.parse().map_err(|error| Usage(format!("--tlp: {error}")))?;
+                let mark: Tlp = mark
+                    .parse()
+                    .map_err(|error| Usage(format!("--tlp: {error}")))?;
                 mark.as_str().clone_into(&mut policy.tlp);
             }
         }
@@ -289,8 +303,11 @@ fn remind(text: &str) -> Result<Vec<i64>, Usage> {
     }
     let days = text.split(',').map(|day| {
         let day: Option<i64> = day.trim().parse().ok();
-        day.filter(|day| (1..=365).contains(day))
-            .ok_or_else(|| Usage(format!("--remind: \"{text}\" are no days; write 7,21 or never")))
+        day.filter(|day| (1..=365).contains(day)).ok_or_else(|| {
+            Usage(format!(
+                "--remind: \"{text}\" are no days; write 7,21 or never"
+            ))
+        })
     });
     let mut days = days.collect::<Result<Vec<_>, _>>()?;
     days.sort_unstable();
@@ -298,9 +315,22 @@ fn remind(text: &str) -> Result<Vec<i64>, Usage> {
     Ok(days)
 }
 
+/// Makes the feed's folder where there is none: a new volume is empty.
+fn make_folder(context: &Context, feed: &Feed) -> anyhow::Result<()> {
+    if let Feed::Folder(folder) = feed
+        && !context.dry_run
+    {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| anyhow::Error::new(error).context(format!("cannot make {folder}")))?;
+    }
+    Ok(())
+}
+
 /// A folder is kept as its whole path: who runs it may stand elsewhere.
 fn feed(text: &str) -> anyhow::Result<Feed> {
-    let feed: Feed = text.parse().map_err(|told| Usage(format!("--feed: {told}")))?;
+    let feed: Feed = text
+        .parse()
+        .map_err(|told| Usage(format!("--feed: {told}")))?;
     Ok(match feed {
         Feed::Folder(folder) => {
             let whole = std::path::absolute(folder)?;
@@ -309,4 +339,3 @@ fn feed(text: &str) -> anyhow::Result<Feed> {
         url @ Feed::Url(_) => url,
     })
 }
-

@@ -70,13 +70,15 @@ pub(super) async fn run(context: &Context, options: &Options) -> anyhow::Result<
     }
     let is_bad = |one: &Ran| one.run.state.needs_attention() || one.run.sheet.has_failed_files();
     let is_empty = ran.iter().all(|one| one.run.state == RunState::Nothing) && sent.is_empty();
-    Ok(if ran.iter().any(is_bad) || sent.iter().any(Sent::has_failures) {
-        Ended::Partly
-    } else if is_empty && options.fail_empty {
-        Ended::Empty
-    } else {
-        Ended::Well
-    })
+    Ok(
+        if ran.iter().any(is_bad) || sent.iter().any(Sent::has_failures) {
+            Ended::Partly
+        } else if is_empty && options.fail_empty {
+            Ended::Empty
+        } else {
+            Ended::Well
+        },
+    )
 }
 
 /// What the schedules' approved campaigns have due.
@@ -141,7 +143,10 @@ fn say(
     for one in sent {
         let told = one.told.as_ref();
         let told = told.map_or_else(String::new, |told| format!("; not sent: {told}"));
-        text.push_str(&format!("sent       {}: {}{told}\n", one.campaign, one.done));
+        text.push_str(&format!(
+            "sent       {}: {}{told}\n",
+            one.campaign, one.done
+        ));
     }
     for one in mailed {
         let told = match one.told.as_str() {
@@ -174,7 +179,10 @@ fn say(
 
 async fn foresee(context: &Context, work: &Work<'_>, which: Which<'_>) -> anyhow::Result<Ended> {
     let all = scheduler::foresee(work, which, context.clock.now()).await?;
-    let due: Vec<_> = all.iter().filter_map(|(one, due)| Some((one, (*due)?))).collect();
+    let due: Vec<_> = all
+        .iter()
+        .filter_map(|(one, due)| Some((one, (*due)?)))
+        .collect();
     let mut text = format!("{} would be run\n", count(due.len() as i64, "schedule"));
     for (one, at) in &due {
         text.push_str(&format!("{}, due {at}, from {}\n", one.name, one.feed));

@@ -95,7 +95,9 @@ async fn list(context: &Context, store: &Store) -> anyhow::Result<Ended> {
         let last = store.runs(one.id, i64::MAX, 1).await?.pop();
         let last = last.map_or_else(String::new, |run| format!("; last: {}", run.state));
         let text = format!("{:<20} {:<28} {next}{last}", one.name, one.plan.to_string());
-        context.out.line(&told(context, one, standing.as_ref()), text)?;
+        context
+            .out
+            .line(&told(context, one, standing.as_ref()), text)?;
     }
     Ok(Ended::Well)
 }
@@ -170,7 +172,9 @@ async fn remove(context: &Context, store: &Store, name: &str) -> anyhow::Result<
 async fn history(context: &Context, store: &Store, options: &History) -> anyhow::Result<Ended> {
     let one = store.schedule(&options.name).await?;
     let runs = store.runs(one.id, i64::MAX, options.last).await?;
-    context.out.none(runs.is_empty(), "It has not been run yet.")?;
+    context
+        .out
+        .none(runs.is_empty(), "It has not been run yet.")?;
     for run in runs {
         let campaign = match run.campaign {
             Some(id) => Some(store.campaign_of(id).await?),
@@ -227,10 +231,19 @@ pub(super) fn describe(context: &Context, one: &Schedule, standing: Option<&Stan
     };
     line("letter", &format!("{}, {language}", one.letter));
     if policy.require_evidence {
-        line("evidence", "rows without a time, or without source and evidence, are refused");
+        line(
+            "evidence",
+            "rows without a time, or without source and evidence, are refused",
+        );
     }
     if policy.least > 1 {
-        line("least", &format!("nobody is told of less than {}", count(policy.least, "observation")));
+        line(
+            "least",
+            &format!(
+                "nobody is told of less than {}",
+                count(policy.least, "observation")
+            ),
+        );
     }
     if policy.again_after > 0 {
         line(
@@ -243,11 +256,17 @@ pub(super) fn describe(context: &Context, one: &Schedule, standing: Option<&Stan
     }
     if !policy.remind.is_empty() {
         let days: Vec<String> = policy.remind.iter().map(ToString::to_string).collect();
-        line("reminders", &format!("on day {} after a notice", days.join(" and ")));
+        line(
+            "reminders",
+            &format!("on day {} after a notice", days.join(" and ")),
+        );
     }
     line(
         "lateness",
-        &format!("found due more than {} late, it is not run", one.max_lateness),
+        &format!(
+            "found due more than {} late, it is not run",
+            one.max_lateness
+        ),
     );
     match standing {
         Some(standing) => line("approval", &standing::describe(standing)),
@@ -256,7 +275,10 @@ pub(super) fn describe(context: &Context, one: &Schedule, standing: Option<&Stan
     if standing.is_some_and(|standing| standing.unreviewed.is_empty())
         && context.config().mode == Mode::Live
     {
-        line("", "letters in languages that nobody has reviewed still wait");
+        line(
+            "",
+            "letters in languages that nobody has reviewed still wait",
+        );
     }
     if let Some(paused) = &one.paused {
         line(

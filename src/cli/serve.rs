@@ -64,11 +64,8 @@ pub(super) async fn run(context: &Context, options: &Options) -> anyhow::Result<
     };
     // Where one cannot go on, the other ends what it has in hand.
     let ends = |ended: anyhow::Result<()>| ended.inspect_err(|_| watch.progress.stop());
-    let (tracked, sent, scheduled) = tokio::join!(
-        tracking.map(ends),
-        sending.map(ends),
-        scheduling.map(ends)
-    );
+    let (tracked, sent, scheduled) =
+        tokio::join!(tracking.map(ends), sending.map(ends), scheduling.map(ends));
     tracked.and(sent).and(scheduled)?;
     Ok(Ended::Well)
 }

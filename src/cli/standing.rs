@@ -60,9 +60,13 @@ pub(super) async fn approve(
     }
     let languages = compose::languages(&templates);
     let unreviewed = options.unreviewed.iter().map(|typed| {
-        let known = languages.iter().find(|known| known.eq_ignore_ascii_case(typed.trim()));
+        let known = languages
+            .iter()
+            .find(|known| known.eq_ignore_ascii_case(typed.trim()));
         known.cloned().ok_or_else(|| {
-            Usage(format!("--unreviewed: no letter can be written in \"{typed}\""))
+            Usage(format!(
+                "--unreviewed: no letter can be written in \"{typed}\""
+            ))
         })
     });
     let standing = Standing {
@@ -111,7 +115,10 @@ async fn end(
         )));
     }
     let told = serde_json::json!({ "schedule": one.name, "ended": true });
-    let text = format!("From now on each run of {} waits for a second person", one.name);
+    let text = format!(
+        "From now on each run of {} waits for a second person",
+        one.name
+    );
     context.out.say(&told, text)?;
     Ok(Ended::Well)
 }

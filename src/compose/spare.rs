@@ -142,13 +142,7 @@ impl Told<'_> {
         if self.page.is_empty() {
             let page = self
                 .store
-                .ranges_told(
-                    self.campaign,
-                    self.mailbox,
-                    self.since,
-                    self.after,
-                    RANGES,
-                )
+                .ranges_told(self.campaign, self.mailbox, self.since, self.after, RANGES)
                 .await?;
             self.after = page.last().copied().or(self.after);
             self.page = page.into();

@@ -141,7 +141,9 @@ async fn read(mut response: Response, most: u64) -> Result<Page, String> {
     }
     let validator = |name| {
         let value = response.headers().get(name);
-        let text = value.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let text = value
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
         match text.len() {
             0..=VALIDATOR => text.to_owned(),
             _ => String::new(),

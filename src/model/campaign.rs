@@ -71,7 +71,10 @@ impl Terms {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands in a reference")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands in a reference"
+)]
 fn is_none(number: &i64) -> bool {
     *number == 0
 }

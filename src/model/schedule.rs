@@ -353,7 +353,12 @@ mod tests {
         );
         // Half an hour is put forward on Lord Howe Island, and a whole day was left out on Samoa.
         assert_eq!(
-            next("15 2 * * *", "Australia/Lord_Howe", "2026-10-03T00:00:00Z", 2),
+            next(
+                "15 2 * * *",
+                "Australia/Lord_Howe",
+                "2026-10-03T00:00:00Z",
+                2
+            ),
             ["2026-10-03T15:30:00Z", "2026-10-04T15:15:00Z"]
         );
         assert_eq!(
@@ -434,8 +439,16 @@ mod tests {
         };
         for (run, now, said) in [
             (extent(100, 50, 10, "t"), "2027-02-15T23:59:59Z", ""),
-            (extent(101, 50, 10, "t"), "2026-12-01T00:00:00Z", "more than 100"),
-            (extent(9, 50, 11, "t"), "2026-12-01T00:00:00Z", "more than 20 %"),
+            (
+                extent(101, 50, 10, "t"),
+                "2026-12-01T00:00:00Z",
+                "more than 100",
+            ),
+            (
+                extent(9, 50, 11, "t"),
+                "2026-12-01T00:00:00Z",
+                "more than 20 %",
+            ),
             (extent(9, 9, 0, "u"), "2026-12-01T00:00:00Z", "templates"),
             (extent(9, 9, 0, "t"), "2027-02-16T00:00:00Z", "held until"),
         ] {

@@ -61,7 +61,8 @@ fn too_late(schedule: &Schedule, due_at: Timestamp, late: Span) -> String {
 /// Claims this very second.
 ///
 /// # Errors
-/// [`Error::Refused`] while the schedule is paused, or when it was run in this second; the database's.
+/// [`Error::Refused`] while the schedule is paused or a run of it under way, or when it was run in this
+/// second; the database's.
 pub(super) async fn claim_at_once(
     work: &Work<'_>,
     schedule: &Schedule,
@@ -81,13 +82,21 @@ pub(super) async fn claim_at_once(
         lease_until: lease_until(now),
         missed: 0,
     };
-    let claimed = work.store.claim_run(&claim, now).await?;
-    claimed.ok_or_else(|| {
-        Error::Refused(format!(
-            "\"{0}\" was run in this very second; see lapwing schedule history {0}",
-            schedule.name
-        ))
-    })
+    if let Some(run) = work.store.claim_run(&claim, now).await? {
+        return Ok(run);
+    }
+    let last = work.store.runs(schedule.id, i64::MAX, 1).await?.pop();
+    let told = match last.filter(|run| run.ended_at.is_none()) {
+        Some(run) => format!(
+            "a run of \"{}\" is under way since {}: wait until it has ended",
+            schedule.name, run.began_at
+        ),
+        None => format!("\"{}\" was run in this very second", schedule.name),
+    };
+    Err(Error::Refused(format!(
+        "{told}; see lapwing schedule history {}",
+        schedule.name
+    )))
 }
 
 /// Takes a run up whose worker is no more; `None` where somebody else was first.

@@ -58,7 +58,12 @@ async fn conclude(work: &Work<'_>, schedule: &Schedule, run: &mut Run) -> Result
         end(work, run, RunState::Failed, told);
         return Ok(());
     }
-    let what = match run.sheet.files.iter().any(|file| file.fate == FileFate::Taken) {
+    let what = match run
+        .sheet
+        .files
+        .iter()
+        .any(|file| file.fate == FileFate::Taken)
+    {
         true => "what was new in the feed held no suspect",
         false => "nothing was new in the feed",
     };
@@ -172,7 +177,9 @@ pub(super) fn mark(
 /// `weekly-2026-11-23T09:00Z`; of a run at once to the second.
 pub(super) fn campaign_name(schedule: &Schedule, due_at: Timestamp) -> String {
     let moment = due_at.to_string();
-    let minute = moment.strip_suffix(":00Z").map(|minute| format!("{minute}Z"));
+    let minute = moment
+        .strip_suffix(":00Z")
+        .map(|minute| format!("{minute}Z"));
     format!("{}-{}", schedule.name, minute.unwrap_or(moment))
 }
 
@@ -235,7 +242,9 @@ mod tests {
         let told = [1, 2, 3, 4, 11, 12, 13, 21, 22, 103].map(ordinal);
         assert_eq!(
             told,
-            ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "103rd"]
+            [
+                "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "103rd"
+            ]
         );
     }
 }

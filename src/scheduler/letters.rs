@@ -162,7 +162,11 @@ pub(super) async fn approve(
     let told = format!(
         "{} wait for a second person{}: lapwing campaign approve {} --as SOMEBODY",
         letters(run),
-        if why.is_empty() { String::new() } else { format!(" ({why})") },
+        if why.is_empty() {
+            String::new()
+        } else {
+            format!(" ({why})")
+        },
         one.name
     );
     end(work, run, RunState::Waiting, told);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Ran, Work, due, headline, sheet_text};
+use super::{Ran, Work, due, headline, hold, sheet_text};
 use crate::model::{Mailbox, Run, SheetMail};
 use crate::send::{Courier, Note, notify};
 use crate::store;
@@ -30,6 +30,15 @@ pub async fn mail_sheets(work: &Work<'_>) -> Result<Vec<Mailed>, store::Error> {
     for run in runs {
         if work.progress.is_stopped() {
             break;
+        }
+        let now = work.clock.now();
+        let until = hold::lease_until(now);
+        if !work
+            .store
+            .claim_sheet(run.id, work.worker, now, until)
+            .await?
+        {
+            continue;
         }
         let (id, schedule) = (run.id, work.store.schedule_of(run.schedule).await?);
         let name = schedule.name.clone();

@@ -227,8 +227,7 @@ async fn import(
         Err(told) => return Ok(Err(told)),
     };
     let (now, author) = (work.clock.now(), &schedule.author);
-    let done =
-        intake::run_once(work.store, &campaign, name, rows, author, now, progress).await?;
+    let done = intake::run_once(work.store, &campaign, name, rows, author, now, progress).await?;
     if progress.is_stopped() {
         return Err(Fault::Stopped);
     }

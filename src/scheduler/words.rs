@@ -41,7 +41,10 @@ pub fn sheet_text(ran: &Ran) -> String {
     if run.taken_over > 0 {
         line(
             "taken up",
-            format!("{} times, for its worker had died or was ended", run.taken_over),
+            format!(
+                "{} times, for its worker had died or was ended",
+                run.taken_over
+            ),
         );
     }
     line("feed", ran.about.feed.to_string());
@@ -89,7 +92,11 @@ pub fn sheet_text(ran: &Ran) -> String {
         );
     }
     let countries = sheet.countries.iter().map(|(country, letters, suspects)| {
-        let country = if country.is_empty() { "no country" } else { country };
+        let country = if country.is_empty() {
+            "no country"
+        } else {
+            country
+        };
         format!("{country} {letters} ({suspects})")
     });
     if !sheet.countries.is_empty() {
@@ -104,7 +111,10 @@ pub fn sheet_text(ran: &Ran) -> String {
         line("note", note.clone());
     }
     if !run.mail_told.is_empty() {
-        line("mail", format!("this sheet could not be mailed: {}", run.mail_told));
+        line(
+            "mail",
+            format!("this sheet could not be mailed: {}", run.mail_told),
+        );
     }
     let next: Vec<String> = ran.next.iter().map(ToString::to_string).collect();
     line(

@@ -32,7 +32,9 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn campaign(&self, name: &str) -> Result<Campaign, Error> {
-        let row = sqlx::query(AssertSqlSafe(format!("SELECT {COLUMNS} FROM campaign WHERE name = $1")))
+        let row = sqlx::query(AssertSqlSafe(format!(
+            "SELECT {COLUMNS} FROM campaign WHERE name = $1"
+        )))
         .bind(name)
         .fetch_optional(&self.read)
         .await?;
@@ -60,7 +62,9 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn campaigns(&self) -> Result<Vec<Campaign>, Error> {
-        let rows = sqlx::query(AssertSqlSafe(format!("SELECT {COLUMNS} FROM campaign ORDER BY id DESC")))
+        let rows = sqlx::query(AssertSqlSafe(format!(
+            "SELECT {COLUMNS} FROM campaign ORDER BY id DESC"
+        )))
         .fetch_all(&self.read)
         .await?;
         rows.iter().map(campaign).collect()

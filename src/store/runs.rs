@@ -1,7 +1,7 @@
 //! Runs of schedules: claimed once for a due time, held by a lease, and kept with their sheets.
 
-use sqlx::any::AnyRow;
 use sqlx::Row;
+use sqlx::any::AnyRow;
 
 use super::campaigns::{insert_campaign, unknown_word};
 use super::{Error, Store};
@@ -20,15 +20,12 @@ pub struct Claim<'a> {
 }
 
 impl Store {
-    /// Claims a due time; `None` where somebody has, or the schedule was paused or removed meanwhile.
+    /// Claims a due time; `None` where somebody has, where another run of the schedule is under way, or where it
+    /// was paused or removed meanwhile.
     ///
     /// # Errors
     /// The database's.
-    pub async fn claim_run(
-        &self,
-        claim: &Claim<'_>,
-        now: Timestamp,
-    ) -> Result<Option<Run>, Error> {
+    pub async fn claim_run(&self, claim: &Claim<'_>, now: Timestamp) -> Result<Option<Run>, Error> {
         let sheet = RunSheet {
             missed: claim.missed,
             ..RunSheet::default()
@@ -39,7 +36,7 @@ impl Store {
                                        taken_over, told, sheet, mail, mail_told)
              SELECT id, $2, $3, 'under-way', 'intake', $4, $5, $6, 0, '', $7, 'none', ''
              FROM schedule WHERE id = $1 AND paused_at IS NULL AND removed_at IS NULL
-             ON CONFLICT (schedule_id, occasion, due_at) DO NOTHING RETURNING id",
+             ON CONFLICT DO NOTHING RETURNING id",
         )
         .bind(claim.schedule)
         .bind(claim.occasion.to_string())
@@ -51,7 +48,12 @@ impl Store {
         .fetch_optional(&mut *tx)
         .await?;
         if claim.occasion == Occasion::Feed {
-            sqlx::query("UPDATE schedule SET seen_to = $2 WHERE id = $1 AND seen_to < $2")
+            // While another run is under way, nobody has seen to it yet.
+            sqlx::query(
+                "UPDATE schedule SET seen_to = $2
+                 WHERE id = $1 AND seen_to < $2 AND EXISTS (
+                     SELECT 1 FROM schedule_run WHERE schedule_id = $1 AND occasion = '' AND due_at = $2)",
+            )
                 .bind(claim.schedule)
                 .bind(claim.due_at.0)
                 .execute(&mut *tx)
@@ -130,11 +132,13 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn runners(&self) -> Result<Vec<(i64, String)>, Error> {
-        Ok(sqlx::query_as(
-            "SELECT id, worker FROM schedule_run WHERE ended_at IS NULL ORDER BY id",
+        Ok(
+            sqlx::query_as(
+                "SELECT id, worker FROM schedule_run WHERE ended_at IS NULL ORDER BY id",
+            )
+            .fetch_all(&self.read)
+            .await?,
         )
-        .fetch_all(&self.read)
-        .await?)
     }
 
     /// Begins a run's campaign, once: the two are written down together.
@@ -250,11 +254,41 @@ impl Store {
         rows.iter().map(run).collect()
     }
 
+    /// Takes it upon oneself to mail a run's sheet; `false` while somebody else has.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn claim_sheet(
+        &self,
+        run: i64,
+        worker: &str,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Result<bool, Error> {
+        // The lease of a run that has ended is free for this.
+        let claimed = sqlx::query(
+            "UPDATE schedule_run SET worker = $2, lease_until = $4
+             WHERE id = $1 AND mail = 'due' AND ended_at IS NOT NULL AND (worker = $2 OR lease_until <= $3)",
+        )
+        .bind(run)
+        .bind(worker)
+        .bind(now.0)
+        .bind(lease_until.0)
+        .execute(&self.write)
+        .await?;
+        Ok(claimed.rows_affected() == 1)
+    }
+
     /// Notes that a run's sheet was mailed, or why it could not be.
     ///
     /// # Errors
     /// The database's.
-    pub async fn note_sheet_mail(&self, run: i64, mail: SheetMail, told: &str) -> Result<(), Error> {
+    pub async fn note_sheet_mail(
+        &self,
+        run: i64,
+        mail: SheetMail,
+        told: &str,
+    ) -> Result<(), Error> {
         sqlx::query("UPDATE schedule_run SET mail = $2, mail_told = $3 WHERE id = $1")
             .bind(run)
             .bind(mail.as_str())

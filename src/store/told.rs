@@ -76,7 +76,9 @@ impl Store {
             .bind(limit)
             .fetch_all(&self.read)
             .await?;
-        rows.iter().map(|(first, last)| range(first, last)).collect()
+        rows.iter()
+            .map(|(first, last)| range(first, last))
+            .collect()
     }
 
     /// Leaves a mailbox out of a campaign, with the reason; resolving anew takes it back.
@@ -112,7 +114,7 @@ impl Store {
         since: Timestamp,
     ) -> Result<Vec<(i64, Timestamp)>, Error> {
         let rows: Vec<(i64, i64)> = sqlx::query_as(
-            "SELECT campaign.id, MAX(decided_at) FROM schedule_run JOIN campaign ON campaign.id = campaign_id
+            "SELECT campaign.id, MAX(decided_at) FROM schedule_run JOIN campaign ON campaign.id = schedule_run.campaign_id
                     JOIN decision ON decision.campaign_id = campaign.id
              WHERE schedule_id = $1 AND occasion = '' AND decision.kind = $3
                AND campaign.kind = 'notice' AND campaign.state IN ('approved', 'settled')
@@ -139,10 +141,7 @@ impl Store {
         .fetch_all(&self.read)
         .await?;
         rows.iter()
-            .map(|text| {
-                Occasion::from_text(text)
-                    .ok_or_else(|| unknown_word("occasion", text))
-            })
+            .map(|text| Occasion::from_text(text).ok_or_else(|| unknown_word("occasion", text)))
             .collect()
     }
 
@@ -163,11 +162,12 @@ impl Store {
             return Ok(0);
         };
         let mut tx = self.begin().await?;
-        let known: Option<i64> =
-            sqlx::query_scalar("SELECT fresh FROM import WHERE campaign_id = $1 ORDER BY id LIMIT 1")
-                .bind(reminder)
-                .fetch_optional(&mut *tx)
-                .await?;
+        let known: Option<i64> = sqlx::query_scalar(
+            "SELECT fresh FROM import WHERE campaign_id = $1 ORDER BY id LIMIT 1",
+        )
+        .bind(reminder)
+        .fetch_optional(&mut *tx)
+        .await?;
         if let Some(known) = known {
             return Ok(known);
         }

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use lapwing::model::{
     Answer, AnswerOutcome, Answered, CampaignKind, CampaignState, Class, DecisionKind,
-    DeliveryState, Fate, FoundBy, HoldSubject, NewCampaign, OutcomeKind, ReplyState, RunState, RunStep,
-    SheetMail, SlotOf, SuppressionCause, Teller, Terminal, Tlp, Verdict, Via, Wait, WayIn,
+    DeliveryState, Fate, FoundBy, HoldSubject, NewCampaign, OutcomeKind, ReplyState, RunState,
+    RunStep, SheetMail, SlotOf, SuppressionCause, Teller, Terminal, Tlp, Verdict, Via, Wait, WayIn,
 };
 use lapwing::store::{Error, Store};
 

@@ -23,7 +23,11 @@ story!(a_feed_becomes_letters_at_its_time_and_once, world, {
     assert_eq!(sheet.languages, [("en".to_owned(), 2)]);
     assert_eq!(lying(&world, ""), Vec::<String>::new());
     assert_eq!(lying(&world, "done"), ["zombies.csv"]);
-    assert!(ran.run.told.contains("campaign approve weekly-2026-11-16T09:00Z"));
+    assert!(
+        ran.run
+            .told
+            .contains("campaign approve weekly-2026-11-16T09:00Z")
+    );
     let next: Vec<String> = ran.next.iter().map(ToString::to_string).collect();
     assert_eq!(next[0], "2026-11-23T09:00:00Z");
     assert_eq!(next.len(), 5);
@@ -32,7 +36,10 @@ story!(a_feed_becomes_letters_at_its_time_and_once, world, {
     // A database restored to the morning of that day has forgotten that, but for the claim.
     tamper(&world, "UPDATE schedule SET seen_to = 0").await;
     assert!(run(&world).await.is_empty(), "it was run");
-    assert_eq!(campaigns(&world).await, ["weekly-2026-11-16T09:00Z submitted"]);
+    assert_eq!(
+        campaigns(&world).await,
+        ["weekly-2026-11-16T09:00Z submitted"]
+    );
 });
 
 story!(two_who_find_it_due_run_it_once, world, {
@@ -71,7 +78,10 @@ story!(what_is_found_hours_late_is_not_run, world, {
     monday(&mut world, 0);
     monday(&mut world, 1);
     let ran = one(run(&world).await);
-    assert_eq!((ran.run.state, ran.run.sheet.missed), (RunState::Nothing, 2));
+    assert_eq!(
+        (ran.run.state, ran.run.sheet.missed),
+        (RunState::Nothing, 2)
+    );
 });
 
 story!(a_pause_keeps_what_falls_due_from_beginning, world, {
@@ -82,8 +92,18 @@ story!(a_pause_keeps_what_falls_due_from_beginning, world, {
         by: "author".to_owned(),
         reason: "holidays".to_owned(),
     };
-    world.store.pause_schedule(&schedule, &paused).await.unwrap();
-    assert!(world.store.pause_schedule(&schedule, &paused).await.is_err());
+    world
+        .store
+        .pause_schedule(&schedule, &paused)
+        .await
+        .unwrap();
+    assert!(
+        world
+            .store
+            .pause_schedule(&schedule, &paused)
+            .await
+            .is_err()
+    );
     monday(&mut world, 5);
     assert!(run(&world).await.is_empty());
     let at_once = Which {
@@ -93,8 +113,15 @@ story!(a_pause_keeps_what_falls_due_from_beginning, world, {
     let refused = try_run(&world, "worker", at_once).await.unwrap_err();
     assert!(refused.to_string().contains("schedule resume weekly"));
     world.later("1h");
-    world.store.resume_schedule(&schedule, world.now).await.unwrap();
-    assert!(run(&world).await.is_empty(), "what fell due meanwhile stays undone");
+    world
+        .store
+        .resume_schedule(&schedule, world.now)
+        .await
+        .unwrap();
+    assert!(
+        run(&world).await.is_empty(),
+        "what fell due meanwhile stays undone"
+    );
     monday(&mut world, 0);
     assert_eq!(one(run(&world).await).run.state, RunState::Waiting);
 });
@@ -112,10 +139,18 @@ story!(a_run_whose_worker_died_is_gone_on_with, world, {
         lease_until: world.now.plus(Span(60_000)),
         missed: 0,
     };
-    let mut left = world.store.claim_run(&claim, world.now).await.unwrap().unwrap();
+    let mut left = world
+        .store
+        .claim_run(&claim, world.now)
+        .await
+        .unwrap()
+        .unwrap();
     let name = "weekly-2026-11-16T09:00Z";
     let new = NewCampaign::new(name, "notice");
-    let id = world.store.begin_run_campaign(&left, &new, "author", world.now).await;
+    let id = world
+        .store
+        .begin_run_campaign(&left, &new, "author", world.now)
+        .await;
     left.campaign = Some(id.unwrap());
     left.step = RunStep::Intake;
     world.store.put_run(&left).await.unwrap();
@@ -130,6 +165,13 @@ story!(a_run_whose_worker_died_is_gone_on_with, world, {
 
     world.later("30s");
     assert!(run(&world).await.is_empty(), "its lease holds");
+    // Nobody takes the same files meanwhile.
+    let at_once = Which {
+        schedule: Some("weekly"),
+        at_once: true,
+    };
+    let refused = try_run(&world, "worker", at_once).await.unwrap_err();
+    assert!(refused.to_string().contains("is under way"), "{refused}");
     world.later("31s");
     let ran = one(run(&world).await);
     assert_eq!(ran.run.id, left.id);

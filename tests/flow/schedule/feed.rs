@@ -13,23 +13,31 @@ fn fates(ran: &lapwing::scheduler::Ran) -> Vec<(&str, FileFate)> {
     files.map(|file| (file.name.as_str(), file.fate)).collect()
 }
 
-story!(the_same_file_dropped_twice_is_told_and_moved_and_not_sent_twice, world, {
-    weekly(&mut world, Policy::default()).await;
-    dropped(&world, "zombies.csv", FEED);
-    monday(&mut world, 0);
-    run(&world).await;
-    dropped(&world, "again.csv", FEED);
-    monday(&mut world, 0);
-    let ran = one(run(&world).await);
-    assert_eq!(ran.run.state, RunState::Nothing);
-    assert_eq!(fates(&ran), [("again.csv", FileFate::Repeated)]);
-    assert_eq!(ran.campaign, None);
-    assert_eq!(lying(&world, "done"), ["again.csv", "zombies.csv"]);
-});
+story!(
+    the_same_file_dropped_twice_is_told_and_moved_and_not_sent_twice,
+    world,
+    {
+        weekly(&mut world, Policy::default()).await;
+        dropped(&world, "zombies.csv", FEED);
+        monday(&mut world, 0);
+        run(&world).await;
+        dropped(&world, "again.csv", FEED);
+        monday(&mut world, 0);
+        let ran = one(run(&world).await);
+        assert_eq!(ran.run.state, RunState::Nothing);
+        assert_eq!(fates(&ran), [("again.csv", FileFate::Repeated)]);
+        assert_eq!(ran.campaign, None);
+        assert_eq!(lying(&world, "done"), ["again.csv", "zombies.csv"]);
+    }
+);
 
 story!(a_feed_that_stays_empty_is_counted, world, {
     weekly(&mut world, Policy::default()).await;
-    for told in ["nothing was new in the feed", "the 2nd time", "the 3rd time"] {
+    for told in [
+        "nothing was new in the feed",
+        "the 2nd time",
+        "the 3rd time",
+    ] {
         monday(&mut world, 0);
         let ran = one(run(&world).await);
         assert_eq!(ran.run.state, RunState::Nothing);
@@ -73,7 +81,11 @@ story!(a_bad_file_is_put_aside_and_the_others_go_on, world, {
     std::fs::remove_dir_all(&folder).unwrap();
     monday(&mut world, 0);
     let ran = one(run(&world).await);
-    assert!(ran.run.told.contains("folder cannot be read"), "{}", ran.run.told);
+    assert!(
+        ran.run.told.contains("folder cannot be read"),
+        "{}",
+        ran.run.told
+    );
 });
 
 story!(a_file_that_was_taken_and_not_moved_is_moved_later, world, {
@@ -120,7 +132,10 @@ story!(a_feed_by_url_is_read_when_it_is_new, world, {
     // Another validator for the same bytes.
     server.answers("/feed.csv", page(FEED, "\"two\""));
     server.answers("/feed.csv", Answer::html("503 Service Unavailable"));
-    server.answers("/feed.csv", page(&feed(&[("203.0.113.9", "2026-12-01")]), "\"three\""));
+    server.answers(
+        "/feed.csv",
+        page(&feed(&[("203.0.113.9", "2026-12-01")]), "\"three\""),
+    );
     let url = server.url("/feed.csv");
     schedule(&world, "weekly", &url, Policy::default()).await;
     let mut states = Vec::new();
@@ -133,34 +148,49 @@ story!(a_feed_by_url_is_read_when_it_is_new, world, {
     let asked = server.asked();
     let told: Vec<bool> = asked
         .iter()
-        .map(|one| one.head.to_ascii_lowercase().contains("if-none-match: \"one\""))
+        .map(|one| {
+            one.head
+                .to_ascii_lowercase()
+                .contains("if-none-match: \"one\"")
+        })
         .collect();
     assert_eq!(told, [false, true, true, false, false]);
     assert!(asked[3].head.to_ascii_lowercase().contains("\"two\""));
 });
 
-story!(a_feed_by_url_comes_from_where_it_may_and_in_bounds, world, {
-    let server = server(&mut world).await;
-    server.answers("/large", Answer::new("200 OK", "text/csv", FEED.repeat(100)));
-    server.answers(
-        "/moved",
-        Answer::redirect("302 Found", "http://169.254.169.254/secrets"),
-    );
-    world.config.intake.url_size = 1_000;
-    for (name, path, said) in [
-        ("large", "/large", "intake.url_size"),
-        ("moved", "/moved", "169.254.169.254, which is no public address"),
-    ] {
-        schedule(&world, name, &server.url(path), Policy::default()).await;
+story!(
+    a_feed_by_url_comes_from_where_it_may_and_in_bounds,
+    world,
+    {
+        let server = server(&mut world).await;
+        server.answers(
+            "/large",
+            Answer::new("200 OK", "text/csv", FEED.repeat(100)),
+        );
+        server.answers(
+            "/moved",
+            Answer::redirect("302 Found", "http://169.254.169.254/secrets"),
+        );
+        world.config.intake.url_size = 1_000;
+        for (name, path, said) in [
+            ("large", "/large", "intake.url_size"),
+            (
+                "moved",
+                "/moved",
+                "169.254.169.254, which is no public address",
+            ),
+        ] {
+            schedule(&world, name, &server.url(path), Policy::default()).await;
+            monday(&mut world, 0);
+            let told = run(&world).await;
+            let told = told.iter().find(|ran| ran.schedule == name).unwrap();
+            assert_eq!(told.run.state, RunState::Failed);
+            assert!(told.run.told.contains(said), "{}", told.run.told);
+        }
+        world.config.intake.http = false;
         monday(&mut world, 0);
-        let told = run(&world).await;
-        let told = told.iter().find(|ran| ran.schedule == name).unwrap();
-        assert_eq!(told.run.state, RunState::Failed);
-        assert!(told.run.told.contains(said), "{}", told.run.told);
+        for ran in run(&world).await {
+            assert!(ran.run.told.contains("is not https"), "{}", ran.run.told);
+        }
     }
-    world.config.intake.http = false;
-    monday(&mut world, 0);
-    for ran in run(&world).await {
-        assert!(ran.run.told.contains("is not https"), "{}", ran.run.told);
-    }
-});
+);

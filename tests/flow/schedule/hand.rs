@@ -8,7 +8,14 @@ use crate::story;
 use crate::world::{Ran, World};
 
 const ADD: [&str; 8] = [
-    "schedule", "add", "weekly", "--cron", "0 9 * * 1", "--zone", "UTC", "--feed",
+    "schedule",
+    "add",
+    "weekly",
+    "--cron",
+    "0 9 * * 1",
+    "--zone",
+    "UTC",
+    "--feed",
 ];
 
 fn office(world: &World) {
@@ -85,9 +92,42 @@ story!(a_run_that_fails_says_so_by_its_exit_code, world, {
     for (line, code) in [
         (vec!["run", "--schedule", "nobody"], 4),
         (vec!["run", "--now"], 2),
-        (vec!["schedule", "add", "x", "--cron", "0 9 30 2 *", "--feed", "."], 2),
-        (vec!["schedule", "add", "x", "--cron", "61 * * * *", "--feed", "."], 2),
-        (vec!["schedule", "add", "x", "--cron", "0 9 * * 1", "--feed", "nowhere"], 2),
+        (
+            vec![
+                "schedule",
+                "add",
+                "x",
+                "--cron",
+                "0 9 30 2 *",
+                "--feed",
+                ".",
+            ],
+            2,
+        ),
+        (
+            vec![
+                "schedule",
+                "add",
+                "x",
+                "--cron",
+                "61 * * * *",
+                "--feed",
+                ".",
+            ],
+            2,
+        ),
+        (
+            vec![
+                "schedule",
+                "add",
+                "x",
+                "--cron",
+                "0 9 * * 1",
+                "--feed",
+                "networks.csv",
+            ],
+            2,
+        ),
     ] {
         let ran = world.lapwing(&line);
         assert_eq!(ran.code, code, "{line:?}: {ran:?}");
@@ -114,10 +154,7 @@ story!(a_run_that_is_killed_is_gone_on_with_at_once, world, {
             ("USER", "author"),
         ],
     );
-    within(async {
-        while world.store.campaigns().await.unwrap().is_empty() {}
-    })
-    .await;
+    within(async { while world.store.campaigns().await.unwrap().is_empty() {} }).await;
     child.kill().unwrap();
     child.wait().unwrap();
     let ran = world.lapwing(&["run", "--json"]);
@@ -126,5 +163,10 @@ story!(a_run_that_is_killed_is_gone_on_with_at_once, world, {
     assert_eq!(told["runs"][0]["taken_over"], 1, "{told}");
     assert_eq!(told["runs"][0]["sheet"]["with_contact"], ROWS);
     assert_eq!(world.store.campaigns().await.unwrap().len(), 1);
-    assert_eq!(std::fs::read_dir(world.dir().join("feeds/done")).unwrap().count(), 1);
+    assert_eq!(
+        std::fs::read_dir(world.dir().join("feeds/done"))
+            .unwrap()
+            .count(),
+        1
+    );
 });

@@ -5,6 +5,7 @@ mod feed;
 mod hand;
 mod leave;
 mod policy;
+mod serve;
 mod sheet;
 
 use std::path::PathBuf;

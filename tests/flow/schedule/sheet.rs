@@ -71,7 +71,11 @@ story!(letters_that_cannot_be_written_stop_the_run_loudly, world, {
     dropped(&world, "zombies.csv", FEED);
     monday(&mut world, 0);
     let ran = one(run(&world).await);
-    assert!(headline(&ran).starts_with("weekly FAILED: "), "{}", headline(&ran));
+    assert!(
+        headline(&ran).starts_with("weekly FAILED: "),
+        "{}",
+        headline(&ran)
+    );
     let text = sheet_text(&ran);
     assert!(text.contains("no_such_value"), "{text}");
     assert!(text.contains("2026-11-23T09:00:00Z"), "{text}");
