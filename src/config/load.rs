@@ -44,14 +44,23 @@ const SHORT: [(&str, &str); 5] = [
     ("DATABASE_PASSWORD_FILE", "database.password_file"),
 ];
 
-/// Variables that are ours and no settings: which file to read, and what tests and images are told.
-const NO_SETTINGS: [&str; 6] = [
+/// Variables that are ours and no settings: which file to read, and what tests and containers are told.
+const NO_SETTINGS: [&str; 15] = [
+    "BACKUPS",
+    "BINARY",
     "CONFIG",
+    "CPUS",
     "DOCKER_CACHE",
+    "FEEDS",
     "FUZZ_SECONDS",
     "IMAGE",
+    "MEMORY",
     "OFFLINE_ADVISORIES",
+    "OPS_IMAGE",
+    "PORT",
     "POSTFIX",
+    "SECRETS",
+    "SETTINGS",
 ];
 
 const LEAD: &str = "LAPWING_";

@@ -59,6 +59,8 @@ pub enum Event {
     Draining {
         grace: Span,
     },
+    /// With nothing in hand.
+    Ended,
     /// That was not enough for what was in hand.
     CutOff {
         grace: Span,
@@ -141,6 +143,7 @@ impl Event {
             Self::Draining { grace } => {
                 info!(event = "draining", grace_seconds = grace.0 / 1000, "{said}");
             }
+            Self::Ended => info!(event = "ended", "{said}"),
             Self::CutOff { .. } => warn!(event = "cut_off", "{said}"),
             Self::Scheduling { worker } => info!(event = "scheduling", worker, "{said}"),
             Self::Ran {
@@ -199,6 +202,7 @@ impl fmt::Display for Event {
                 f,
                 "ending after what is in hand, within {grace}; once more to end now"
             ),
+            Self::Ended => write!(f, "ended; nothing is left in hand"),
             Self::CutOff { grace } => write!(
                 f,
                 "what was in hand has not ended within {grace}; another worker takes it up"

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::campaigns::unknown_word;
 use super::findings::parse_mailbox;
-use super::standing::{self, Ended};
+use super::overview::{self, Ended};
 use super::{Connection, Error, Store};
 use crate::model::{
     Answered, Attempt, Delivery, DeliveryState, Fate, Mailbox, Outcome, OutcomeKind, Step,
@@ -80,7 +80,7 @@ impl Store {
         }
         let begun = self.begin_attempts(&mut tx, facts).await?;
         if let Some(first) = finishes.first() {
-            standing::count(&mut tx, self.engine, &first.worker, &ended).await?;
+            overview::count(&mut tx, self.engine, &first.worker, &ended).await?;
         }
         tx.commit().await?;
         let granted = |fact: &Fact| match fact {

@@ -2,7 +2,7 @@
 
 use sqlx::Row;
 
-use super::standing::{self, Ended};
+use super::overview::{self, Ended};
 use super::{Error, Store};
 use crate::model::{DeliveryState, SlotOf, Timestamp};
 
@@ -141,7 +141,7 @@ impl Store {
                 .await?;
                 let n = cut_off.rows_affected() as i64;
                 let ended = Ended::from([("uncertain".to_owned(), n)]);
-                standing::count(&mut tx, self.engine, "", &ended).await?;
+                overview::count(&mut tx, self.engine, "", &ended).await?;
                 rescued += 1;
             }
             tx.commit().await?;

@@ -174,9 +174,9 @@ async fn metrics(State(house): State<Arc<House>>) -> Response {
         Some(kept) => kept,
         None => {
             let now = house.clock.now();
-            let standing = timeout(PATIENCE, house.store.standing(now)).await;
-            let standing = standing.ok().and_then(Result::ok);
-            let text = show::text(standing.as_ref(), &house.limits, house.started_at, now);
+            let overview = timeout(PATIENCE, house.store.overview(now)).await;
+            let overview = overview.ok().and_then(Result::ok);
+            let text = show::text(overview.as_ref(), &house.limits, house.started_at, now);
             (Instant::now(), text)
         }
     };

@@ -11,7 +11,7 @@ use prometheus_client::registry::Registry;
 use crate::config::Config;
 use crate::metrics;
 use crate::model::{CampaignState, Class, OutcomeKind, Timestamp};
-use crate::store::{RegistryLine, Standing, Tally};
+use crate::store::{Overview, RegistryLine, Tally};
 
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -45,9 +45,9 @@ impl Limits {
     }
 }
 
-/// The whole page; without a `standing` the database did not answer.
+/// The whole page; without a `overview` the database did not answer.
 pub(super) fn text(
-    standing: Option<&Standing>,
+    overview: Option<&Overview>,
     limits: &Limits,
     started_at: Timestamp,
     now: Timestamp,
@@ -69,11 +69,11 @@ pub(super) fn text(
     page.gauge(
         "lapwing_database_up",
         "Whether the database answered; without it what is counted there is missing",
-        i64::from(standing.is_some()),
+        i64::from(overview.is_some()),
     );
-    if let Some(standing) = standing {
-        page.standing(standing, now);
-        page.registries(standing, limits);
+    if let Some(overview) = overview {
+        page.overview(overview, now);
+        page.registries(overview, limits);
     }
     let mut text = String::new();
     // Into a string nothing can fail.
@@ -84,14 +84,14 @@ pub(super) fn text(
 struct Page<'a>(&'a mut Registry);
 
 impl Page<'_> {
-    fn standing(&mut self, standing: &Standing, now: Timestamp) {
+    fn overview(&mut self, overview: &Overview, now: Timestamp) {
         self.gauges(
             "lapwing_queue_letters",
             "Letters that have not come to their end, by state",
             "state",
-            all(["ready", "scheduled", "leased"], &standing.queue),
+            all(["ready", "scheduled", "leased"], &overview.queue),
         );
-        let waited = standing.oldest_due.map_or(0, |due| now.since(due).0 / 1000);
+        let waited = overview.oldest_due.map_or(0, |due| now.since(due).0 / 1000);
         self.gauge(
             "lapwing_queue_oldest_due_seconds",
             "For how long the letter has been due that has waited longest, of campaigns that are being sent",
@@ -103,24 +103,24 @@ impl Page<'_> {
             "outcome",
             all(
                 OutcomeKind::ALL.map(OutcomeKind::as_str),
-                &standing.attempts,
+                &overview.attempts,
             ),
         );
         self.counters(
             "lapwing_incoming",
             "Messages that came back, by what they are, since the database was made",
             "class",
-            all(Class::ALL.map(Class::as_str), &standing.incoming),
+            all(Class::ALL.map(Class::as_str), &overview.incoming),
         );
         self.gauge(
             "lapwing_incoming_unread",
             "Messages that came back and have not been read",
-            standing.unread,
+            overview.unread,
         );
         self.gauge(
             "lapwing_replies_open",
             "Answers that wait for staff",
-            standing.open_replies,
+            overview.open_replies,
         );
         self.gauges(
             "lapwing_campaigns",
@@ -128,21 +128,21 @@ impl Page<'_> {
             "state",
             all(
                 CampaignState::ALL.map(CampaignState::as_str),
-                &standing.campaigns,
+                &overview.campaigns,
             ),
         );
         self.gauge(
             "lapwing_workers",
             "Workers that send as a service and say that they live",
-            standing.workers,
+            overview.workers,
         );
     }
 
-    fn registries(&mut self, standing: &Standing, limits: &Limits) {
+    fn registries(&mut self, overview: &Overview, limits: &Limits) {
         let mut asked: BTreeMap<&str, i64> =
             limits.0.keys().map(|name| (name.as_str(), 0)).collect();
         let mut closed = asked.clone();
-        for line in &standing.registries {
+        for line in &overview.registries {
             let name = limits.name(line);
             *asked.entry(name).or_default() += line.asked_today;
             *closed.entry(name).or_default() |= i64::from(line.closed_until.is_some());
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn hosts_that_nobody_named_are_one_label() {
-        let standing = Standing {
+        let overview = Overview {
             registries: vec![
                 line("arin", 3, None),
                 line("ripe/whois", 0, Some(Timestamp(1))),
@@ -244,11 +244,11 @@ mod tests {
                 line("whois.two.example\"\n", 5, None),
             ],
             oldest_due: Some(Timestamp(60_000)),
-            ..Standing::default()
+            ..Overview::default()
         };
         let limits = Limits::from_config(&config::shipped().unwrap());
         let text = text(
-            Some(&standing),
+            Some(&overview),
             &limits,
             Timestamp(7_000),
             Timestamp(90_000),

@@ -133,8 +133,12 @@ story!(
         const LETTERS: usize = 20;
         under_way(&mut world, LETTERS).await;
         world.sink.rules().clear();
-        world.answers("DOT * delay 1s");
-        let (mut service, address) = shown(&world, &[]).await;
+        world.answers("DOT * delay 5s");
+        let settings = [
+            ("LAPWING_SMTP__DOT_TIMEOUT", "1m"),
+            ("LAPWING_SEND__LEASE", "2m"),
+        ];
+        let (mut service, address) = shown(&world, &settings).await;
         within(world.sink.wait_for(1)).await;
         service.signal("-TERM");
         service.says("draining").await;
@@ -181,6 +185,26 @@ story!(what_does_not_end_in_time_is_cut_off_and_named, world, {
     let (_, attempts) = story_of(&world, &desk(1)).await;
     assert_eq!(attempts.len(), 1);
     assert!(attempts[0].finished_at.is_none(), "{attempts:?}");
+
+    // Whoever does not want to wait for that asks twice.
+    let settings = [("LAPWING_SERVE__GRACE", "1h"), settings[1], settings[2]];
+    let (mut service, _) = shown(&world, &settings).await;
+    service.says("started").await;
+    world
+        .store
+        .end_leases(&attempts[0].worker, world.now)
+        .await
+        .unwrap();
+    let again = async {
+        while story_of(&world, &desk(1)).await.1.len() < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(again).await;
+    service.signal("-INT");
+    service.says("draining").await;
+    service.signal("-INT");
+    assert_eq!(service.code(), Some(130));
 });
 
 story!(
@@ -211,19 +235,19 @@ story!(attempts_are_counted_as_they_are_written_down, world, {
     world.answers(&format!("RCPT {} 550 5.1.1 nobody here", desk(1)));
     world.answers(&format!("RCPT {} 451 4.7.1 later x2", desk(2)));
     world.send().await;
-    let standing = world.store.standing(world.now).await.unwrap();
-    assert_eq!(standing.oldest_due, None, "what is due later is not due");
+    let overview = world.store.overview(world.now).await.unwrap();
+    assert_eq!(overview.oldest_due, None, "what is due later is not due");
     for _ in 0..2 {
         world.later("1h");
-        let standing = world.store.standing(world.now).await.unwrap();
-        let due = standing
+        let overview = world.store.overview(world.now).await.unwrap();
+        let due = overview
             .oldest_due
             .expect("what nobody has made ready is due");
         assert!(due < world.now);
         world.send().await;
     }
-    let standing = world.store.standing(world.now).await.unwrap();
-    let attempts: Vec<(&str, i64)> = standing
+    let overview = world.store.overview(world.now).await.unwrap();
+    let attempts: Vec<(&str, i64)> = overview
         .attempts
         .iter()
         .map(|tally| (tally.name.as_str(), tally.count))

@@ -18,7 +18,7 @@ pub(super) type Ended = BTreeMap<String, i64>;
 
 /// All campaigns together.
 #[derive(Clone, Debug, Default)]
-pub struct Standing {
+pub struct Overview {
     /// Letters that have not come to their end, by state.
     pub queue: Vec<Tally>,
     /// Since when the letter that has waited longest could leave, of campaigns that are being sent.
@@ -39,7 +39,7 @@ pub struct Standing {
 impl Store {
     /// # Errors
     /// The database's.
-    pub async fn standing(&self, now: Timestamp) -> Result<Standing, Error> {
+    pub async fn overview(&self, now: Timestamp) -> Result<Overview, Error> {
         let mut queue = Vec::new();
         for state in ["ready", "scheduled", "leased"] {
             // Campaign by campaign: asked for all at once, SQLite goes through all that has ended.
@@ -68,7 +68,7 @@ impl Store {
                 .fetch_all(&self.read)
                 .await?;
         let one = |count: &'static str| sqlx::query_scalar(count).fetch_one(&self.read);
-        Ok(Standing {
+        Ok(Overview {
             queue,
             oldest_due: self.oldest_due(now).await?,
             attempts: tallies(attempts),
