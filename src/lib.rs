@@ -51,6 +51,10 @@
 //! [`follow_up`] opens the next round, in which whoever is next on the ladder is told, and why.
 //! [`report`] counts, so that every row is in one place.
 //!
+//! Where nobody is there to type these steps, the [`scheduler`] takes them: a due time of a schedule is claimed once,
+//! by a key, and whoever finds a run without a worker goes on with it where it was. What leaves by itself does so by the
+//! leave that a second person gave beforehand, within limits.
+//!
 //! # What holds everywhere
 //!
 //! - Time is an argument. Only the command line reads the clock.
@@ -110,6 +114,9 @@ mod smtp;
 // The handshake with servers of others.
 mod tls;
 
+// Where questions may lead, and no farther.
+mod reach;
+
 // Tables of any shape, read by line.
 pub mod sheet;
 
@@ -148,6 +155,9 @@ pub mod report;
 
 // Whether all is ready for a live campaign, and what the world sees of our mail domain.
 pub mod doctor;
+
+// What falls due at a time: feeds into letters without anybody there.
+pub mod scheduler;
 
 // What a service shows of itself over HTTP.
 pub mod web;

@@ -3,6 +3,9 @@
 mod review;
 pub use review::Review;
 
+mod standing;
+pub use standing::{give_standing, may_give};
+
 use std::collections::BTreeSet;
 
 use serde::Serialize;
@@ -268,7 +271,7 @@ pub async fn may_approve(store: &Store, campaign: &Campaign, by: &str) -> Result
         .iter()
         .rev()
         .find(|one| one.kind == DecisionKind::Submitted);
-    if submitted.is_some_and(|one| same_person(&one.by, by)) {
+    if submitted.is_some_and(|one| is_same_person(&one.by, by)) {
         return Err(Error::Forbidden(format!(
             "{by} submitted \"{}\" and cannot approve it: a second person must, with --as",
             campaign.name
@@ -332,7 +335,7 @@ async fn write_down(
 }
 
 /// Spaces, case and signs nobody sees make nobody a second person.
-fn same_person(a: &str, b: &str) -> bool {
+fn is_same_person(a: &str, b: &str) -> bool {
     let plain = |name: &str| -> String {
         name.chars()
             .filter(|c| c.is_alphanumeric())
@@ -354,7 +357,7 @@ mod tests {
             ("a.lice", "alice", true),
             ("alice", "bob", false),
         ] {
-            assert_eq!(same_person(a, b), same, "{a} {b}");
+            assert_eq!(is_same_person(a, b), same, "{a} {b}");
         }
     }
 }

@@ -16,6 +16,8 @@ use super::key::Key;
 use super::letters::Letter;
 use super::lookup::Options as Lookup;
 use super::replies::Reply;
+use super::run::Options as Run;
+use super::schedules::Action as Schedule;
 use super::sink::Options as Sink;
 use super::suppressions::Suppress;
 use super::tables::Table;
@@ -32,7 +34,7 @@ use crate::model::{Tlp, TlpError};
     arg_required_else_help = true
 )]
 #[command(
-    after_help = "Try it: lapwing demo\nExit codes: 0 done, 1 failed, 2 usage or settings, 3 some rows or letters failed,\n            4 not found, 5 refused by state, 6 temporary (database or relay), 7 not permitted,\n            9 the database is to be made or brought up to date (migrate), 130/143 stopped"
+    after_help = "Try it: lapwing demo\nExit codes: 0 done, 1 failed, 2 usage or settings, 3 some rows or letters failed,\n            4 not found, 5 refused by state, 6 temporary (database or relay), 7 not permitted,\n            8 nothing to do, 9 no database of this version (or migrate --check has something to do), 130/143 stopped"
 )]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -105,12 +107,18 @@ pub(super) enum Command {
     Preview(Preview),
     /// Send what is due of an approved campaign
     Send(Send),
-    /// Send what comes due of all approved campaigns, until Ctrl-C or SIGTERM
+    /// Read feeds and write their letters at set times, without anybody there
+    #[command(subcommand)]
+    Schedule(Schedule),
+    /// Run what is due of all schedules once, send what is approved of it, and end: for cron
+    Run(Run),
+    /// Run schedules, send what comes due of all approved campaigns, take in what comes back; until Ctrl-C
+    /// or SIGTERM
     Serve(super::serve::Options),
-    /// Ask whether a service here is ready: exit code 0 if it is, else 1 and why
-    Healthcheck(super::health::Options),
     /// Open the next round of a campaign: whoever is next gets what its letters told dead addresses
     FollowUp(super::follow_up::Options),
+    /// Ask whether a service here is ready: exit code 0 if it is, else 1 and why
+    Healthcheck(super::health::Options),
     /// Read mail that came back: what it is, whom it is about, and why
     Ingest(Ingest),
     /// Show how far a campaign is

@@ -23,12 +23,16 @@ mod log;
 mod lookup;
 mod output;
 mod parse;
+mod planning;
 mod registries;
 mod replies;
+mod run;
+mod schedules;
 mod serve;
 mod settings;
 mod sink;
 mod stages;
+mod standing;
 mod start;
 mod suppressions;
 mod tables;
@@ -52,17 +56,20 @@ enum Ended {
     Well,
     /// Done, but some rows or letters failed.
     Partly,
-    /// Looked, and what was looked at is not well.
-    Unwell,
     /// It only looked, and found something to do.
     ToDo,
+    /// Looked, and what was looked at is not well.
+    Unwell,
+    /// There was nothing to do, and that was to be told.
+    Empty,
     /// By SIGINT (130) or SIGTERM (143), after the work in hand.
     Stopped(u8),
 }
 
 /// Runs one command and says how it went: 0 done, 1 failed, 2 usage or settings, 3 some rows or
-/// letters failed, 4 not found, 5 refused by state, 6 temporary, 7 not permitted to whoever acts, 9 the
-/// database is to be made or brought up to date, 130 and 143 stopped by a signal.
+/// letters failed, 4 not found, 5 refused by state, 6 temporary, 7 not permitted to whoever acts, 8 nothing to
+/// do, 9 there is no database of this version, or something is to be done for one, 130 and 143 stopped by a
+/// signal.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
@@ -88,6 +95,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Ended::Unwell) => ExitCode::FAILURE,
         Ok(Ended::Partly) => ExitCode::from(3),
         Ok(Ended::ToDo) => ExitCode::from(9),
+        Ok(Ended::Empty) => ExitCode::from(8),
         Ok(Ended::Stopped(code)) => ExitCode::from(code),
         // Whoever read our output has seen enough: `lapwing refused trial | head`.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
@@ -131,6 +139,8 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::FollowUp(options) => follow_up::run(&context, &options).await,
         Command::Ingest(options) => ingest::run(&context, &options).await,
         Command::Bench(bench) => bench::run(&context, &bench),
+        Command::Schedule(action) => schedules::run(&context, &action).await,
+        Command::Run(options) => run::run(&context, &options).await,
         Command::Serve(options) => serve::run(&context, &options).await,
         Command::Healthcheck(options) => health::healthcheck(&context, &options).await,
         Command::Status(options) => stages::status(&context, &options).await,
@@ -166,7 +176,9 @@ fn fail(error: &anyhow::Error, json: bool) -> ExitCode {
 fn next_step(error: &anyhow::Error) -> Option<&'static str> {
     let error = error.chain().find_map(|cause| cause.downcast_ref())?;
     Some(match error {
-        store::Error::Taken { .. } => "choose another name, or see how far it is: lapwing status",
+        store::Error::Taken { what, .. } if *what != "schedule" => {
+            "choose another name, or see how far it is: lapwing status"
+        }
         store::Error::NotFound { what, .. } if what.contains("letter") => {
             "all there are: lapwing letter list CAMPAIGN"
         }
@@ -184,6 +196,12 @@ fn next_step(error: &anyhow::Error) -> Option<&'static str> {
             "letters there are in English, without a note; those there are: lapwing jurisdiction list"
         }
         store::Error::NotFound { what: "file", .. } => "name what lapwing backup has written",
+        store::Error::NotFound {
+            what: "schedule", ..
+        } => "those there are: lapwing schedule list",
+        store::Error::Taken {
+            what: "schedule", ..
+        } => "choose another name, or change it: lapwing schedule change",
         store::Error::NotFound { .. } => "those there are: lapwing campaign list",
         _ => return None,
     })

@@ -7,9 +7,10 @@ use super::Ended;
 use super::context::{Context, Usage, Watch};
 use super::log;
 use super::replies::Desk;
-use super::worker::worker;
+use super::worker::{bury_runners, worker};
+use crate::scheduler;
 use crate::send::{Courier, Settings, Work};
-use crate::service::{Event, Sender, Tracker, within_grace};
+use crate::service::{Event, Scheduler, Sender, Tracker, within_grace};
 use crate::store::Store;
 use crate::track::lmtp;
 use crate::web::Site;
@@ -21,13 +22,15 @@ pub(super) struct Options {
         long,
         value_name = "STAGES",
         value_delimiter = ',',
-        default_value = "send,track"
+        default_value = "schedule,send,track"
     )]
     only: Vec<Stage>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Stage {
+    /// Feeds of schedules into letters, as they fall due
+    Schedule,
     /// Letters of all approved campaigns, as they come due
     Send,
     /// Bounces and answers, as they come in
@@ -53,11 +56,18 @@ pub(super) async fn run(context: &Context, options: &Options) -> anyhow::Result<
         }
         anyhow::Ok(())
     };
+    let scheduling = async {
+        if does(Stage::Schedule) {
+            schedule(context, &store, &watch, &tell).await?;
+        }
+        anyhow::Ok(())
+    };
     // Where one cannot go on, the other ends what it has in hand.
     let ends = |ended: anyhow::Result<()>| ended.inspect_err(|_| watch.progress.stop());
     let stages = async {
-        let (tracked, sent) = tokio::join!(tracking.map(ends), sending.map(ends));
-        tracked.and(sent)
+        let (tracked, sent, scheduled) =
+            tokio::join!(tracking.map(ends), sending.map(ends), scheduling.map(ends));
+        tracked.and(sent).and(scheduled)
     };
     let grace = context.config().serve.grace;
     let work = within_grace(&watch.progress, grace, &tell, stages);
@@ -108,6 +118,25 @@ async fn send(
         progress: &watch.progress,
     };
     Ok(Sender { work, tell }.run().await?)
+}
+
+async fn schedule(
+    context: &Context,
+    store: &Store,
+    watch: &Watch,
+    tell: &(dyn Fn(Event) + Sync),
+) -> anyhow::Result<()> {
+    bury_runners(context, store).await?;
+    let worker = worker();
+    let work = scheduler::Work {
+        store,
+        config: context.config(),
+        worker: &worker,
+        clock: &context.clock,
+        progress: &watch.progress,
+    };
+    Scheduler { work, tell }.run().await;
+    Ok(())
 }
 
 async fn track_all(

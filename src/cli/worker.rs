@@ -42,6 +42,20 @@ pub(super) async fn bury_the_dead(
     Ok(())
 }
 
+/// A run of a process that is no more is taken up at once, instead of when its lease ends.
+pub(super) async fn bury_runners(context: &Context, store: &Store) -> anyhow::Result<()> {
+    let here = place();
+    for (run, worker) in store.runners().await? {
+        if let Some(process) = dead(&worker, here.as_deref()) {
+            store.hold_run(run, &worker, context.clock.now()).await?;
+            context.out.remark(&format!(
+                "a run was left by process {process}, which is no more; going on from there"
+            ))?;
+        }
+    }
+    Ok(())
+}
+
 /// Questions of a process that is no more are given back at once, and so is the campaign that it was
 /// resolving, instead of when their leases end.
 pub(super) async fn bury_askers(

@@ -3,11 +3,13 @@
 mod doctor;
 mod imap;
 mod incoming;
+mod intake;
 mod lay;
 mod load;
 mod origin;
 mod pace;
 mod resolve;
+mod schedule;
 mod secrets;
 mod sender;
 mod serve;
@@ -17,10 +19,12 @@ mod window;
 pub use doctor::Doctor;
 pub use imap::Imap;
 pub use incoming::Incoming;
+pub use intake::Intake;
 pub use load::{Loaded, Setting, load, shipped};
 pub use origin::Origin;
 pub use pace::Pace;
 pub use resolve::{Dns, Rdap, Registry, Resolve, RungName, SourceName, Whois};
+pub use schedule::Schedule;
 pub use secrets::masked;
 pub use sender::Sender;
 pub use serve::{Http, Log, LogFormat, LogLevel, Serve};
@@ -58,6 +62,7 @@ pub struct Config {
     pub serve: Serve,
     pub http: Http,
     pub log: Log,
+    pub schedule: Schedule,
     pub doctor: Doctor,
 }
 
@@ -90,17 +95,6 @@ pub struct Letter {
     pub tlp: String,
     pub cover: bool,
     pub templates: PathBuf,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Intake {
-    pub widest_ipv4: u8,
-    pub widest_ipv6: u8,
-    pub future: Span,
-    pub time_zone: String,
-    pub require_evidence: bool,
-    pub allow_documentation: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -277,6 +271,7 @@ impl Config {
         }
         wrong.extend(self.incoming.problems());
         wrong.extend(self.http.problems());
+        wrong.extend(self.schedule.mail_to().err());
         if wrong.is_empty() {
             Ok(())
         } else {

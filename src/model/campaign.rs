@@ -24,6 +24,8 @@ pub struct Campaign {
     pub after: Option<i64>,
     /// Whether each country's agencies get a copy list.
     pub cover: bool,
+    #[serde(flatten)]
+    pub terms: Terms,
     pub state: CampaignState,
     pub created_at: Timestamp,
     pub created_by: String,
@@ -48,6 +50,40 @@ pub struct NewCampaign {
     /// The campaign that a reminder reminds of.
     pub after: Option<i64>,
     pub cover: bool,
+    pub terms: Terms,
+}
+
+/// What the campaigns of a schedule keep to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Terms {
+    /// The language of all letters; empty: the recipient's.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub language: String,
+    /// A contact with fewer observations is not written to.
+    #[serde(skip_serializing_if = "is_none")]
+    pub least: i64,
+    /// A contact is not told again within so many days, unless there are new addresses; 0: it is.
+    #[serde(skip_serializing_if = "is_none")]
+    pub again_after: i64,
+}
+
+impl Terms {
+    /// The languages to write in, best first: what the terms want goes before what anybody wished for.
+    #[must_use]
+    pub fn wished<'t>(&'t self, mut languages: Vec<&'t str>) -> Vec<&'t str> {
+        if !self.language.is_empty() {
+            languages.insert(0, &self.language);
+        }
+        languages
+    }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands in a reference"
+)]
+fn is_none(number: &i64) -> bool {
+    *number == 0
 }
 
 impl NewCampaign {
@@ -61,6 +97,7 @@ impl NewCampaign {
             require_evidence: false,
             after: None,
             cover: false,
+            terms: Terms::default(),
         }
     }
 

@@ -23,7 +23,6 @@ mod operators;
 mod overrides;
 mod pass;
 mod rdap;
-mod reach;
 mod registries;
 mod retry_after;
 mod rules;

@@ -135,7 +135,7 @@ fn signed(
 }
 
 /// Lettre's builder panics at CR, LF or NUL in a name.
-fn named(name: &str, mailbox: &Mailbox) -> Result<Named, String> {
+pub(super) fn named(name: &str, mailbox: &Mailbox) -> Result<Named, String> {
     let address = mailbox
         .as_str()
         .parse::<Address>()
@@ -145,7 +145,7 @@ fn named(name: &str, mailbox: &Mailbox) -> Result<Named, String> {
 }
 
 /// Quoted-printable reads well in the raw for Latin scripts; for others base64 is half as long.
-fn text_part(text: &str, media_type: ContentType) -> Result<SinglePart, String> {
+pub(super) fn text_part(text: &str, media_type: ContentType) -> Result<SinglePart, String> {
     let text = match text.contains('\r') {
         true => Cow::Owned(text.replace("\r\n", "\n").replace('\r', "")),
         false => Cow::Borrowed(text),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use tracing::{info, warn};
 
-use crate::model::{Span, masked};
+use crate::model::{RunState, Span, Timestamp, masked};
 use crate::send::Done;
 use crate::track::{self, Counts};
 
@@ -64,6 +64,23 @@ pub enum Event {
     /// That was not enough for what was in hand.
     CutOff {
         grace: Span,
+    },
+    /// What falls due is run.
+    Scheduling {
+        worker: String,
+    },
+    /// A run of a schedule came to its end.
+    Ran {
+        schedule: String,
+        due_at: Timestamp,
+        state: RunState,
+        campaign: Option<String>,
+        told: String,
+    },
+    /// A run's sheet is out, or why it could not be mailed.
+    Sheet {
+        schedule: String,
+        told: String,
     },
 }
 
@@ -128,6 +145,23 @@ impl Event {
             }
             Self::Ended => info!(event = "ended", "{said}"),
             Self::CutOff { .. } => warn!(event = "cut_off", "{said}"),
+            Self::Scheduling { worker } => info!(event = "scheduling", worker, "{said}"),
+            Self::Ran {
+                schedule,
+                state,
+                campaign,
+                ..
+            } => info!(
+                event = "ran",
+                schedule,
+                state = state.as_str(),
+                campaign,
+                "{said}"
+            ),
+            Self::Sheet { schedule, told } if told.is_empty() => {
+                info!(event = "sheet", schedule, "{said}");
+            }
+            Self::Sheet { schedule, .. } => warn!(event = "sheet", schedule, "{said}"),
         }
     }
 }
@@ -172,6 +206,18 @@ impl fmt::Display for Event {
             Self::CutOff { grace } => write!(
                 f,
                 "what was in hand has not ended within {grace}; another worker takes it up"
+            ),
+            Self::Scheduling { worker } => write!(
+                f,
+                "running what is due of all schedules, as worker {worker}; Ctrl-C ends"
+            ),
+            Self::Ran { told, .. } => write!(f, "schedule {told}"),
+            Self::Sheet { schedule, told } if told.is_empty() => {
+                write!(f, "schedule {schedule}: its sheet is mailed to staff")
+            }
+            Self::Sheet { schedule, told } => write!(
+                f,
+                "schedule {schedule}: its sheet cannot be mailed now: {told}; trying again"
             ),
         }
     }

@@ -3,6 +3,7 @@
 mod drain;
 mod event;
 mod life;
+mod schedule;
 mod track;
 
 use std::collections::{HashMap, VecDeque};
@@ -14,6 +15,7 @@ use crate::send::{self, Sending, UnderWay, Work};
 use crate::store;
 pub use drain::within_grace;
 pub use event::Event;
+pub use schedule::Scheduler;
 pub use track::Tracker;
 
 /// How often the queue is looked at while there is nothing to do.

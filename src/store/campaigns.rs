@@ -1,15 +1,20 @@
 //! Campaigns and what people decided about them.
 
 use serde_json::json;
-use sqlx::Row;
 use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row};
 
 use super::audit::Entry;
 use super::waves::spread;
 use super::{Connection, Error, Store};
 use crate::model::{
-    Campaign, CampaignKind, CampaignState, Decision, DecisionKind, NewCampaign, Timestamp, Tlp,
+    Campaign, CampaignKind, CampaignState, Decision, DecisionKind, NewCampaign, Terms, Timestamp,
+    Tlp,
 };
+
+/// All that a [`Campaign`] is made of.
+pub(super) const COLUMNS: &str = "id, name, kind, letter, tlp, require_evidence, after_id, cover, language, least, again_after, state,
+     created_at, created_by, resolved_at, composed_at, restored_at, thinning_at";
 
 impl Store {
     /// # Errors
@@ -21,29 +26,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Campaign, Error> {
         let mut deed = self.act(by, now).await?;
-        let added = sqlx::query(
-            "INSERT INTO campaign (name, kind, letter, tlp, require_evidence, after_id, cover, state,
-                                   created_at, created_by)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, 'draft', $8, $9)
-             ON CONFLICT (name) DO NOTHING",
-        )
-        .bind(new.name.as_str())
-        .bind(new.kind().as_str())
-        .bind(new.letter.as_str())
-        .bind(new.tlp.map_or("", Tlp::as_str))
-        .bind(i64::from(new.require_evidence))
-        .bind(new.after)
-        .bind(i64::from(new.cover))
-        .bind(now.0)
-        .bind(by)
-        .execute(&mut *deed)
-        .await?;
-        if added.rows_affected() == 0 {
-            return Err(Error::Taken {
-                what: "campaign",
-                name: new.name.clone(),
-            });
-        }
+        insert_campaign(&mut deed, new, by, now).await?;
         let entry = Entry::new("campaign new", &new.name).after(json!({
             "kind": new.kind(), "letter": new.letter, "tlp": new.tlp, "require_evidence": new.require_evidence,
             "after": new.after, "cover": new.cover,
@@ -55,11 +38,9 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn campaign(&self, name: &str) -> Result<Campaign, Error> {
-        let row = sqlx::query(
-            "SELECT id, name, kind, letter, tlp, require_evidence, after_id, cover, state, created_at, created_by,
-                    resolved_at, composed_at, restored_at, thinning_at
-             FROM campaign WHERE name = $1",
-        )
+        let row = sqlx::query(AssertSqlSafe(format!(
+            "SELECT {COLUMNS} FROM campaign WHERE name = $1"
+        )))
         .bind(name)
         .fetch_optional(&self.read)
         .await?;
@@ -87,11 +68,9 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn campaigns(&self) -> Result<Vec<Campaign>, Error> {
-        let rows = sqlx::query(
-            "SELECT id, name, kind, letter, tlp, require_evidence, after_id, cover, state, created_at, created_by,
-                    resolved_at, composed_at, restored_at, thinning_at
-             FROM campaign ORDER BY id DESC",
-        )
+        let rows = sqlx::query(AssertSqlSafe(format!(
+            "SELECT {COLUMNS} FROM campaign ORDER BY id DESC"
+        )))
         .fetch_all(&self.read)
         .await?;
         rows.iter().map(campaign).collect()
@@ -264,7 +243,7 @@ impl Store {
             "SELECT id, state FROM campaign WHERE name = $1{}",
             self.engine.for_update()
         );
-        let row: Option<(i64, String)> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        let row: Option<(i64, String)> = sqlx::query_as(AssertSqlSafe(sql))
             .bind(name)
             .fetch_optional(tx)
             .await?;
@@ -304,6 +283,42 @@ pub(super) async fn name_of(tx: &mut Connection, id: i64) -> Result<String, Erro
         .fetch_one(tx)
         .await?;
     Ok(name)
+}
+
+/// The new campaign's id.
+///
+/// # Errors
+/// [`Error::Taken`] when there is one of that name.
+pub(super) async fn insert_campaign(
+    connection: &mut Connection,
+    new: &NewCampaign,
+    by: &str,
+    now: Timestamp,
+) -> Result<i64, Error> {
+    let id: Option<i64> = sqlx::query_scalar(
+        "INSERT INTO campaign (name, kind, letter, tlp, require_evidence, after_id, cover, language, least,
+                               again_after, state, created_at, created_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'draft', $11, $12)
+         ON CONFLICT (name) DO NOTHING RETURNING id",
+    )
+    .bind(new.name.as_str())
+    .bind(new.kind().as_str())
+    .bind(new.letter.as_str())
+    .bind(new.tlp.map_or("", Tlp::as_str))
+    .bind(i64::from(new.require_evidence))
+    .bind(new.after)
+    .bind(i64::from(new.cover))
+    .bind(new.terms.language.as_str())
+    .bind(new.terms.least)
+    .bind(new.terms.again_after)
+    .bind(now.0)
+    .bind(by)
+    .fetch_optional(connection)
+    .await?;
+    id.ok_or_else(|| Error::Taken {
+        what: "campaign",
+        name: new.name.clone(),
+    })
 }
 
 pub(super) async fn set_state(
@@ -371,6 +386,11 @@ pub(super) fn campaign(row: &AnyRow) -> Result<Campaign, Error> {
         require_evidence: is_set("require_evidence")?,
         after: row.try_get("after_id")?,
         cover: is_set("cover")?,
+        terms: Terms {
+            language: row.try_get("language")?,
+            least: row.try_get("least")?,
+            again_after: row.try_get("again_after")?,
+        },
         state: parse_state(&state)?,
         created_at: Timestamp(row.try_get("created_at")?),
         created_by: row.try_get("created_by")?,

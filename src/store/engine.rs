@@ -113,6 +113,16 @@ pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
         "rounds",
         include_str!("../../migrations/0022_rounds.sql"),
     ),
+    (
+        23,
+        "schedules",
+        include_str!("../../migrations/0023_schedules.sql"),
+    ),
+    (
+        24,
+        "policy",
+        include_str!("../../migrations/0024_policy.sql"),
+    ),
     (25, "keep", include_str!("../../migrations/0025_keep.sql")),
     (
         26,

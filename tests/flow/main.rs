@@ -45,6 +45,7 @@ mod readme;
 mod registry;
 mod reminder;
 mod resolve;
+mod schedule;
 mod schema;
 mod seen;
 mod send;
