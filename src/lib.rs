@@ -60,7 +60,10 @@
 //!   yet goes back into the queue with the moment when it may, and that time is not counted against it.
 //! - What goes wrong with one row, suspect or letter is data with its reason, and the stage goes on. `Err` means
 //!   that *we* cannot go on.
-//! - Attempts and decisions are only ever added.
+//! - Attempts and decisions are only ever added. A store method that is told who decides begins with a deed, which
+//!   ends in no other way than by a row on the trail: chained by digests, in the transaction that does it.
+//! - What has not been asked for twice is not sent twice: a restored backup holds its letters, and an ended campaign
+//!   whose evidence is gone is never sent again.
 //! - What is imported, rendered or exported streams; nothing holds a campaign in memory.
 //! - A module uses only those above it in the list below, never its neighbours; `tests/architecture.rs` holds the
 //!   law, and gives each dependency one home.

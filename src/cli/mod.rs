@@ -20,6 +20,7 @@ mod letters;
 mod lookup;
 mod output;
 mod parse;
+mod prune;
 mod registries;
 mod replies;
 mod serve;
@@ -132,6 +133,7 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Template(action) => words::run(&context, &action),
         Command::Backup(options) => backup::backup(&context, &options).await,
         Command::Restore(options) => backup::restore(&context, &options).await,
+        Command::Prune(options) => prune::run(&context, &options).await,
         Command::Audit(action) => audit::run(&context, &action).await,
     }
 }

@@ -3,6 +3,7 @@
 mod doctor;
 mod imap;
 mod incoming;
+mod keep;
 mod load;
 mod pace;
 mod sender;
@@ -12,6 +13,7 @@ mod window;
 pub use doctor::Doctor;
 pub use imap::Imap;
 pub use incoming::Incoming;
+pub use keep::Keep;
 pub use load::{Loaded, load, shipped};
 pub use pace::Pace;
 pub use sender::Sender;
@@ -46,6 +48,7 @@ pub struct Config {
     /// By name.
     pub pace: BTreeMap<String, Pace>,
     pub incoming: Incoming,
+    pub keep: Keep,
     pub doctor: Doctor,
 }
 

@@ -57,7 +57,7 @@ impl Store {
     pub async fn campaign(&self, name: &str) -> Result<Campaign, Error> {
         let row = sqlx::query(
             "SELECT id, name, kind, letter, tlp, require_evidence, after_id, cover, state, created_at, created_by,
-                    resolved_at, composed_at, restored_at, thinning_at
+                    resolved_at, composed_at, restored_at, thinning_at, letters_gone_at
              FROM campaign WHERE name = $1",
         )
         .bind(name)
@@ -89,7 +89,7 @@ impl Store {
     pub async fn campaigns(&self) -> Result<Vec<Campaign>, Error> {
         let rows = sqlx::query(
             "SELECT id, name, kind, letter, tlp, require_evidence, after_id, cover, state, created_at, created_by,
-                    resolved_at, composed_at, restored_at, thinning_at
+                    resolved_at, composed_at, restored_at, thinning_at, letters_gone_at
              FROM campaign ORDER BY id DESC",
         )
         .fetch_all(&self.read)
@@ -377,6 +377,9 @@ pub(super) fn campaign(row: &AnyRow) -> Result<Campaign, Error> {
         resolved_at: row.try_get::<Option<i64>, _>("resolved_at")?.map(Timestamp),
         composed_at: row.try_get::<Option<i64>, _>("composed_at")?.map(Timestamp),
         restored_at: row.try_get::<Option<i64>, _>("restored_at")?.map(Timestamp),
+        letters_gone_at: row
+            .try_get::<Option<i64>, _>("letters_gone_at")?
+            .map(Timestamp),
         thinned_at: row.try_get::<Option<i64>, _>("thinning_at")?.map(Timestamp),
     })
 }

@@ -30,6 +30,9 @@ pub struct ReplyLine {
     pub about: Option<String>,
     pub body: String,
     pub evidence: String,
+    /// When the message itself was taken away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gone_at: Option<Timestamp>,
 }
 
 /// Which messages are wanted.
@@ -58,7 +61,7 @@ impl Store {
             false => "",
         };
         let sql = format!(
-            "SELECT incoming.id, came_at, class, kind, reason, known_by, untrue, reading.sender, reading.subject,
+            "SELECT incoming.id, came_at, gone_at, class, kind, reason, known_by, untrue, reading.sender, reading.subject,
                     reading.ticket, reading.state, decided_by, letter.ticket AS about, body, evidence,
                     (SELECT status || ' ' || diagnostic FROM reported WHERE incoming_id = incoming.id
                      ORDER BY counts DESC, position LIMIT 1) AS said
@@ -103,5 +106,6 @@ fn reply_line(row: &AnyRow) -> Result<ReplyLine, Error> {
         about: row.try_get("about")?,
         body: row.try_get("body")?,
         evidence: row.try_get("evidence")?,
+        gone_at: row.try_get::<Option<i64>, _>("gone_at")?.map(Timestamp),
     })
 }

@@ -51,7 +51,7 @@ impl Store {
     pub async fn campaigns_due(&self) -> Result<Vec<Campaign>, Error> {
         let rows = sqlx::query(
             "SELECT id, name, kind, letter, tlp, require_evidence, after_id, cover, state, created_at, created_by,
-                    resolved_at, composed_at, restored_at, thinning_at
+                    resolved_at, composed_at, restored_at, thinning_at, letters_gone_at
              FROM campaign
              WHERE state = 'approved'
                AND EXISTS (SELECT 1 FROM delivery WHERE campaign_id = campaign.id AND state = 'ready')
