@@ -53,7 +53,7 @@ const HOMES: [(&str, &[&str]); 29] = [
     ("rand", &["openpgp"]),
     ("reqwest", &["intake", "reach", "resolve"]),
     ("rust_embed", &["templates"]),
-    ("rustls", &["reach", "resolve", "send"]),
+    ("rustls", &["reach", "send"]),
     ("sqlx", &["store"]),
     ("tokio_rustls", &["send", "sink", "tls", "track"]),
     ("tracing_subscriber", &["cli", "service", "main"]),
