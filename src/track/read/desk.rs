@@ -8,6 +8,7 @@ use super::frame::Frame;
 use super::reasons::{Reasons, floor};
 use super::returned::{Cut, named_id};
 use super::signs::{Kind, Sign, signs};
+use super::telling::telling;
 use super::ticket;
 use crate::model::{Class, Evidence, Reading};
 
@@ -23,6 +24,8 @@ pub(super) struct Desk<'a> {
     pub(super) text: String,
     /// The part of it that is not the letter coming back.
     pub(super) report: String,
+    /// The part of that which does not tell the letter again.
+    pub(super) telling: String,
     pub(super) letter: Option<Fields>,
     /// It comes back, though perhaps nothing of it is left.
     pub(super) has_letter: bool,
@@ -71,6 +74,8 @@ impl<'a> Desk<'a> {
             }
         }
         let subject = header.decoded("subject").into_owned();
+        let of_letter = letter.as_ref().map(|letter| letter.decoded("subject"));
+        let telling = telling(&report, of_letter.as_deref().unwrap_or_default());
         let is_null_sender = match envelope.and_then(|envelope| envelope.sender) {
             Some(sender) => sender.trim_matches(['<', '>']).is_empty(),
             None => header.get("return-path").is_some_and(|path| {
@@ -87,6 +92,7 @@ impl<'a> Desk<'a> {
             is_daemon: is_written_by_daemon(header)
                 && !is_postmasters_answer(header, &subject, is_null_sender),
             report,
+            telling,
             text,
             letter,
             has_letter,

@@ -17,6 +17,7 @@ mod returned;
 mod signs;
 mod sns;
 mod status;
+mod telling;
 mod ticket;
 mod written;
 

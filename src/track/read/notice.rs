@@ -6,6 +6,7 @@ use super::fields::Fields;
 use super::reasons::floor;
 use super::report::Block;
 use super::status::{Code, reply};
+use super::telling::subject_line;
 
 /// Lines of a report that are read.
 const LINES: usize = 400;
@@ -215,6 +216,9 @@ fn said(lines: &[&str], one: &Candidate<'_>, stops: &[usize]) -> String {
         }
         if is_rule(line) {
             break;
+        }
+        if subject_line(line).is_some() {
+            continue;
         }
         said = join(&said, line);
     }

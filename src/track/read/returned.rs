@@ -1,7 +1,8 @@
 //! The letter that a report gives back: in a part, or somewhere below the report's own text.
 
 use super::fields::{Fields, ids, name_of};
-use super::signs::{Kind, signs};
+use super::reasons::plain;
+use super::signs::{Kind, Sign, signs};
 
 /// Lines of a text that are looked at.
 const LINES: usize = 4000;
@@ -89,10 +90,25 @@ fn is_separator(line: &str) -> bool {
     }
     let found = signs(line)
         .into_iter()
-        .find(|sign| sign.kind == Kind::Separator);
+        .find(|sign| sign.kind == Kind::Separator)
+        .filter(|sign| !tells_fate(line, sign));
     let is_ruled = line.starts_with(['-', '=', '*', '_', '|', '+', '#', '~'])
         || line.ends_with([':', '-', '*', '=', '|']);
     found.is_some_and(|sign| is_ruled || sign.words.len() * 5 > line.len() * 3)
+}
+
+/// "Your message was not delivered to:" begins like words over a letter, and goes on otherwise.
+fn tells_fate(line: &str, sign: &Sign) -> bool {
+    let line = plain(line);
+    let Some(at) = line.find(&plain(sign.words)) else {
+        return false;
+    };
+    let rest = line[at..]
+        .split_once(' ')
+        .map_or("", |(_, rest)| rest);
+    signs(rest)
+        .iter()
+        .any(|sign| matches!(sign.kind, Kind::Failed | Kind::Delayed))
 }
 
 /// Nothing follows that a report would still have to say.

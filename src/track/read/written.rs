@@ -82,7 +82,7 @@ impl Desk<'_> {
         if (self.is_daemon || (self.is_null_sender && !answers))
             && self.sign(Kind::Away).is_none()
             && self.names_sure()
-            && let Some(found) = self.reasons.find_around(&self.report, None)
+            && let Some(found) = self.reasons.find_around(&self.telling, None)
         {
             return Some(format!("it names an address and says \"{}\"", found.by));
         }
