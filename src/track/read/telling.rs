@@ -4,15 +4,9 @@ use super::reasons::plain;
 
 /// The report without what it repeats of the letter: a letter about spam is not refused for spam by being named.
 pub(super) fn telling(report: &str, subject: &str) -> String {
+    let lines: Vec<&str> = report.lines().collect();
     let mut kept = String::with_capacity(report.len());
-    let mut is_value = false;
-    for line in report.lines() {
-        let value = subject_line(line);
-        let is_told = value.is_some() || is_value && !line.trim().is_empty();
-        is_value = match value {
-            Some(value) => value.trim().is_empty(),
-            None => is_value && line.trim().is_empty(),
-        };
+    for (line, is_told) in lines.iter().zip(told(&lines)) {
         if !is_told {
             kept.push_str(line);
             kept.push('\n');
@@ -24,19 +18,40 @@ pub(super) fn telling(report: &str, subject: &str) -> String {
     }
 }
 
+/// Which lines tell the subject of a letter: behind a word for it, or below it.
+pub(super) fn told(lines: &[&str]) -> Vec<bool> {
+    let mut is_next = false;
+    let of_line = |line: &&str| {
+        let value = subject_of(line);
+        let is_empty = line.trim().is_empty();
+        let is_told = value.is_some() || is_next && !is_empty;
+        is_next = match value {
+            Some(value) => value.trim().is_empty(),
+            None => is_next && is_empty,
+        };
+        is_told
+    };
+    lines.iter().map(of_line).collect()
+}
+
 /// Letters of a subject that may stand in a sentence of their own right.
 const SHORT: usize = 8;
 
 /// What follows the word for it, if this line tells the subject of a letter.
-pub(super) fn subject_line(line: &str) -> Option<&str> {
-    let line = line.trim_start_matches([' ', '\t', '>', '|', '*', '-', '\u{2022}', '\u{3000}']);
-    let (label, value) = line.split_once([':', '\u{ff1a}'])?;
+fn subject_of(line: &str) -> Option<&str> {
+    let line = line
+        .trim_start_matches([
+            ' ', '\t', '>', '|', '*', '-', '\u{2022}', '\u{3000}', '\u{a0}',
+        ])
+        .trim_end();
+    // In a table the word stands alone.
+    let (label, value) = line.split_once([':', '\u{ff1a}']).unwrap_or((line, ""));
     if label.len() > 60 {
         return None;
     }
     let label: String = plain(label)
         .chars()
-        .filter(|c| !matches!(c, ' ' | '\u{3000}'))
+        .filter(|c| !matches!(c, ' ' | '\u{3000}' | '\u{a0}' | '*'))
         .collect();
     LABELS.contains(&label.as_str()).then_some(value)
 }
@@ -94,6 +109,6 @@ mod tests {
         let told = telling(report, "Spam aus Ihrem Netz");
         assert!(!told.to_lowercase().contains("spam"), "{told}");
         assert!(told.contains("konnte nicht") && told.contains("failed"));
-        assert_eq!(subject_line("The subject matter: x"), None);
+        assert_eq!(subject_of("The subject matter: x"), None);
     }
 }
