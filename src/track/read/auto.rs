@@ -118,14 +118,13 @@ impl Answer<'_> {
         let logged = self.says(&[Kind::Logged]);
         let automatic = self.says(&[Kind::Automatic]);
         if let Some(sign) = automatic
-            && (self.speaks().is_some() || self.answers() || self.titled().is_some())
+            && !self.header.has("list-unsubscribe")
         {
             return Some(format!("it says of itself \"{}\"", sign.words));
         }
         // A desk's program that marks nothing still numbers the case, and says what it did.
         if let Some(sign) = logged
-            && let Some(number) =
-                ticket::in_brackets(self.subject).or_else(|| ticket::of(self.subject, self.own))
+            && let Some(number) = self.number(sign)
         {
             let words = sign.words;
             return Some(format!(
@@ -150,6 +149,19 @@ impl Answer<'_> {
         }
         let words = away_until(self.own)?;
         Some(format!("it says no more than \"{words}\""))
+    }
+
+    /// The number of the case: marked as one, or beside the word for what was done with it.
+    fn number(&self, sign: &Sign) -> Option<String> {
+        let beside = || {
+            let lines = [self.subject].into_iter().chain(self.own.lines());
+            lines
+                .filter(|line| plain(line).contains(&plain(sign.words)))
+                .find_map(ticket::digits)
+        };
+        ticket::in_brackets(self.subject)
+            .or_else(|| ticket::of(self.subject, self.own))
+            .or_else(beside)
     }
 
     /// What the subject says that no person who answers would head it with.

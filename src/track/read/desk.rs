@@ -114,6 +114,7 @@ impl<'a> Desk<'a> {
             || self.structured(reading)
             || self.receipt(reading)
             || self.written(reading)
+            || self.announced(reading)
             || self.automatic(reading)
             || self.strange(reading);
         if !decided {

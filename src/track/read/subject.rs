@@ -216,7 +216,7 @@ const AUTOMATIC: [&str; 13] = [
     "אוטומט",
 ];
 
-const REPLY: [&str; 31] = [
+const REPLY: [&str; 32] = [
     "repl",
     "respon",
     "answer",
@@ -248,4 +248,5 @@ const REPLY: [&str; 31] = [
     "答复",
     "회신",
     "응답",
+    "מענה",
 ];

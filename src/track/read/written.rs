@@ -153,17 +153,18 @@ impl Desk<'_> {
                 .header
                 .address("from")
                 .is_some_and(|from| is_daemon(&from));
-        // A postmaster who sends from his own mailbox can be answered, and writes as people do.
-        let is_own = self.header.address("return-path").is_some_and(|path| {
-            self.header
-                .address("from")
-                .is_some_and(|from| address::same(&path, &from))
-        });
         is_robot
             || is_titled
             || self.has_letter
             || self.is_null_sender
-            || (!is_own && self.names_sure())
+            || (!self.is_own_mailbox() && self.names_sure())
+    }
+
+    /// A postmaster who sends from where he can be answered writes as people do.
+    fn is_own_mailbox(&self) -> bool {
+        let address = |name: &str| self.header.address(name);
+        let path = address("return-path").zip(address("from"));
+        path.is_some_and(|(path, from)| address::same(&path, &from))
     }
 
     fn is_short_and_new(&self) -> bool {
@@ -178,6 +179,22 @@ impl Desk<'_> {
         notice::names_sure(&self.report, &self.bystanders())
     }
 
+    /// What machines send to everybody whom it may concern, and which answers nothing.
+    pub(super) fn announced(&self, reading: &mut Reading) -> bool {
+        let subject = self.subject.to_ascii_lowercase();
+        let has = |words: &[&str]| words.iter().any(|one| subject.contains(one));
+        let why = match () {
+            () if has(&["report domain:", "report-id:"]) => {
+                "a report of what others sent in our name"
+            }
+            () if has(&ALERTS) => "an alert of a virus scanner",
+            () => return false,
+        };
+        reading.class = Class::Other;
+        say(reading, "other", why.to_owned());
+        true
+    }
+
     pub(super) fn automatic(&self, reading: &mut Reading) -> bool {
         let Some((kind, why)) = self.answer().read() else {
             return false;
@@ -190,20 +207,14 @@ impl Desk<'_> {
 
     /// What looks like a report and is none, and what is sent to many.
     pub(super) fn strange(&self, reading: &mut Reading) -> bool {
-        let subject = self.subject.to_ascii_lowercase();
-        let has = |words: &[&str]| words.iter().any(|one| subject.contains(one));
         let is_new = !self.is_talk();
-        let seems_failed = self.is_daemon
+        let seems_failed = (self.is_daemon && !self.is_own_mailbox())
             || (is_new
                 && self
                     .subject_signs
                     .iter()
                     .any(|sign| sign.kind == Kind::Failed));
         let why = match () {
-            () if has(&["report domain:", "report-id:"]) => {
-                "a report of what others sent in our name"
-            }
-            () if has(&ALERTS) => "an alert of a virus scanner",
             () if seems_failed => "it looks like a report, but says nothing of a letter",
             () if self.is_for_many() => "a newsletter",
             () => return false,
