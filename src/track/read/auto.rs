@@ -147,6 +147,13 @@ impl Answer<'_> {
                 "\"{prefix}\" stands before the subject, and it says \"{words}\""
             ));
         }
+        // A riddle to be solved at a link.
+        if let Some(sign) = self.says(&[Kind::Challenge])
+            && RIDDLES.iter().any(|word| sign.words.contains(word))
+            && self.own.contains("http")
+        {
+            return Some(format!("behind a link it wants \"{}\"", sign.words));
+        }
         let words = away_until(self.own)?;
         Some(format!("it says no more than \"{words}\""))
     }
@@ -196,6 +203,16 @@ impl Answer<'_> {
         }
     }
 }
+
+/// What only those ask who let a program ask.
+const RIDDLES: [&str; 6] = [
+    "human",
+    "person",
+    "approved",
+    "held",
+    "waiting",
+    "delivered",
+];
 
 /// Lines of a note that says no more than that somebody is away.
 const NOTE: usize = 10;

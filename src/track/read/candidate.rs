@@ -1,5 +1,7 @@
 //! Addresses in a report's own text, and how surely each is one that the report is about.
 
+use std::borrow::Cow;
+
 use super::address;
 use super::reasons::plain;
 use super::signs::leads;
@@ -37,7 +39,9 @@ pub(super) fn candidates<'a>(lines: &[&'a str]) -> Vec<Candidate<'a>> {
     let mut is_below_sender = false;
     for (at, line) in lines.iter().enumerate() {
         let lower = line.to_ascii_lowercase();
-        let names_contact = CONTACT.iter().any(|words| lower.contains(words));
+        // A mailbox may be called `contact`.
+        let bare = without_addresses(&lower);
+        let names_contact = CONTACT.iter().any(|words| bare.contains(words));
         let is_skipped = is_contact || names_contact || is_about_sender(&lower);
         if !line.trim().is_empty() {
             is_contact = names_contact && !lower.trim_end().ends_with('.');
@@ -68,7 +72,9 @@ pub(super) fn candidates<'a>(lines: &[&'a str]) -> Vec<Candidate<'a>> {
             if is_skipped && rank > Rank::Alone {
                 continue;
             }
-            if is_skipped && names_contact {
+            // "The user you are trying to contact" is no word about whom to ask.
+            let before = without_addresses(&line[..start]).to_ascii_lowercase();
+            if CONTACT.iter().any(|words| before.contains(words)) {
                 continue;
             }
             found.push(Candidate {
@@ -143,6 +149,14 @@ pub(super) fn is_daemon(address: &str) -> bool {
     DESKS
         .iter()
         .any(|desk| local == *desk || (desk.len() > 9 && local.starts_with(desk)))
+}
+
+fn without_addresses(line: &str) -> Cow<'_, str> {
+    if !line.contains('@') {
+        return Cow::Borrowed(line);
+    }
+    let plain = address::all(line).fold(line.to_owned(), |text, one| text.replace(one, " "));
+    Cow::Owned(plain)
 }
 
 /// `Adresse de l'expéditeur:`, alone or with what it labels.

@@ -57,8 +57,14 @@ impl<'a> Desk<'a> {
             }
         }
         let cut = Cut::of(&text);
-        let report = cut.report.to_owned();
+        let mut report = cut.report.to_owned();
         let mut letter = cut.letter;
+        // A report that was handed on as text gives back another report first.
+        if let Some(inner) = letter.take_if(|letter| is_report(letter)) {
+            let again = Cut::of(below_header(&text[report.len()..]));
+            report.push_str(again.report);
+            letter = again.letter.or(Some(inner));
+        }
         let mut has_letter = letter.is_some();
         for part in frame
             .parts
@@ -212,6 +218,14 @@ fn base(frame: &Frame) -> u8 {
             .all(|(part, text)| !part.is_text() || text.trim().len() < 200)
     };
     u8::from(is_wrapped && (is_handed_on || says_nothing()))
+}
+
+/// What stands behind the first paragraph that has fields.
+fn below_header(text: &str) -> &str {
+    let start = text.find(':').unwrap_or_default();
+    text[start..]
+        .find("\n\n")
+        .map_or("", |end| &text[start + end..])
 }
 
 /// Who hands on a report with words of his own has something to say, and is heard himself.

@@ -216,7 +216,7 @@ const AUTOMATIC: [&str; 13] = [
     "אוטומט",
 ];
 
-const REPLY: [&str; 32] = [
+const REPLY: [&str; 37] = [
     "repl",
     "respon",
     "answer",
@@ -249,4 +249,9 @@ const REPLY: [&str; 32] = [
     "회신",
     "응답",
     "מענה",
+    "balas",
+    "tra loi",
+    "trả lời",
+    "vastaus",
+    "رد",
 ];
