@@ -45,10 +45,10 @@ impl Answer<'_> {
 
     /// Its header or subject says so, and its text has the words of an answer that no failure has.
     pub(super) fn is_told(&self) -> bool {
-        let is_marked = by_header(self.header).is_some()
-            || subject::automatic(self.subject, is_list(self.header)).is_some();
         let kinds = [Kind::Away, Kind::Challenge, Kind::Logged, Kind::Retired];
-        is_marked && self.says(&kinds).is_some()
+        self.says(&kinds).is_some()
+            && (by_header(self.header).is_some()
+                || subject::automatic(self.subject, is_list(self.header)).is_some())
     }
 
     fn says(&self, kinds: &[Kind]) -> Option<&Sign> {
@@ -232,10 +232,16 @@ fn away_until(own: &str) -> Option<&'static str> {
         })
         .find_map(|one| {
             let found = super::signs::signs(one);
-            let sign = found.into_iter().find(|sign| sign.kind == Kind::Away);
+            let is_said = |sign: &Sign| sign.kind == Kind::Away && !VAGUE.contains(&sign.words);
+            let sign = found.into_iter().find(is_said);
             sign.map(|sign| sign.words)
         })
 }
+
+/// Words that mean other things in a sentence: "in the absence of ports".
+const VAGUE: [&str; 7] = [
+    "absence", "absent", "absente", "assenza", "i am on", "on leave", "外出",
+];
 
 const UNTIL: [&str; 30] = [
     "until",

@@ -46,7 +46,7 @@ fn subject_of(line: &str) -> Option<&str> {
         .trim_end();
     // In a table the word stands alone.
     let (label, value) = line.split_once([':', '\u{ff1a}']).unwrap_or((line, ""));
-    if label.len() > 60 {
+    if label.is_empty() || label.len() > 40 {
         return None;
     }
     let label: String = plain(label)
