@@ -106,7 +106,7 @@ impl Answer<'_> {
         .iter()
         .any(|name| from.contains(name));
         let sign = self.says(&[Kind::Received, Kind::Logged, Kind::Automatic, Kind::Retired])?;
-        (holds && (self.answers() || self.titled().is_some()))
+        (holds && !self.header.has("list-unsubscribe"))
             .then(|| format!("nobody reads answers to it, and it says \"{}\"", sign.words))
     }
 
@@ -145,6 +145,16 @@ impl Answer<'_> {
             let words = sign.words;
             return Some(format!(
                 "\"{prefix}\" stands before the subject, and it says \"{words}\""
+            ));
+        }
+        let is_away = |sign: &&Sign| sign.kind == Kind::Away && !VAGUE.contains(&sign.words);
+        if let Some(title) = self.subject_signs.iter().find(is_away)
+            && let Some(sign) = self.signs.iter().find(is_away)
+            && !self.answers()
+        {
+            let (title, words) = (title.words, sign.words);
+            return Some(format!(
+                "its subject says \"{title}\", and its text \"{words}\""
             ));
         }
         // A riddle to be solved at a link.
@@ -243,7 +253,7 @@ const VAGUE: [&str; 7] = [
     "absence", "absent", "absente", "assenza", "i am on", "on leave", "外出",
 ];
 
-const UNTIL: [&str; 30] = [
+const UNTIL: [&str; 34] = [
     "until",
     "till ",
     "through ",
@@ -274,6 +284,10 @@ const UNTIL: [&str; 30] = [
     "より",
     "返回",
     "까지",
+    " til ",
+    "tills ",
+    "-ig ",
+    "-tol ",
 ];
 
 const WAS: [&str; 8] = [
