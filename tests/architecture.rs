@@ -56,7 +56,7 @@ const HOMES: [(&str, &[&str]); 32] = [
     ("reqwest", &["intake", "reach", "resolve", "web"]),
     ("rust_embed", &["templates"]),
     ("rustix", &["doctor"]),
-    ("rustls", &["reach", "resolve", "send"]),
+    ("rustls", &["reach", "send"]),
     ("sqlx", &["store"]),
     ("tokio_rustls", &["send", "sink", "tls", "track"]),
     ("tracing_subscriber", &["cli", "service", "main"]),
