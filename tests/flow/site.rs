@@ -37,6 +37,13 @@ async fn shown(world: &World, settings: &[(&str, &str)]) -> (Service, String) {
     (service, address)
 }
 
+/// Waits for so many attempts of the first letter to have begun.
+async fn begun(world: &World, attempts: usize) {
+    while story_of(world, &desk(1)).await.1.len() < attempts {
+        tokio::task::yield_now().await;
+    }
+}
+
 fn has(page: &str, line: &str) -> bool {
     page.lines().any(|one| one == line)
 }
@@ -133,13 +140,13 @@ story!(
         const LETTERS: usize = 20;
         under_way(&mut world, LETTERS).await;
         world.sink.rules().clear();
-        world.answers("DOT * delay 5s");
+        world.answers("DOT * delay 20s");
         let settings = [
             ("LAPWING_SMTP__DOT_TIMEOUT", "1m"),
             ("LAPWING_SEND__LEASE", "2m"),
         ];
         let (mut service, address) = shown(&world, &settings).await;
-        within(world.sink.wait_for(1)).await;
+        within(begun(&world, 1)).await;
         service.signal("-TERM");
         service.says("draining").await;
         let (status, why) = get(&address, "/readyz");
@@ -172,13 +179,7 @@ story!(what_does_not_end_in_time_is_cut_off_and_named, world, {
         ("LAPWING_SEND__LEASE", "3m"),
     ];
     let (mut service, _) = shown(&world, &settings).await;
-    // It has begun.
-    let begun = async {
-        while story_of(&world, &desk(1)).await.1.is_empty() {
-            tokio::task::yield_now().await;
-        }
-    };
-    within(begun).await;
+    within(begun(&world, 1)).await;
     service.signal("-TERM");
     service.says("cut_off").await;
     assert_eq!(service.code(), Some(143));
@@ -195,12 +196,7 @@ story!(what_does_not_end_in_time_is_cut_off_and_named, world, {
         .end_leases(&attempts[0].worker, world.now)
         .await
         .unwrap();
-    let again = async {
-        while story_of(&world, &desk(1)).await.1.len() < 2 {
-            tokio::task::yield_now().await;
-        }
-    };
-    within(again).await;
+    within(begun(&world, 2)).await;
     service.signal("-INT");
     service.says("draining").await;
     service.signal("-INT");
