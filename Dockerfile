@@ -1,12 +1,11 @@
 # The program on a slim Debian: `docker build -t lapwing .` makes it, in minutes the first time and after a
 # change of dependencies, else in one or two.
 #
-# Targets: `lapwing` (what is made without --target), `ops` (the same beside the database's own programs, for
-# backups), `prebuilt` (out of a folder that holds a `lapwing` made on this machine).
+# Targets: `lapwing` (what is made without --target), `prebuilt` (out of a folder that holds a `lapwing` made on
+# this machine).
 
 ARG RUST_IMAGE=rust:1.95-bookworm
 ARG DEBIAN_IMAGE=debian:bookworm-slim
-ARG POSTGRES_IMAGE=postgres:17
 
 FROM ${RUST_IMAGE} AS build
 WORKDIR /build
@@ -41,14 +40,6 @@ CMD ["serve"]
 
 FROM base AS lapwing
 COPY --from=build /build/target/release/lapwing /usr/local/bin/lapwing
-
-# pg_dump must be of the server's version, so it comes from the server's image.
-FROM ${POSTGRES_IMAGE} AS ops
-COPY --from=lapwing /usr/local/bin/lapwing /usr/local/bin/lapwing
-WORKDIR /tmp
-USER 10001:10001
-ENTRYPOINT ["lapwing"]
-CMD ["--help"]
 
 FROM base AS prebuilt
 COPY lapwing /usr/local/bin/lapwing
