@@ -5,8 +5,8 @@ CREATE TABLE incoming (
     digest        TEXT   NOT NULL CONSTRAINT one_incoming_of_a_message UNIQUE,
     came_at       BIGINT NOT NULL,
     via           TEXT   NOT NULL CONSTRAINT known_way_in CHECK (via IN ('lmtp', 'imap', 'file')),
-    -- Empty: the null reverse-path; of a file, that nobody has written down who it was.
-    envelope_from TEXT   NOT NULL,
+    -- Empty: the null reverse-path; NULL: nobody has written down who it was.
+    envelope_from TEXT,
     envelope_to   TEXT   NOT NULL,
     -- Bytes of the whole, of which the first megabyte is kept.
     size          BIGINT NOT NULL,
@@ -38,10 +38,12 @@ CREATE TABLE reading (
     body        TEXT   NOT NULL,
     -- Which rule said so, a line each.
     evidence    TEXT   NOT NULL,
+    -- Who said what it is; empty: the rules.
+    classed_by  TEXT   NOT NULL,
     -- What staff make of it; empty: there is nothing for them to do.
     state       TEXT   NOT NULL CONSTRAINT known_reply_state CHECK (state IN (
                     '', 'open', 'fixed', 'disputed', 'wrong-contact', 'needs-more', 'closed')),
-    -- Empty: by rules.
+    -- Who said so; empty: the rules.
     decided_by  TEXT   NOT NULL,
     decided_at  BIGINT
 );
@@ -92,6 +94,8 @@ CREATE TABLE suppression (
     removed_at  BIGINT
 );
 CREATE INDEX suppression_of_address ON suppression (address) WHERE removed_at IS NULL;
+-- Who was passed over for it, best first, with spaces between: the letter to the next one says so.
+ALTER TABLE finding ADD COLUMN passed TEXT NOT NULL DEFAULT '';
 -- Why a letter was not sent, in state cancelled.
 ALTER TABLE delivery ADD COLUMN suppression_id BIGINT REFERENCES suppression (id);
 
@@ -101,5 +105,7 @@ CREATE TABLE token_key (
     id          BIGINT NOT NULL PRIMARY KEY CONSTRAINT one_character CHECK (id BETWEEN 0 AND 31),
     value       BYTEA  NOT NULL,
     made_at     BIGINT NOT NULL,
-    expires_at  BIGINT
+    expires_at  BIGINT,
+    -- Milliseconds for which reports to the last letter that bears it are waited for.
+    read_for    BIGINT
 );

@@ -8,10 +8,10 @@
 //!  feeds      registries                                    SMTP        mailbox
 //!    │            │                                           ▲            │
 //!    ▼            ▼                                           │            ▼
-//!  intake ──► resolve ──► compose ──► approve ─────────────► send        track     report
-//!    │  ▲         │          │           │                    │            │         ▲
-//!    ▼  │         ▼          ▼           ▼                    ▼            ▼         │
-//!  ═════════════════════════════ store (one database) ═════════════════════════════════
+//!  intake ──► resolve ──► compose ──► approve ─────────────► send        track ──► follow_up  report
+//!    │  ▲         │          │           │                    │            │           │        ▲
+//!    ▼  │         ▼          ▼           ▼                    ▼            ▼           ▼        │
+//!  ══════════════════════════════ store (one database) ═══════════════════════════════════════════
 //! ```
 //!
 //! Each stage is a verb and a room. It takes from the store what the stage before has left, works, and puts
@@ -48,7 +48,12 @@
 //! store or clock: a failed delivery to the desk in Japan, `550 5.1.1`. The address it came to bears the
 //! [token](model::TokenKeys) of this very letter, so it counts: the letter's [`model::Fate`] is *bounced*, its address is
 //! suppressed, and [`resolve`] will pass it over. A report without the token is kept, and changes nothing.
+//! [`follow_up`] opens the next round, in which whoever is next on the ladder is told, and why.
 //! [`report`] counts, so that every row is in one place.
+//!
+//! Where nobody is there to type these steps, the [`scheduler`] takes them: a due time of a schedule is claimed once,
+//! by a key, and whoever finds a run without a worker goes on with it where it was. What leaves by itself does so by the
+//! leave that a second person gave beforehand, within limits.
 //!
 //! # What holds everywhere
 //!
@@ -61,6 +66,8 @@
 //! - What goes wrong with one row, suspect or letter is data with its reason, and the stage goes on. `Err` means
 //!   that *we* cannot go on.
 //! - Attempts and decisions are only ever added.
+//! - What is counted lies in the database, and is cheap to ask for: every process shows the same. Nothing that is
+//!   logged or counted names a mailbox.
 //! - What is imported, rendered or exported streams; nothing holds a campaign in memory.
 //! - A module uses only those above it in the list below, never its neighbours; `tests/architecture.rs` holds the
 //!   law, and gives each dependency one home.
@@ -95,6 +102,9 @@ pub mod model;
 // Settings: defaults, file, environment, flags.
 pub mod config;
 
+// What this process counts.
+pub mod metrics;
+
 // Short waits inside one process.
 pub mod retry;
 
@@ -103,6 +113,9 @@ mod smtp;
 
 // The handshake with servers of others.
 mod tls;
+
+// Where questions may lead, and no farther.
+mod reach;
 
 // Tables of any shape, read by line.
 pub mod sheet;
@@ -134,11 +147,20 @@ pub mod send;
 // 6. What comes back in; what became of letters, and who answered, out.
 pub mod track;
 
-// 8. What happened. (7, writing again, is still to be built.)
+// 7. Whom letters did not reach: somebody else answers for them.
+pub mod follow_up;
+
+// 8. What happened.
 pub mod report;
 
 // Whether all is ready for a live campaign, and what the world sees of our mail domain.
 pub mod doctor;
+
+// What falls due at a time: feeds into letters without anybody there.
+pub mod scheduler;
+
+// What a service shows of itself over HTTP.
+pub mod web;
 
 // The stages that run by themselves, until somebody ends them.
 pub mod service;

@@ -18,7 +18,13 @@ pub(crate) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
     host: &str,
     ca_file: &Path,
 ) -> io::Result<TlsStream<S>> {
-    let other = |error: &dyn Display| io::Error::other(error.to_string());
+    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+    let connector = TlsConnector::from(Arc::new(settings(ca_file)?));
+    connector.connect(name, stream).await
+}
+
+/// What a client goes by. An empty `ca_file` is none.
+pub(crate) fn settings(ca_file: &Path) -> io::Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     if !ca_file.as_os_str().is_empty() {
@@ -33,10 +39,8 @@ pub(crate) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
     }
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| other(&error))?
+        .map_err(io::Error::other)?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let name = ServerName::try_from(host.to_owned()).map_err(|error| other(&error))?;
-    let connector = TlsConnector::from(Arc::new(config));
-    connector.connect(name, stream).await
+    Ok(config)
 }

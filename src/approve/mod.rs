@@ -3,10 +3,14 @@
 mod review;
 pub use review::Review;
 
+mod standing;
+pub use standing::{give_standing, may_give};
+
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use crate::metrics::{Stage, timed};
 use crate::model::{
     Campaign, CampaignKind, CampaignState, Decision, DecisionKind, Progress, Timestamp, Wave,
     digest_of_set, roll_digest, signing,
@@ -228,6 +232,7 @@ pub async fn approve(
     now: Timestamp,
     progress: &Progress,
 ) -> Result<Preflight, Error> {
+    let _timed = timed(Stage::Approve);
     may_approve(store, campaign, by).await?;
     let preflight = preflight(store, campaign, review, now, progress).await?;
     if let (CampaignState::Submitted, Some(problem)) = (campaign.state, preflight.problems.first())
@@ -259,15 +264,15 @@ pub async fn approve(
 /// Whether somebody may be the second person.
 ///
 /// # Errors
-/// [`Error::Refused`] when it is the one who submitted.
+/// [`Error::Forbidden`] when it is the one who submitted.
 pub async fn may_approve(store: &Store, campaign: &Campaign, by: &str) -> Result<(), Error> {
     let decisions = store.decisions(campaign.id).await?;
     let submitted = decisions
         .iter()
         .rev()
         .find(|one| one.kind == DecisionKind::Submitted);
-    if submitted.is_some_and(|one| same_person(&one.by, by)) {
-        return Err(Error::Refused(format!(
+    if submitted.is_some_and(|one| is_same_person(&one.by, by)) {
+        return Err(Error::Forbidden(format!(
             "{by} submitted \"{}\" and cannot approve it: a second person must, with --as",
             campaign.name
         )));
@@ -330,7 +335,7 @@ async fn write_down(
 }
 
 /// Spaces, case and signs nobody sees make nobody a second person.
-fn same_person(a: &str, b: &str) -> bool {
+fn is_same_person(a: &str, b: &str) -> bool {
     let plain = |name: &str| -> String {
         name.chars()
             .filter(|c| c.is_alphanumeric())
@@ -352,7 +357,7 @@ mod tests {
             ("a.lice", "alice", true),
             ("alice", "bob", false),
         ] {
-            assert_eq!(same_person(a, b), same, "{a} {b}");
+            assert_eq!(is_same_person(a, b), same, "{a} {b}");
         }
     }
 }

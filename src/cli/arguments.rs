@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::again::Again;
+use super::audit::Audit;
+use super::backup::{Backup, Restore};
 use super::contacts::{Overrides, Signatories};
 use super::doctor::Options as Doctor;
 use super::holds::Hold;
@@ -14,6 +16,8 @@ use super::key::Key;
 use super::letters::Letter;
 use super::lookup::Options as Lookup;
 use super::replies::Reply;
+use super::run::Options as Run;
+use super::schedules::Action as Schedule;
 use super::sink::Options as Sink;
 use super::suppressions::Suppress;
 use super::tables::Table;
@@ -30,7 +34,7 @@ use crate::model::{Tlp, TlpError};
     arg_required_else_help = true
 )]
 #[command(
-    after_help = "Try it: lapwing demo\nExit codes: 0 done, 1 failed, 2 usage or settings, 3 some rows or letters failed,\n            4 not found, 5 refused by state, 6 temporary (database or relay), 130/143 stopped"
+    after_help = "Try it: lapwing demo\nExit codes: 0 done, 1 failed, 2 usage or settings, 3 some rows or letters failed,\n            4 not found, 5 refused by state, 6 temporary (database or relay), 7 not permitted,\n            8 nothing to do, 9 no database of this version (or migrate --check has something to do), 130/143 stopped"
 )]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -79,10 +83,12 @@ pub(super) enum Command {
     Demo(Demo),
     /// Write lapwing.toml here (never over one that is there) and make the database
     Init(Init),
+    /// Make the database or bring it up to date; safe when two start at once
+    Migrate(Migrate),
     /// Print every setting with its default and what it does
-    Config,
+    Config(super::settings::Options),
     /// Look whether all is ready for a live campaign: here, in the DNS (SPF, DKIM, DMARC, PTR, MX), at the
-    /// relay
+    /// relay and the registries
     Doctor(Doctor),
     /// Create, submit, approve, pause and cancel campaigns
     #[command(subcommand)]
@@ -101,8 +107,18 @@ pub(super) enum Command {
     Preview(Preview),
     /// Send what is due of an approved campaign
     Send(Send),
-    /// Send what comes due of all approved campaigns, until Ctrl-C or SIGTERM
+    /// Read feeds and write their letters at set times, without anybody there
+    #[command(subcommand)]
+    Schedule(Schedule),
+    /// Run what is due of all schedules once, send what is approved of it, and end: for cron
+    Run(Run),
+    /// Run schedules, send what comes due of all approved campaigns, take in what comes back; until Ctrl-C
+    /// or SIGTERM
     Serve(super::serve::Options),
+    /// Open the next round of a campaign: whoever is next gets what its letters told dead addresses
+    FollowUp(super::follow_up::Options),
+    /// Ask whether a service here is ready: exit code 0 if it is, else 1 and why
+    Healthcheck(super::health::Options),
     /// Read mail that came back: what it is, whom it is about, and why
     Ingest(Ingest),
     /// Show how far a campaign is
@@ -143,6 +159,13 @@ pub(super) enum Command {
     /// Make and show the OpenPGP key that letters are signed with
     #[command(subcommand)]
     Key(Key),
+    /// Copy the whole database into one file, while others work with it
+    Backup(Backup),
+    /// Put a backup in the database's place; what it thinks is unsent is held
+    Restore(Restore),
+    /// See who decided what, when and from where, and that nobody has changed it since
+    #[command(subcommand)]
+    Audit(Audit),
     /// Measure how fast this machine sends
     #[command(subcommand)]
     Bench(super::bench::Bench),
@@ -162,6 +185,13 @@ pub(super) struct Demo {
 
 #[derive(Debug, Args)]
 pub(super) struct Init {}
+
+#[derive(Debug, Args)]
+pub(super) struct Migrate {
+    /// Change nothing; end with 9 where something is to be done
+    #[arg(long)]
+    pub(super) check: bool,
+}
 
 #[derive(Debug, Args)]
 pub(super) struct OfCampaign {

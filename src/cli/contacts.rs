@@ -140,7 +140,7 @@ pub(super) async fn overrides(context: &Context, action: &Overrides) -> anyhow::
     }
 }
 
-async fn add_override(
+pub(super) async fn add_override(
     context: &Context,
     store: &Store,
     new: NewOverride,
@@ -233,7 +233,9 @@ async fn import_roll(context: &Context, store: &Store, from: &TableFile) -> anyh
         }
     }
     if !context.dry_run {
-        store.put_signatories(&roll).await?;
+        store
+            .put_signatories(&roll, &context.by, context.clock.now())
+            .await?;
     }
     imported(context, &name, roll.len(), "signatory", &refusals)
 }
@@ -285,7 +287,7 @@ pub(super) async fn load_demo_tables(
     .await?;
     let roll = compose::read_roll(text(roll)?, "signatories.csv", None, &[])?;
     let roll: Vec<_> = roll.into_iter().filter_map(Result::ok).collect();
-    store.put_signatories(&roll).await?;
+    store.put_signatories(&roll, by, now).await?;
     for row in resolve::read_overrides(text(overrides)?, "overrides.csv", None, &[])? {
         if let OverrideRow::Override { entry, .. } = row {
             store.add_override(&entry.entered(by, now)).await?;

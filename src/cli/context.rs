@@ -10,8 +10,9 @@ use tokio::task::JoinHandle;
 
 use super::arguments::Global;
 use super::output::Output;
+use super::worker;
 use crate::config::{self, Config, Loaded};
-use crate::model::{Clock, Progress, plain_text};
+use crate::model::{Clock, Origin, Progress, plain_text};
 use crate::openpgp::{self, Key, Signer};
 use crate::resolve;
 use crate::store::Store;
@@ -38,8 +39,13 @@ pub(super) struct Context {
 impl Context {
     pub(super) fn new(global: Global) -> anyhow::Result<Self> {
         let mut flags = Vec::new();
-        if let Some(url) = global.database {
-            flags.push(("database.url", url));
+        // What the environment says is read with the rest of it.
+        let by_environment = std::env::var("LAPWING_DATABASE_URL").ok();
+        if let Some(url) = global
+            .database
+            .filter(|url| by_environment.as_ref() != Some(url))
+        {
+            flags.push(("database.url", url, "--database"));
         }
         let environment = std::env::vars_os()
             .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
@@ -64,7 +70,8 @@ impl Context {
     }
 
     pub(super) async fn store(&self) -> anyhow::Result<Store> {
-        Ok(Store::open(&self.config().database.url).await?)
+        let store = Store::open(&self.config().database.url).await?;
+        Ok(store.acting_from(here()))
     }
 
     /// What resolving works with.
@@ -117,20 +124,21 @@ impl Context {
         Ok(Templates::load(&self.config().letter.templates)?)
     }
 
-    /// A progress that is asked to stop by SIGINT or SIGTERM, and not drawn.
+    /// A progress that is asked to stop by SIGINT or SIGTERM, and not drawn; whoever asked is told by the work.
     pub(super) fn listen(&self) -> Watch {
-        self.watched(None)
+        self.watched(None, false)
     }
 
     /// A progress that is drawn on a terminal, and asked to stop by SIGINT or SIGTERM.
     pub(super) fn watch(&self, what: &'static str) -> Watch {
-        self.watched(Some(what).filter(|_| self.draws))
+        self.watched(Some(what).filter(|_| self.draws), true)
     }
 
-    fn watched(&self, what: Option<&'static str>) -> Watch {
+    fn watched(&self, what: Option<&'static str>, tells: bool) -> Watch {
         let progress = Arc::new(Progress::default());
         let signal = Arc::new(AtomicU8::new(0));
-        let listening = tokio::spawn(listen(Arc::clone(&progress), Arc::clone(&signal)));
+        let listening = listen(Arc::clone(&progress), Arc::clone(&signal), tells);
+        let listening = tokio::spawn(listening);
         let drawing = what.map(|what| tokio::spawn(draw(Arc::clone(&progress), what)));
         Watch {
             progress,
@@ -156,18 +164,32 @@ fn person(named: Option<String>) -> Result<String, Usage> {
 
 /// The name of the user that this process runs as: by the environment, else by /etc/passwd.
 fn system_user() -> Option<String> {
-    use std::os::unix::fs::MetadataExt;
     let named = ["USER", "LOGNAME"]
         .into_iter()
         .find_map(|name| std::env::var(name).ok());
-    named.filter(|name| !name.is_empty()).or_else(|| {
-        let uid = std::fs::metadata("/proc/self").ok()?.uid().to_string();
-        let users = std::fs::read_to_string("/etc/passwd").ok()?;
-        let line = users
-            .lines()
-            .find(|line| line.split(':').nth(2) == Some(&uid))?;
-        line.split(':').next().map(str::to_owned)
-    })
+    let named = named.filter(|name| !name.is_empty());
+    named.or_else(|| process_user().filter(|name| !name.starts_with("uid ")))
+}
+
+/// By the kernel alone, which nobody talks into another name; `uid 10001` where it has none.
+fn process_user() -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    let uid = std::fs::metadata("/proc/self").ok()?.uid().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let line = users
+        .lines()
+        .find(|line| line.split(':').nth(2) == Some(&uid));
+    let name = line.and_then(|line| line.split(':').next());
+    Some(name.map_or_else(|| format!("uid {uid}"), str::to_owned))
+}
+
+/// This machine, and whom it knows as running this process, whatever they call themselves.
+pub(super) fn here() -> Origin {
+    Origin {
+        host: worker::host(),
+        user: process_user().unwrap_or_else(|| "unknown".to_owned()),
+        via: "command line".to_owned(),
+    }
 }
 
 /// The one place that asks the machine for the time; everything below is told.
@@ -205,7 +227,7 @@ impl Drop for Watch {
 }
 
 /// The first signal asks the work to end after the piece in hand; a second one ends it now.
-async fn listen(progress: Arc<Progress>, signal: Arc<AtomicU8>) {
+async fn listen(progress: Arc<Progress>, signal: Arc<AtomicU8>, tells: bool) {
     use tokio::signal::unix::{SignalKind, signal as on};
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (on(SignalKind::interrupt()), on(SignalKind::terminate()))
@@ -220,9 +242,11 @@ async fn listen(progress: Arc<Progress>, signal: Arc<AtomicU8>) {
         if progress.is_stopped() {
             std::process::exit(i32::from(code));
         }
-        progress.stop();
         signal.store(code, Ordering::Relaxed);
-        eprintln!("ending after what is in hand; once more to end now");
+        progress.stop();
+        if tells {
+            eprintln!("ending after what is in hand; once more to end now");
+        }
     }
 }
 

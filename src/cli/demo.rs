@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Ended;
 use super::arguments::Demo as Options;
 use super::contacts::load_demo_tables;
-use super::context::{Context, Usage};
+use super::context::{Context, Usage, here};
 use super::output::print;
 use super::sink::wait_for_signal;
 use super::stages::settle;
@@ -48,7 +48,7 @@ pub(super) async fn run(context: &Context, options: &Options) -> anyhow::Result<
     let outbox = options.dir.join("outbox");
     std::fs::create_dir_all(&outbox)?;
     let url = format!("sqlite:{}", options.dir.join("lapwing.db").display());
-    let store = Store::create(&url).await?;
+    let store = Store::create(&url).await?.acting_from(here());
     let clock = Clock::starting_at(NOW);
     if store.campaign(CAMPAIGN).await.is_ok() {
         return found(context, options, &store).await;

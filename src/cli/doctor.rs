@@ -9,7 +9,8 @@ use crate::doctor::{self, Area, Finding, Grade, Report};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// Look at these alone, where one has just been mended: settings,key,letters,domain,relay
+    /// Look at these alone, where one has just been mended: settings,key,letters,domain,relay,disk,clock,
+    /// registries
     #[arg(long, value_name = "AREAS", value_delimiter = ',', value_parser = area)]
     only: Vec<Area>,
 }
@@ -25,10 +26,10 @@ fn area(text: &str) -> Result<Area, String> {
 /// Fails where something must be mended, so that a script can ask it before a campaign does.
 pub(super) async fn doctor(context: &Context, options: &Options) -> anyhow::Result<Ended> {
     let areas = match options.only.as_slice() {
-        [] => &Area::ALL[..],
-        some => some,
+        [] => Area::usual(context.config()),
+        some => some.to_vec(),
     };
-    let report = doctor::examine(context.config(), context.clock.now(), areas).await;
+    let report = doctor::examine(context.config(), context.clock.now(), &areas).await;
     context.out.say(&report, describe(&report))?;
     match report.mend {
         0 => Ok(Ended::Well),
@@ -64,6 +65,9 @@ fn title(area: Area) -> &'static str {
         Area::Letters => "Letters",
         Area::Domain => "Mail domain",
         Area::Relay => "Relay",
+        Area::Disk => "Disk",
+        Area::Clock => "Clock",
+        Area::Registries => "Registries",
     }
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::Ended;
 use super::context::{Context, Usage};
 use super::output::print_raw;
-use super::replies::desk;
+use super::replies::Desk;
 use crate::model::Reading;
 use crate::track;
 use crate::track::mailbox::{self, Broken, Messages, Taken};
@@ -101,7 +101,7 @@ struct Did {
 
 /// Keeps all messages, and then reads what is kept and acts on it.
 async fn take(context: &Context, files: &[PathBuf]) -> anyhow::Result<Ended> {
-    let (settings, reasons) = desk(context)?;
+    let desk = Desk::of(context)?;
     let store = context.store().await?;
     let watch = context.watch("messages");
     let mut taken = Taken::default();
@@ -127,11 +127,7 @@ async fn take(context: &Context, files: &[PathBuf]) -> anyhow::Result<Ended> {
             }
         }
     }
-    let work = track::Work {
-        store: &store,
-        reasons: &reasons,
-        settings: &settings,
-    };
+    let work = desk.work(&store, &watch.progress);
     let read = track::run_once(&work, context.clock.now()).await?;
     let stopped = watch.stopped_by();
     drop(watch);

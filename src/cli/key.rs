@@ -91,14 +91,13 @@ pub(super) async fn run(context: &Context, action: &Key) -> anyhow::Result<Ended
 
 async fn rotate(context: &Context, read_for: Span) -> anyhow::Result<Ended> {
     let store = context.store().await?;
-    let now = context.clock.now();
-    let until = now.plus(read_for);
     if !context.dry_run {
-        store.rotate_token_key(now, until).await?;
+        let now = context.clock.now();
+        store.rotate_token_key(&context.by, now, read_for).await?;
     }
-    let told = serde_json::json!({ "read_until": until });
+    let told = serde_json::json!({ "read_for": read_for.to_string() });
     let text = format!(
-        "Letters composed from now on bear addresses of a new key; what comes back to those before counts until {until}"
+        "Letters composed from now on bear addresses of a new key; what comes back to those before counts until {read_for} after the last of them"
     );
     context.out.say(&told, text)?;
     Ok(Ended::Well)

@@ -2,6 +2,8 @@
 
 mod again;
 mod arguments;
+mod audit;
+mod backup;
 mod bench;
 mod campaign;
 mod contacts;
@@ -10,19 +12,27 @@ mod demo;
 mod doctor;
 mod draw;
 mod feed;
+mod follow_up;
+mod health;
 mod holds;
 mod ingest;
 mod jurisdiction;
 mod key;
 mod letters;
+mod log;
 mod lookup;
 mod output;
 mod parse;
+mod planning;
 mod registries;
 mod replies;
+mod run;
+mod schedules;
 mod serve;
+mod settings;
 mod sink;
 mod stages;
+mod standing;
 mod start;
 mod suppressions;
 mod tables;
@@ -46,12 +56,20 @@ enum Ended {
     Well,
     /// Done, but some rows or letters failed.
     Partly,
+    /// It only looked, and found something to do.
+    ToDo,
+    /// Looked, and what was looked at is not well.
+    Unwell,
+    /// There was nothing to do, and that was to be told.
+    Empty,
     /// By SIGINT (130) or SIGTERM (143), after the work in hand.
     Stopped(u8),
 }
 
 /// Runs one command and says how it went: 0 done, 1 failed, 2 usage or settings, 3 some rows or
-/// letters failed, 4 not found, 5 refused by state, 6 temporary, 130 and 143 stopped by a signal.
+/// letters failed, 4 not found, 5 refused by state, 6 temporary, 7 not permitted to whoever acts, 8 nothing to
+/// do, 9 there is no database of this version, or something is to be done for one, 130 and 143 stopped by a
+/// signal.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
@@ -74,7 +92,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match runtime.block_on(command(arguments)) {
         Ok(Ended::Well) => ExitCode::SUCCESS,
+        Ok(Ended::Unwell) => ExitCode::FAILURE,
         Ok(Ended::Partly) => ExitCode::from(3),
+        Ok(Ended::ToDo) => ExitCode::from(9),
+        Ok(Ended::Empty) => ExitCode::from(8),
         Ok(Ended::Stopped(code)) => ExitCode::from(code),
         // Whoever read our output has seen enough: `lapwing refused trial | head`.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
@@ -95,7 +116,8 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
     match arguments.command {
         Command::Demo(options) => demo::run(&context, &options).await,
         Command::Init(options) => start::init(&context, &options).await,
-        Command::Config => start::config(&context),
+        Command::Migrate(options) => start::migrate(&context, &options).await,
+        Command::Config(options) => settings::run(&context, &options),
         Command::Doctor(options) => doctor::doctor(&context, &options).await,
         Command::Sink(options) => sink::run(&context, &options).await,
         Command::Import(options) => feed::import(&context, &options).await,
@@ -114,15 +136,22 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Resolve(options) => stages::resolve(&context, &options).await,
         Command::Compose(options) => stages::compose(&context, &options).await,
         Command::Send(options) => stages::send(&context, &options).await,
+        Command::FollowUp(options) => follow_up::run(&context, &options).await,
         Command::Ingest(options) => ingest::run(&context, &options).await,
         Command::Bench(bench) => bench::run(&context, &bench),
+        Command::Schedule(action) => schedules::run(&context, &action).await,
+        Command::Run(options) => run::run(&context, &options).await,
         Command::Serve(options) => serve::run(&context, &options).await,
+        Command::Healthcheck(options) => health::healthcheck(&context, &options).await,
         Command::Status(options) => stages::status(&context, &options).await,
         Command::Report(options) => stages::report(&context, &options).await,
         Command::Preview(options) => letters::preview(&context, &options).await,
         Command::Key(action) => key::run(&context, &action).await,
         Command::Letter(action) => letters::run(&context, &action).await,
         Command::Template(action) => words::run(&context, &action),
+        Command::Backup(options) => backup::backup(&context, &options).await,
+        Command::Restore(options) => backup::restore(&context, &options).await,
+        Command::Audit(action) => audit::run(&context, &action).await,
     }
 }
 
@@ -147,7 +176,9 @@ fn fail(error: &anyhow::Error, json: bool) -> ExitCode {
 fn next_step(error: &anyhow::Error) -> Option<&'static str> {
     let error = error.chain().find_map(|cause| cause.downcast_ref())?;
     Some(match error {
-        store::Error::Taken { .. } => "choose another name, or see how far it is: lapwing status",
+        store::Error::Taken { what, .. } if *what != "schedule" => {
+            "choose another name, or see how far it is: lapwing status"
+        }
         store::Error::NotFound { what, .. } if what.contains("letter") => {
             "all there are: lapwing letter list CAMPAIGN"
         }
@@ -164,6 +195,13 @@ fn next_step(error: &anyhow::Error) -> Option<&'static str> {
         } => {
             "letters there are in English, without a note; those there are: lapwing jurisdiction list"
         }
+        store::Error::NotFound { what: "file", .. } => "name what lapwing backup has written",
+        store::Error::NotFound {
+            what: "schedule", ..
+        } => "those there are: lapwing schedule list",
+        store::Error::Taken {
+            what: "schedule", ..
+        } => "choose another name, or change it: lapwing schedule change",
         store::Error::NotFound { .. } => "those there are: lapwing campaign list",
         _ => return None,
     })
@@ -172,7 +210,9 @@ fn next_step(error: &anyhow::Error) -> Option<&'static str> {
 fn code_of(error: &anyhow::Error) -> u8 {
     let store = |error: &store::Error| match error {
         store::Error::NotFound { .. } => 4,
-        store::Error::Refused(_) | store::Error::Taken { .. } | store::Error::NotReady(_) => 5,
+        store::Error::Refused(_) | store::Error::Taken { .. } => 5,
+        store::Error::Forbidden(_) => 7,
+        store::Error::NotReady(_) => 9,
         store::Error::Unavailable(_) => 6,
         store::Error::Url(_) => 2,
         store::Error::Database(_) => 1,

@@ -72,5 +72,10 @@ pub(super) fn print_raw(bytes: &[u8]) -> anyhow::Result<()> {
 /// `1 letter`, `2 letters`.
 pub(super) fn count(n: impl TryInto<i64>, what: &str) -> String {
     let n = n.try_into().unwrap_or(i64::MAX);
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+    let ending = match (n, what.ends_with('s')) {
+        (1, _) => "",
+        (_, true) => "es",
+        (_, false) => "s",
+    };
+    format!("{n} {what}{ending}")
 }

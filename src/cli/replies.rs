@@ -4,13 +4,20 @@ use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
 
 use super::Ended;
+use super::contacts::add_override;
 use super::context::{Context, Usage};
-use super::output::print_raw;
-use crate::model::{Class, Delivery, Fate, FoundBy, ReplyState};
+use super::output::{count, print_raw};
+use crate::model::{
+    Class, Delivery, Fate, FoundBy, Mailbox, OverrideSubject, Progress, ReplyState,
+};
+use crate::resolve::NewOverride;
 use crate::store::{Error, ReplyFilter, ReplyLine, Store};
 use crate::track;
 
 const PAGE: i64 = 200;
+
+/// Networks of one letter that somebody else may answer for.
+const NETWORKS: i64 = 500;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Reply {
@@ -22,6 +29,9 @@ pub(super) enum Reply {
         /// Only one kind
         #[arg(long, value_parser = PossibleValuesParser::new(classes()))]
         class: Option<String>,
+        /// Of all that came about one letter only the newest
+        #[arg(long)]
+        threads: bool,
     },
     /// One message: what it says, what was made of it and why
     Show {
@@ -37,6 +47,9 @@ pub(super) enum Reply {
         id: i64,
         #[arg(value_parser = PossibleValuesParser::new(states()))]
         state: String,
+        /// Of wrong-contact: who is right; overrides for the letter's networks name this mailbox from now on
+        #[arg(long)]
+        mailbox: Option<Mailbox>,
     },
     /// Say what it is, where the rules took it for something else; all that followed from it is undone
     Class {
@@ -51,17 +64,22 @@ pub(super) enum Reply {
 
 pub(super) async fn run(context: &Context, action: &Reply) -> anyhow::Result<Ended> {
     match action {
-        Reply::List { open, class } => {
+        Reply::List {
+            open,
+            class,
+            threads,
+        } => {
             let class = class.as_deref().and_then(Class::from_text);
             let filter = ReplyFilter {
                 open: *open,
                 class,
+                threads: *threads,
                 ..ReplyFilter::default()
             };
             list(context, filter).await
         }
         Reply::Show { id, raw } => show(context, *id, *raw).await,
-        Reply::Set { id, state } => set(context, *id, state).await,
+        Reply::Set { id, state, mailbox } => set(context, *id, state, mailbox.as_ref()).await,
         Reply::Class { id, class } => reclassify(context, *id, class).await,
         Reply::Reread => reread(context).await,
     }
@@ -81,12 +99,18 @@ async fn list(context: &Context, filter: ReplyFilter) -> anyhow::Result<Ended> {
         before = last.id;
         for line in &page {
             let about = line.about.as_deref().unwrap_or("-");
-            let text = format!(
+            let mut text = format!(
                 "{:>6}  {}  {about:<14} {}",
                 line.id,
                 describe(line),
                 line.sender
             );
+            if filter.threads && line.in_thread > 1 {
+                text.push_str(&format!(
+                    ", {} about this letter",
+                    count(line.in_thread, "message")
+                ));
+            }
             context.out.line(line, text)?;
         }
     }
@@ -111,16 +135,40 @@ async fn show(context: &Context, id: i64, raw: bool) -> anyhow::Result<Ended> {
     for why in line.evidence.lines() {
         text.push_str(&format!("  {why}\n"));
     }
+    if line.in_thread > 1 {
+        text.push_str("\nAll that came about this letter\n");
+        for other in thread(&store, id).await?.iter().rev() {
+            let here = if other.id == id { "→" } else { " " };
+            let told = format!(
+                "{here} {:>5}  {}  {}\n",
+                other.id,
+                describe(other),
+                other.sender
+            );
+            text.push_str(&told);
+        }
+    }
     context.out.say(&line, text)?;
     Ok(Ended::Well)
 }
 
-async fn set(context: &Context, id: i64, state: &str) -> anyhow::Result<Ended> {
+async fn set(
+    context: &Context,
+    id: i64,
+    state: &str,
+    right: Option<&Mailbox>,
+) -> anyhow::Result<Ended> {
     let store = context.store().await?;
     let line = one(&store, id).await?;
     let state = ReplyState::from_text(state)
         .filter(|state| *state != ReplyState::Nothing)
         .ok_or_else(|| Usage(format!("\"{state}\" is no state")))?;
+    if right.is_some() && state != ReplyState::WrongContact {
+        anyhow::bail!(Usage(
+            "--mailbox says who is right where the contact is wrong: lapwing reply set ID wrong-contact"
+                .to_owned()
+        ));
+    }
     if !context.dry_run {
         store
             .set_reply_state(id, state, &context.by, context.clock.now())
@@ -129,26 +177,67 @@ async fn set(context: &Context, id: i64, state: &str) -> anyhow::Result<Ended> {
     let told = serde_json::json!({ "id": id, "state": state });
     let mut text = format!("Message {id} is {}", state.as_str());
     if state == ReplyState::WrongContact {
-        text.push_str(&format!(
-            "; once you know who is right: lapwing override add NETWORK --abuse MAIL --reason \"message {id} from {}\"",
-            line.sender
-        ));
+        text.push_str(&correct(context, &store, &line, right).await?);
     }
     context.out.say(&told, text)?;
     Ok(Ended::Well)
+}
+
+/// Who answers for the letter's networks from now on, or how that is said once it is known.
+async fn correct(
+    context: &Context,
+    store: &Store,
+    line: &ReplyLine,
+    right: Option<&Mailbox>,
+) -> anyhow::Result<String> {
+    let networks = store.networks_about(line.id, NETWORKS).await?;
+    let reason = format!("message {} from {}", line.id, line.sender);
+    let now = context.clock.now();
+    let mut text = String::new();
+    for network in networks {
+        let Some(right) = right else {
+            text.push_str(&format!(
+                "\n  lapwing override add {network} --mailbox MAILBOX --reason \"{reason}\""
+            ));
+            continue;
+        };
+        let new = NewOverride {
+            subject: OverrideSubject::Prefix(network),
+            mailbox: Some(right.clone()),
+            locale: String::new(),
+            format: None,
+            reason: reason.clone(),
+            owner: context.by.clone(),
+            until: None,
+        };
+        add_override(context, store, new, now).await?;
+        text.push_str(&format!("\n  {network} answers at {right} from now on"));
+    }
+    let lead = match (text.is_empty(), right) {
+        (true, Some(_)) => {
+            anyhow::bail!(Usage(format!(
+                "no network is known that message {} is about: lapwing override add NETWORK --mailbox {}",
+                line.id,
+                right.map_or("MAILBOX", Mailbox::as_str)
+            )))
+        }
+        (true, None) => "; no network is known that it is about",
+        (false, Some(_)) => "",
+        (false, None) => {
+            ". Once you know who is right, add --mailbox MAILBOX, or for some of its networks:"
+        }
+    };
+    Ok(format!("{lead}{text}"))
 }
 
 async fn reclassify(context: &Context, id: i64, class: &str) -> anyhow::Result<Ended> {
     let store = context.store().await?;
     one(&store, id).await?;
     let class = Class::from_text(class).ok_or_else(|| Usage(format!("\"{class}\" is no class")))?;
-    let (settings, reasons) = desk(context)?;
-    let work = track::Work {
-        store: &store,
-        reasons: &reasons,
-        settings: &settings,
-    };
+    let desk = Desk::of(context)?;
+    let progress = Progress::default();
     if !context.dry_run {
+        let work = desk.work(&store, &progress);
         track::decide(&work, id, class, &context.by, context.clock.now()).await?;
     }
     let told = serde_json::json!({ "id": id, "class": class.as_str() });
@@ -159,17 +248,13 @@ async fn reclassify(context: &Context, id: i64, class: &str) -> anyhow::Result<E
 
 async fn reread(context: &Context) -> anyhow::Result<Ended> {
     let store = context.store().await?;
-    let (settings, reasons) = desk(context)?;
-    let work = track::Work {
-        store: &store,
-        reasons: &reasons,
-        settings: &settings,
-    };
+    let desk = Desk::of(context)?;
+    let watch = context.listen();
     let done = match context.dry_run {
         true => track::Done::default(),
         false => {
             store.read_anew().await?;
-            track::run_once(&work, context.clock.now()).await?
+            track::run_once(&desk.work(&store, &watch.progress), context.clock.now()).await?
         }
     };
     context.out.say(&done, done.to_string())?;
@@ -177,10 +262,28 @@ async fn reread(context: &Context) -> anyhow::Result<Ended> {
 }
 
 /// What messages are judged by.
-pub(super) fn desk(context: &Context) -> anyhow::Result<(track::Settings, track::read::Reasons)> {
-    let config = context.config();
-    let reasons = track::reasons(&config.incoming.reasons).map_err(Usage)?;
-    Ok((track::Settings::from_config(config), reasons))
+pub(super) struct Desk {
+    settings: track::Settings,
+    reasons: track::read::Reasons,
+}
+
+impl Desk {
+    pub(super) fn of(context: &Context) -> anyhow::Result<Self> {
+        let config = context.config();
+        Ok(Self {
+            settings: track::Settings::from_config(config),
+            reasons: track::reasons(&config.incoming.reasons).map_err(Usage)?,
+        })
+    }
+
+    pub(super) fn work<'a>(&'a self, store: &'a Store, progress: &'a Progress) -> track::Work<'a> {
+        track::Work {
+            store,
+            reasons: &self.reasons,
+            settings: &self.settings,
+            progress,
+        }
+    }
 }
 
 async fn one(store: &Store, id: i64) -> Result<ReplyLine, Error> {
@@ -193,6 +296,14 @@ async fn one(store: &Store, id: i64) -> Result<ReplyLine, Error> {
         what: "message",
         name: id.to_string(),
     })
+}
+
+/// All that came about the letter that a message is about, the newest first.
+async fn thread(store: &Store, id: i64) -> Result<Vec<ReplyLine>, Error> {
+    match store.letter_about(id).await? {
+        Some(letter) => about(store, letter).await,
+        None => Ok(Vec::new()),
+    }
 }
 
 /// All that came back about a letter, the newest first.
@@ -208,6 +319,7 @@ pub(super) async fn about(store: &Store, letter: i64) -> Result<Vec<ReplyLine>, 
 pub(super) fn describe(line: &ReplyLine) -> String {
     let mut text = format!("{}  {}", line.came_at, line.class.as_str());
     for (lead, word) in [
+        (" as said by ", line.classed_by.as_str()),
         (": ", line.kind.as_str()),
         (": ", line.reason.as_str()),
         (", their case ", line.ticket.as_str()),

@@ -5,12 +5,15 @@ use futures_util::FutureExt as _;
 
 use super::Ended;
 use super::context::{Context, Usage, Watch};
-use super::replies::desk;
-use super::worker::worker;
+use super::log;
+use super::replies::Desk;
+use super::worker::{bury_runners, worker};
+use crate::scheduler;
 use crate::send::{Courier, Settings, Work};
-use crate::service::{Event, Sender, Tracker};
+use crate::service::{Event, Scheduler, Sender, Tracker, within_grace};
 use crate::store::Store;
-use crate::track::{self, lmtp};
+use crate::track::lmtp;
+use crate::web::Site;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -19,13 +22,15 @@ pub(super) struct Options {
         long,
         value_name = "STAGES",
         value_delimiter = ',',
-        default_value = "send,track"
+        default_value = "schedule,send,track"
     )]
     only: Vec<Stage>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Stage {
+    /// Feeds of schedules into letters, as they fall due
+    Schedule,
     /// Letters of all approved campaigns, as they come due
     Send,
     /// Bounces and answers, as they come in
@@ -33,13 +38,11 @@ enum Stage {
 }
 
 pub(super) async fn run(context: &Context, options: &Options) -> anyhow::Result<Ended> {
+    log::begin(context);
     let store = context.store().await?;
     let watch = context.listen();
-    let out = context.out;
-    let tell = move |event: Event| {
-        // Whoever read along has gone: the work goes on.
-        let _ = out.line(&event, event.to_string());
-    };
+    let tell = |event: Event| event.log();
+    let site = site(context, &store, &watch).await?;
     let does = |stage| options.only.contains(&stage);
     let tracking = async {
         if does(Stage::Track) {
@@ -53,11 +56,47 @@ pub(super) async fn run(context: &Context, options: &Options) -> anyhow::Result<
         }
         anyhow::Ok(())
     };
+    let scheduling = async {
+        if does(Stage::Schedule) {
+            schedule(context, &store, &watch, &tell).await?;
+        }
+        anyhow::Ok(())
+    };
     // Where one cannot go on, the other ends what it has in hand.
     let ends = |ended: anyhow::Result<()>| ended.inspect_err(|_| watch.progress.stop());
-    let (tracked, sent) = tokio::join!(tracking.map(ends), sending.map(ends));
-    tracked.and(sent)?;
-    Ok(Ended::Well)
+    let stages = async {
+        let (tracked, sent, scheduled) =
+            tokio::join!(tracking.map(ends), sending.map(ends), scheduling.map(ends));
+        tracked.and(sent).and(scheduled)
+    };
+    let grace = context.config().serve.grace;
+    let work = within_grace(&watch.progress, grace, &tell, stages);
+    let ended = match site {
+        Some(site) => site.beside(work).await,
+        None => work.await,
+    };
+    match ended {
+        Some(ended) => ended.map(|()| Ended::Well),
+        None => Ok(Ended::Stopped(watch.stopped_by().unwrap_or(143))),
+    }
+}
+
+/// Several services on one machine need a port each; whoever has not named one does not miss it.
+async fn site(context: &Context, store: &Store, watch: &Watch) -> anyhow::Result<Option<Site>> {
+    match Site::open(context.config(), store, context.clock, &watch.progress).await {
+        Ok(site) => {
+            if let Some(address) = site.as_ref().and_then(Site::address) {
+                let http = address.to_string();
+                Event::Shown { http }.log();
+            }
+            Ok(site)
+        }
+        Err(closed) if closed.is_taken && context.loaded.is_default("http.listen") => {
+            Event::NotShown { told: closed.told }.log();
+            Ok(None)
+        }
+        Err(closed) => Err(Usage(closed.told).into()),
+    }
 }
 
 async fn send(
@@ -81,6 +120,25 @@ async fn send(
     Ok(Sender { work, tell }.run().await?)
 }
 
+async fn schedule(
+    context: &Context,
+    store: &Store,
+    watch: &Watch,
+    tell: &(dyn Fn(Event) + Sync),
+) -> anyhow::Result<()> {
+    bury_runners(context, store).await?;
+    let worker = worker();
+    let work = scheduler::Work {
+        store,
+        config: context.config(),
+        worker: &worker,
+        clock: &context.clock,
+        progress: &watch.progress,
+    };
+    Scheduler { work, tell }.run().await;
+    Ok(())
+}
+
 async fn track_all(
     context: &Context,
     store: &Store,
@@ -89,17 +147,12 @@ async fn track_all(
 ) -> anyhow::Result<()> {
     let listener = lmtp::listen(context.config()).await.map_err(Usage)?;
     let door = lmtp::Settings::from_config(context.config());
-    let (settings, reasons) = desk(context)?;
+    let desk = Desk::of(context)?;
     let tracker = Tracker {
-        desk: track::Work {
-            store,
-            reasons: &reasons,
-            settings: &settings,
-        },
+        desk: desk.work(store, &watch.progress),
         door: &door,
         imap: &context.config().incoming.imap,
         clock: &context.clock,
-        progress: &watch.progress,
         tell,
     };
     tracker.run(listener).await;

@@ -1,10 +1,9 @@
 //! The first steps: settings and database.
 
 use super::Ended;
-use super::arguments::Init;
+use super::arguments::{Init, Migrate};
 use super::context::Context;
-use super::output::print;
-use crate::config::DEFAULT;
+use crate::config::{DEFAULT, masked};
 use crate::store::Store;
 
 pub(super) async fn init(context: &Context, _: &Init) -> anyhow::Result<Ended> {
@@ -30,10 +29,12 @@ pub(super) async fn init(context: &Context, _: &Init) -> anyhow::Result<Ended> {
     }
     if wrote {
         // A password in the URL stays where it was given.
-        let shown = if url.contains('@') && masked(url) != *url {
-            "sqlite:lapwing.db"
-        } else {
-            url.as_str()
+        let mut settings = context.loaded.settings.iter();
+        let said = settings.find(|setting| setting.key == "database.url");
+        let said = said.and_then(|setting| setting.value.as_str());
+        let shown = match said {
+            Some(said) if masked(said) == said && !said.contains(":***@") => said,
+            _ => "sqlite:lapwing.db",
         };
         let text = DEFAULT.replacen(
             "url = \"sqlite:lapwing.db\"",
@@ -62,31 +63,37 @@ pub(super) async fn init(context: &Context, _: &Init) -> anyhow::Result<Ended> {
     Ok(Ended::Well)
 }
 
-pub(super) fn config(context: &Context) -> anyhow::Result<Ended> {
-    let file = context.loaded.file.as_ref();
-    context.out.remark(&match file {
-        Some(path) => format!("# Settings are read from {}; these are all there are, with their defaults:\n", path.display()),
-        None => "# No settings file is read (./lapwing.toml); these are all there are, with their defaults:\n".to_owned(),
-    })?;
-    if context.out.json {
-        let defaults: toml::Table = DEFAULT.parse()?;
-        context.out.line(&defaults, "")?;
-    } else {
-        print(DEFAULT)?;
-    }
-    Ok(Ended::Well)
-}
-
-/// A database URL without its password.
-fn masked(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
+pub(super) async fn migrate(context: &Context, options: &Migrate) -> anyhow::Result<Ended> {
+    let url = &context.config().database.url;
+    let only_looks = options.check || context.dry_run;
+    let upgrade = match only_looks {
+        true => Store::foresee_upgrade(url).await?,
+        false => {
+            let (store, upgrade) = Store::upgrade(url).await?;
+            store.close().await;
+            upgrade
+        }
     };
-    match rest.split_once('@') {
-        Some((login, host)) => match login.split_once(':') {
-            Some((user, _)) => format!("{scheme}://{user}:***@{host}"),
-            None => url.to_owned(),
-        },
-        None => url.to_owned(),
-    }
+    let name = masked(url);
+    let (from, to) = (upgrade.from, upgrade.to);
+    let what = match (upgrade.steps.is_empty(), from, only_looks) {
+        (true, _, _) => format!("The database {name} is up to date, at step {to}; nothing to do."),
+        (_, 0, true) => format!("The database {name} is to be made: lapwing migrate"),
+        (_, 0, false) => format!("Made the database {name}, at step {to}."),
+        (_, _, true) => format!(
+            "The database {name} is to be brought from step {from} to step {to}; take a copy first: lapwing backup \
+             FILE, with the version that made it; then lapwing migrate"
+        ),
+        (..) => format!("Brought the database {name} from step {from} to step {to}."),
+    };
+    let steps = upgrade.steps.iter().map(|step| format!("\n  {step}"));
+    let steps: String = steps.filter(|_| from > 0).collect();
+    let told = serde_json::json!({
+        "database": name, "from": from, "to": to, "steps": upgrade.steps, "done": !only_looks,
+    });
+    context.out.say(&told, format!("{what}{steps}"))?;
+    Ok(match options.check && !upgrade.steps.is_empty() {
+        true => Ended::ToDo,
+        false => Ended::Well,
+    })
 }

@@ -156,7 +156,11 @@ async fn approve(context: &Context, id: i64) -> anyhow::Result<Ended> {
     let store = context.store().await?;
     let one = match context.dry_run {
         true => known(context, &store, id).await?,
-        false => store.approve_suppression(id, &context.by).await?,
+        false => {
+            store
+                .approve_suppression(id, &context.by, context.clock.now())
+                .await?
+        }
     };
     let text = format!("Nothing is written to {} any more", one.address);
     context.out.say(&one, text)?;
@@ -170,7 +174,17 @@ async fn remove(context: &Context, id: i64) -> anyhow::Result<Ended> {
         true => known(context, &store, id).await?,
         false => store.remove_suppression(id, &context.by, now).await?,
     };
-    let text = format!("Letters are written to {} again", one.address);
+    let all = store.suppressions(now).await?;
+    let still = all.iter().find(|other| {
+        other.id != id && other.address == one.address && other.approved_by.is_some()
+    });
+    let text = match still {
+        Some(other) => format!(
+            "Suppression {id} is gone; still nothing is written to {}, for suppression {}: {}",
+            one.address, other.id, other.reason
+        ),
+        None => format!("Letters are written to {} again", one.address),
+    };
     context.out.say(&one, text)?;
     Ok(Ended::Well)
 }

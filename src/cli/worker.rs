@@ -13,9 +13,13 @@ pub(super) fn worker() -> String {
     let chance = std::collections::hash_map::RandomState::new()
         .build_hasher()
         .finish();
-    let host = read("/proc/sys/kernel/hostname").unwrap_or_else(|| "localhost".to_owned());
     let place = place().unwrap_or_default();
-    format!("{host}/{}/{place}/{chance:016x}", std::process::id())
+    format!("{}/{}/{place}/{chance:016x}", host(), std::process::id())
+}
+
+/// What this machine is called.
+pub(super) fn host() -> String {
+    read("/proc/sys/kernel/hostname").unwrap_or_else(|| "localhost".to_owned())
 }
 
 /// What a process of this place held that is no more goes back into the queue at once, instead of
@@ -34,6 +38,20 @@ pub(super) async fn bury_the_dead(
             "{} held by process {process}, which is no more; back in the queue",
             count(ended as i64, "letter")
         ))?;
+    }
+    Ok(())
+}
+
+/// A run of a process that is no more is taken up at once, instead of when its lease ends.
+pub(super) async fn bury_runners(context: &Context, store: &Store) -> anyhow::Result<()> {
+    let here = place();
+    for (run, worker) in store.runners().await? {
+        if let Some(process) = dead(&worker, here.as_deref()) {
+            store.hold_run(run, &worker, context.clock.now()).await?;
+            context.out.remark(&format!(
+                "a run was left by process {process}, which is no more; going on from there"
+            ))?;
+        }
     }
     Ok(())
 }

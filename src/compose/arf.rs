@@ -220,6 +220,7 @@ mod tests {
             text: String::new(),
             html: String::new(),
             rows: 1,
+            opt_out: String::new(),
             signed_by: String::new(),
             attachments: Vec::new(),
         }

@@ -44,7 +44,11 @@ impl Composition<'_> {
         let locale = self
             .jurisdiction(&country)
             .map_err(|cause| letter_error(mailbox, &country, "any language", cause))?
-            .locale(self.work.templates, &letter, &wished_languages(findings));
+            .locale(
+                self.work.templates,
+                &letter,
+                &self.campaign.terms.wished(wished_languages(findings)),
+            );
         let with_network =
             |(finding, suspects): &&(Finding, i64)| finding.network.is_some() && *suspects > 0;
         let notice = Notice {

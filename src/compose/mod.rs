@@ -23,6 +23,7 @@ mod reminder;
 mod roll;
 mod rows;
 mod settings;
+mod spare;
 mod table;
 mod trace;
 mod wrap;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::metrics::{Stage, timed};
 use crate::model::{
     Campaign, CampaignKind, Format, Letter, Mailbox, Notice, Progress, Signatory, Timestamp,
     TokenKeys, roll_digest, signing,
@@ -108,6 +110,7 @@ pub async fn run_once(
     now: Timestamp,
     progress: &Progress,
 ) -> Result<Done, Error> {
+    let _timed = timed(Stage::Compose);
     let store = work.store;
     if !work.dry_run {
         store
@@ -125,13 +128,6 @@ pub async fn run_once(
     if !work.dry_run {
         store.begin_composition(campaign.id).await?;
     }
-    progress.expect(
-        store
-            .totals(campaign.id)
-            .await?
-            .of("matched")
-            .unsigned_abs(),
-    );
     let mut composition = Composition {
         work,
         campaign,
@@ -156,6 +152,9 @@ pub async fn run_once(
         bytes: 0,
         done: Done::default(),
     };
+    let spared = composition.spare().await?;
+    let matched = store.totals(campaign.id).await?.of("matched");
+    progress.expect(matched.unsigned_abs());
     composition.check_languages().await?;
     let mut after = String::new();
     loop {
@@ -164,6 +163,8 @@ pub async fn run_once(
             break;
         };
         last.as_str().clone_into(&mut after);
+        let mut page = page;
+        page.retain(|mailbox| !spared.contains(mailbox));
         composition.write_page(&page, progress).await?;
         if progress.is_stopped() {
             return Ok(composition.done);

@@ -80,6 +80,7 @@ mod tests {
             message_id: "x@agency.example".to_owned(),
             dated_at: Timestamp(0),
             text: String::new(),
+            opt_out: String::new(),
             signed_by: "1E5A 0B3C".to_owned(),
             rows: 1,
             attachments: Vec::new(),

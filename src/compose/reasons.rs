@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 
 use super::evidence::NetworkWords;
-use crate::model::{Finding, Verdict, Via};
+use crate::model::{Finding, Mailbox, Verdict, Via};
 
 /// Networks that a reason names.
 const NAMED: usize = 4;
@@ -18,6 +18,8 @@ pub(super) struct Way {
     pub(super) via: Via,
     pub(super) answers_for: String,
     pub(super) country: String,
+    /// Who goes before it and is not reached.
+    pub(super) past: String,
 }
 
 impl Way {
@@ -36,6 +38,7 @@ impl Way {
                 Via::Csirt => finding.country.clone(),
                 _ => String::new(),
             },
+            past: named(finding.passed.iter().map(Mailbox::as_str)),
         })
     }
 
@@ -63,6 +66,8 @@ pub(super) struct Reason {
     more: usize,
     /// It is about a single network.
     one: bool,
+    /// The mailboxes that go before this one and that our letters do not reach; empty where there is none.
+    past: String,
 }
 
 impl Reason {
@@ -95,19 +100,19 @@ pub(super) fn reasons(
         }
     }
     for via in [Via::Parent, Via::As] {
-        if by_way.keys().filter(|(way, _)| way.via == via).count() > TOLD {
-            melt(&mut by_way, via);
-        }
+        melt(&mut by_way, |way| way.via == via && way.past.is_empty());
     }
+    melt(&mut by_way, |way| !way.past.is_empty());
     let reason = |((way, _), ranges): ((Way, bool), Vec<&str>)| Reason {
         own: way.via == Via::Own,
+        past: way.past,
         parent: way.via == Via::Parent,
         origin_as: way.via == Via::As,
         csirt: way.via == Via::Csirt,
         named: way.via == Via::Override,
         answers_for: way.answers_for,
         country: way.country,
-        networks: ranges[..ranges.len().min(NAMED)].join(", "),
+        networks: named(ranges.iter().copied()),
         more: ranges.len().saturating_sub(NAMED),
         one: ranges.len() == 1,
     };
@@ -117,18 +122,32 @@ pub(super) fn reasons(
 /// The ranges of each way, those of which no network is known apart.
 type Groups<'a> = BTreeMap<(Way, bool), Vec<&'a str>>;
 
-/// Makes one group of all that came by one kind of way.
-fn melt(groups: &mut Groups<'_>, via: Via) {
-    let all: Vec<&str> = groups
-        .extract_if(.., |(way, _), _| way.via == via)
-        .flat_map(|(_, ranges)| ranges)
-        .collect();
+/// Makes one group of all that came by one kind of way, where they are too many to be told apart.
+fn melt(groups: &mut Groups<'_>, is_of: impl Fn(&Way) -> bool) {
+    if groups.keys().filter(|(way, _)| is_of(way)).count() <= TOLD {
+        return;
+    }
+    let (mut ways, mut all) = (Vec::new(), Vec::new());
+    for ((way, _), ranges) in groups.extract_if(.., |(way, _), _| is_of(way)) {
+        ways.push(way);
+        all.extend(ranges);
+    }
+    let Some(first) = ways.first() else {
+        return;
+    };
+    let past = ways.iter().flat_map(|way| way.past.split(", "));
     let way = Way {
-        via,
+        via: first.via,
         answers_for: String::new(),
         country: String::new(),
+        past: named(past.filter(|one| !one.is_empty())),
     };
     groups.insert((way, all.is_empty()), all);
+}
+
+/// As many as a sentence bears.
+fn named<'a>(all: impl Iterator<Item = &'a str>) -> String {
+    all.take(NAMED).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -143,6 +162,7 @@ mod tests {
                 via: *via,
                 answers_for: (*answers_for).to_owned(),
                 country: String::new(),
+                past: String::new(),
             };
             by_finding.insert(id, way);
             let network = NetworkWords {

@@ -16,6 +16,8 @@ pub struct Settings {
     pub bounce_domain: String,
     /// Whether answers go to a mailbox of the letter's own, and not to `reply_to`.
     pub reply_tokens: bool,
+    /// How the service's HTTP port is reached from outside; empty: not at all.
+    pub public: String,
     pub verify: String,
     pub ticket_prefix: String,
     pub table_rows: usize,
@@ -39,6 +41,7 @@ impl Settings {
             reply_to: config.sender.reply_to()?,
             bounce_domain: config.sender.bounce_domain().to_owned(),
             reply_tokens: config.sender.reply_tokens,
+            public: config.http.public.trim_end_matches('/').to_owned(),
             verify: config.sender.verify.clone(),
             ticket_prefix: config.sender.ticket_prefix.clone(),
             table_rows: config.letter.table_rows,

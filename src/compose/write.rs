@@ -250,6 +250,13 @@ impl Writer<'_> {
             text: String::new(),
             html: String::new(),
             rows: rows as i64,
+            opt_out: match self.settings.public.as_str() {
+                "" => String::new(),
+                public => {
+                    let token = self.tokens.write(Purpose::OptOut, number);
+                    format!("{public}/opt-out/{token}")
+                }
+            },
             signed_by: self.settings.fingerprint.clone(),
             attachments: Vec::new(),
             ticket,

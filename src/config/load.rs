@@ -3,108 +3,161 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use super::{Config, DEFAULT, Error, Secret};
+use super::lay::{self, Settings};
+use super::origin::Origin;
+use super::{Config, DEFAULT, Error, secrets};
 
-/// Settings and the file they were read from, if there was one.
+/// Settings, where each comes from, and the file they were read from, if there was one.
 #[derive(Debug)]
 pub struct Loaded {
     pub config: Config,
     pub file: Option<PathBuf>,
+    pub settings: Vec<Setting>,
 }
+
+/// One setting as it may be shown: what is secret in it is not.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Setting {
+    pub key: String,
+    pub value: Value,
+    pub origin: Origin,
+}
+
+impl Loaded {
+    /// Whether nobody has said anything of it.
+    #[must_use]
+    pub fn is_default(&self, key: &str) -> bool {
+        let mut settings = self.settings.iter();
+        settings.any(|setting| setting.key == key && setting.origin == Origin::Default)
+    }
+}
+
+/// What a variable sets that is not spelt as its setting.
+const SHORT: [(&str, &str); 5] = [
+    ("MODE", "mode"),
+    ("DATABASE_URL", "database.url"),
+    ("DATABASE_URL_FILE", "database.url_file"),
+    ("DATABASE_PASSWORD", "database.password"),
+    ("DATABASE_PASSWORD_FILE", "database.password_file"),
+];
+
+/// Variables that are ours and no settings: which file to read, and what tests and containers are told.
+const NO_SETTINGS: [&str; 15] = [
+    "BACKUPS",
+    "BINARY",
+    "CONFIG",
+    "CPUS",
+    "DOCKER_CACHE",
+    "FEEDS",
+    "FUZZ_SECONDS",
+    "IMAGE",
+    "MEMORY",
+    "OFFLINE_ADVISORIES",
+    "OPS_IMAGE",
+    "PORT",
+    "POSTFIX",
+    "SECRETS",
+    "SETTINGS",
+];
+
+const LEAD: &str = "LAPWING_";
 
 /// Reads the settings. `file` is one named by the user and must be there; else `./lapwing.toml`
 /// is taken where it exists. `environment` holds all variables, of which those that begin with
-/// `LAPWING_` and have `__` between section and key count. `flags` are `section.key` and text.
+/// `LAPWING_` count: `LAPWING_SMTP__HOST` is `smtp.host`. `flags` are `section.key`, text, and the flag.
 ///
 /// # Errors
 /// Unreadable file, unknown keys (with the nearest known one), wrong values, each with its origin.
 pub fn load(
     file: Option<&Path>,
     environment: impl Iterator<Item = (String, String)>,
-    flags: &[(&str, String)],
+    flags: &[(&str, String, &str)],
 ) -> Result<Loaded, Error> {
-    let mut settings = defaults()?;
-    let mut known = settings.clone();
+    let mut settings = Settings::shipped(defaults()?);
     let usual = Path::new("lapwing.toml");
     let file = file
         .map(Path::to_owned)
         .or_else(|| usual.exists().then(|| usual.to_owned()));
-    let mut wrong = Vec::new();
     if let Some(path) = &file {
-        let text = std::fs::read_to_string(path).map_err(|e| {
-            Error(vec![format!(
-                "{}: {e}; `lapwing init` writes one",
-                path.display()
-            )])
-        })?;
-        let table: Table = text
-            .parse()
-            .map_err(|e: toml::de::Error| Error(vec![format!("{}: {e}", path.display())]))?;
-        for place in [&mut settings, &mut known] {
-            let relay = place.get("smtp").cloned();
-            add_named(place, "relay", relay, &table);
-            let pace = place.get("pace").and_then(|paces| paces.get("example"));
-            let pace = pace.cloned();
-            add_named(place, "pace", pace, &table);
-        }
-        lay_over(
-            &mut settings,
-            &known,
-            &table,
-            "",
-            &path.display().to_string(),
-            &mut wrong,
-        );
+        read_file(&mut settings, path)?;
     }
     for (name, text) in environment.collect::<BTreeMap<_, _>>() {
-        let Some(key) = name.strip_prefix("LAPWING_") else {
-            continue;
-        };
-        let key = key.to_ascii_lowercase().replace("__", ".");
-        // LAPWING_CONFIG and LAPWING_DATABASE_URL are flags' other names, read by the command line.
-        if key.contains('.') || key == "mode" {
-            lay_text(&mut settings, &known, &key, &text, &name, &mut wrong);
+        if let Some(word) = name.strip_prefix(LEAD) {
+            lay_variable(&mut settings, word, &text);
         }
     }
-    for (key, text) in flags {
-        lay_text(&mut settings, &known, key, text, "command line", &mut wrong);
+    for (key, text, name) in flags {
+        let name = (*name).to_owned();
+        settings.lay_text(key, text, Origin::Flag { name });
     }
-    if !wrong.is_empty() {
-        return Err(Error(wrong));
+    if !settings.wrong.is_empty() {
+        return Err(Error(settings.wrong));
     }
-    let mut config = Config::deserialize(Value::Table(settings))
+    secrets::read_files(&mut settings)?;
+    let mut config = Config::deserialize(Value::Table(settings.values.clone()))
         .map_err(|e| Error(vec![format!("settings: {e}")]))?;
-    let further = config.relay.iter_mut();
-    let further = further.map(|(name, smtp)| (format!("relay.{name}"), smtp));
-    for (section, smtp) in std::iter::once(("smtp".to_owned(), &mut config.smtp)).chain(further) {
-        if let Some(text) = by_file(&format!("{section}.password_file"), &smtp.password_file)? {
-            smtp.password = text;
-        }
-    }
-    let imap = &mut config.incoming.imap;
-    if let Some(text) = by_file("incoming.imap.password_file", &imap.password_file)? {
-        imap.password = text;
-    }
-    if let Some(text) = by_file("sign.passphrase_file", &config.sign.passphrase_file)? {
-        config.sign.passphrase = Secret(text);
-    }
+    config.database.url = secrets::with_password(&config.database.url, &config.database.password.0)
+        .map_err(|problem| Error(vec![problem]))?;
     config.check()?;
-    Ok(Loaded { config, file })
+    let told = settings.leaves().into_iter().map(|(key, value)| Setting {
+        origin: settings.origin_of(&key),
+        value: secrets::shown(&key, value),
+        key,
+    });
+    Ok(Loaded {
+        config,
+        file,
+        settings: told.collect(),
+    })
 }
 
-/// Each relay, or pace, that a file names has all the settings of the one that is shipped.
-fn add_named(onto: &mut Table, section: &str, shipped: Option<Value>, file: &Table) {
-    let named = file.get(section).and_then(Value::as_table);
-    let (Some(shipped), Some(named)) = (shipped, named) else {
+fn read_file(settings: &mut Settings, path: &Path) -> Result<(), Error> {
+    let said = |why: &dyn std::fmt::Display| Error(vec![format!("{}: {why}", path.display())]);
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| said(&format!("{e}; `lapwing init` writes one")))?;
+    let table: Table = text.parse().map_err(|e: toml::de::Error| said(&e))?;
+    let relay = settings.values.get("smtp").cloned();
+    settings.add_named("relay", relay, &table);
+    let paces = settings.values.get("pace");
+    let pace = paces.and_then(|paces| paces.get("example")).cloned();
+    settings.add_named("pace", pace, &table);
+    let lines = lay::lines(&text);
+    settings.lay_over(&table, &|key| Origin::File {
+        path: path.to_owned(),
+        line: lines.get(key).copied().unwrap_or(1),
+    });
+    Ok(())
+}
+
+/// `word` is the variable's name without its lead.
+fn lay_variable(settings: &mut Settings, word: &str, text: &str) {
+    if NO_SETTINGS.contains(&word) {
         return;
+    }
+    let name = format!("{LEAD}{word}");
+    let short = SHORT.iter().find(|(short, _)| *short == word);
+    let key = match short {
+        Some((_, key)) => (*key).to_owned(),
+        None if word.contains("__") => word.to_ascii_lowercase().replace("__", "."),
+        None => return settings.wrong.push(no_such_variable(settings, &name)),
     };
-    if let Some(Value::Table(section)) = onto.get_mut(section) {
-        for name in named.keys() {
-            section.insert(name.clone(), shipped.clone());
-        }
+    settings.lay_text(&key, text, Origin::Variable { name });
+}
+
+fn no_such_variable(settings: &Settings, name: &str) -> String {
+    let spelt = |(key, _): (String, Value)| key.to_ascii_uppercase().replace('.', "__");
+    let known = settings.leaves().into_iter().map(spelt);
+    let known = known.chain(SHORT.map(|(short, _)| short.to_owned()));
+    let known: Vec<String> = known.map(|word| format!("{LEAD}{word}")).collect();
+    let furthest = (name.len() - LEAD.len()) / 2;
+    match lay::nearest(name, known.iter().map(String::as_str), furthest) {
+        Some(near) => format!("{name}: there is no such setting; did you mean {near}?"),
+        None => format!(
+            "{name}: there is no such setting; a section and its key stand as in LAPWING_SMTP__HOST, `lapwing config` lists all"
+        ),
     }
 }
 
@@ -122,113 +175,6 @@ fn defaults() -> Result<Table, Error> {
 
 fn built_in(error: toml::de::Error) -> Error {
     Error(vec![format!("built-in settings: {error}")])
-}
-
-/// A secret that stands in a file of its own; an empty path is no file.
-fn by_file(key: &str, path: &Path) -> Result<Option<String>, Error> {
-    if path.as_os_str().is_empty() {
-        return Ok(None);
-    }
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| Error(vec![format!("{key}: {}: {e}", path.display())]))?;
-    Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
-}
-
-fn lay_over(
-    onto: &mut Table,
-    known: &Table,
-    from: &Table,
-    path: &str,
-    origin: &str,
-    wrong: &mut Vec<String>,
-) {
-    for (key, value) in from {
-        let full = if path.is_empty() {
-            key.clone()
-        } else {
-            format!("{path}.{key}")
-        };
-        match (known.get(key), value) {
-            (Some(Value::Table(known)), Value::Table(from)) => {
-                if let Some(Value::Table(onto)) = onto.get_mut(key) {
-                    lay_over(onto, known, from, &full, origin, wrong);
-                }
-            }
-            (Some(default), value) if default.same_type(value) => {
-                onto.insert(key.clone(), value.clone());
-            }
-            (Some(default), value) => wrong.push(format!(
-                "{origin}: {full} must be {}, not {}",
-                default.type_str(),
-                value.type_str()
-            )),
-            (None, _) => wrong.push(unknown(&full, known.keys(), origin)),
-        }
-    }
-}
-
-/// A setting given as text takes the type of its default.
-fn lay_text(
-    onto: &mut Table,
-    known: &Table,
-    key: &str,
-    text: &str,
-    origin: &str,
-    wrong: &mut Vec<String>,
-) {
-    let (mut known, mut onto, mut name) = (known, onto, key);
-    while let Some((section, rest)) = name.split_once('.') {
-        let (Some(Value::Table(inner)), Some(Value::Table(place))) =
-            (known.get(section), onto.get_mut(section))
-        else {
-            let whole = key.strip_suffix(rest).unwrap_or(key);
-            let whole = whole.trim_end_matches('.');
-            return wrong.push(unknown(whole, known.keys(), origin));
-        };
-        (known, onto, name) = (inner, place, rest);
-    }
-    let value = match known.get(name) {
-        None | Some(Value::Table(_)) => return wrong.push(unknown(key, known.keys(), origin)),
-        Some(Value::Integer(_)) => text.parse().map(Value::Integer).ok(),
-        Some(Value::Boolean(_)) => text.parse().map(Value::Boolean).ok(),
-        Some(Value::Array(_)) => Some(Value::Array(
-            text.split(',')
-                .map(str::trim)
-                .filter(|one| !one.is_empty())
-                .map(|one| Value::String(one.to_owned()))
-                .collect(),
-        )),
-        Some(_) => Some(Value::String(text.to_owned())),
-    };
-    match value {
-        Some(value) => drop(onto.insert(name.to_owned(), value)),
-        None => wrong.push(format!("{origin}: \"{text}\" is no value for {key}")),
-    }
-}
-
-fn unknown<'a>(key: &str, known: impl Iterator<Item = &'a String>, origin: &str) -> String {
-    let last = key.rsplit('.').next().unwrap_or(key);
-    let nearest = known.min_by_key(|name| distance(name, last));
-    match nearest.filter(|name| distance(name, last) <= last.len() / 2) {
-        Some(name) => format!("{origin}: there is no setting {key}; did you mean {name}?"),
-        None => format!("{origin}: there is no setting {key}; `lapwing config` lists all"),
-    }
-}
-
-/// Levenshtein's distance.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
@@ -270,15 +216,97 @@ mod tests {
     use crate::model::Span;
 
     #[test]
+    fn a_variable_that_sets_nothing_is_named_with_the_one_that_does() {
+        for (name, said) in [
+            ("LAPWING_SMTP_HOST", "did you mean LAPWING_SMTP__HOST?"),
+            ("LAPWING_DATABSE_URL", "did you mean LAPWING_DATABASE_URL?"),
+            ("LAPWING_MOOD", "did you mean LAPWING_MODE?"),
+            ("LAPWING_HELLO_WORLD_AND_ALL", "LAPWING_SMTP__HOST"),
+            ("LAPWING_SMTP__HOTS", "did you mean host?"),
+        ] {
+            let error = load_text("", &[(name, "x")]).expect_err(name);
+            assert!(error.starts_with(name) && error.contains(said), "{error}");
+        }
+        let others = ["LAPWING_POSTFIX", "LAPWING_CONFIG", "LAPWING", "lapwing_x"];
+        assert!(load_text("", &others.map(|name| (name, "x"))).is_ok());
+    }
+
+    #[test]
+    fn a_secret_lies_in_a_file_or_is_said_and_never_both() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        let (word, url) = (
+            file("word", "s3cret/\n"),
+            file("url", "postgres://u@db/x\n"),
+        );
+        let from = |text: &str, variables: &[(&str, &str)]| load_text(text, variables);
+        let config = from(
+            "",
+            &[
+                ("LAPWING_SMTP__PASSWORD_FILE", &word),
+                ("LAPWING_SIGN__PASSPHRASE_FILE", &word),
+                ("LAPWING_DATABASE_URL_FILE", &url),
+                ("LAPWING_DATABASE_PASSWORD_FILE", &word),
+            ],
+        );
+        let config = config.unwrap();
+        assert_eq!(config.smtp.password, "s3cret/");
+        assert_eq!(config.sign.passphrase.0, "s3cret/");
+        assert_eq!(config.database.url, "postgres://u:s3cret%2F@db/x");
+
+        // What is said closer to the command line goes before.
+        let text = "[database]\nurl = \"postgres://v@db/y\"";
+        let by_file = ("LAPWING_DATABASE__URL_FILE", url.as_str());
+        let config = from(text, &[by_file]).unwrap();
+        assert_eq!(config.database.url, "postgres://u@db/x");
+        let text = format!("[database]\nurl_file = \"{url}\"");
+        let config = from(&text, &[("LAPWING_DATABASE_URL", "sqlite:x.db")]).unwrap();
+        assert_eq!(config.database.url, "sqlite:x.db");
+
+        for (text, variables, said) in [
+            (
+                "[smtp]\nusername = \"u\"\npassword = \"p\"",
+                &[("LAPWING_SMTP__PASSWORD_FILE", word.as_str())][..],
+                "smtp.password is said twice: by FILE:3, and as a file by LAPWING_SMTP__PASSWORD_FILE",
+            ),
+            (
+                "",
+                &[("LAPWING_DATABASE_URL", "sqlite:x.db"), by_file],
+                "database.url is said twice",
+            ),
+            (
+                "",
+                &[
+                    ("LAPWING_DATABASE_URL", "postgres://u:p@db/x"),
+                    ("LAPWING_DATABASE_PASSWORD_FILE", word.as_str()),
+                ],
+                "database.password is said twice",
+            ),
+            (
+                "",
+                &[("LAPWING_INCOMING__IMAP__PASSWORD_FILE", "absent")],
+                "LAPWING_INCOMING__IMAP__PASSWORD_FILE: incoming.imap.password_file: absent: ",
+            ),
+        ] {
+            let error = from(text, variables).expect_err(said);
+            assert!(error.contains(said), "{error}");
+        }
+    }
+
+    #[test]
     fn wrong_settings_are_named_with_a_remedy() {
         for (text, said) in [
             (
                 "[smtp]\nhots = \"a\"",
-                "FILE: there is no setting smtp.hots; did you mean host?",
+                "FILE:2: there is no setting smtp.hots; did you mean host?",
             ),
             (
                 "[smtp]\nport = \"25\"",
-                "FILE: smtp.port must be integer, not string",
+                "FILE:2: smtp.port must be integer, not string",
             ),
             ("[send]\nretry = [\"soon\"]", "soon"),
             ("[intake]\ntime_zone = \"Tokio\"", "Asia/Tokyo"),
@@ -372,6 +400,7 @@ mod tests {
                     "port",
                     "username",
                     "password ",
+                    "password_file",
                     "give_up",
                     "connect_timeout",
                     "command_timeout",

@@ -3,18 +3,31 @@
 mod doctor;
 mod imap;
 mod incoming;
+mod intake;
+mod lay;
 mod load;
+mod origin;
 mod pace;
+mod resolve;
+mod schedule;
+mod secrets;
 mod sender;
+mod serve;
 mod sign;
 mod smtp;
 mod window;
 pub use doctor::Doctor;
 pub use imap::Imap;
 pub use incoming::Incoming;
-pub use load::{Loaded, load, shipped};
+pub use intake::Intake;
+pub use load::{Loaded, Setting, load, shipped};
+pub use origin::Origin;
 pub use pace::Pace;
+pub use resolve::{Dns, Rdap, Registry, Resolve, RungName, SourceName, Whois};
+pub use schedule::Schedule;
+pub use secrets::masked;
 pub use sender::Sender;
+pub use serve::{Http, Log, LogFormat, LogLevel, Serve};
 pub use sign::{Secret, Sign};
 pub use smtp::{Security, Smtp};
 pub use window::{OpenHours, Window};
@@ -24,7 +37,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::model::{AddressRange, Format, Mailbox, Span, Tlp, TlpError};
+use crate::model::{Format, Mailbox, Span, Tlp, TlpError};
 
 /// Every setting with its default and its comment; what `lapwing init` writes down.
 pub const DEFAULT: &str = include_str!("default.toml");
@@ -46,6 +59,10 @@ pub struct Config {
     /// By name.
     pub pace: BTreeMap<String, Pace>,
     pub incoming: Incoming,
+    pub serve: Serve,
+    pub http: Http,
+    pub log: Log,
+    pub schedule: Schedule,
     pub doctor: Doctor,
 }
 
@@ -60,7 +77,11 @@ pub enum Mode {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
+    /// With its password, wherever that was said.
     pub url: String,
+    pub url_file: PathBuf,
+    pub password: Secret,
+    pub password_file: PathBuf,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -74,103 +95,6 @@ pub struct Letter {
     pub tlp: String,
     pub cover: bool,
     pub templates: PathBuf,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Intake {
-    pub widest_ipv4: u8,
-    pub widest_ipv6: u8,
-    pub future: Span,
-    pub time_zone: String,
-    pub require_evidence: bool,
-    pub allow_documentation: bool,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Resolve {
-    pub sources: Vec<SourceName>,
-    pub ladder: Vec<RungName>,
-    pub explicit_for: Span,
-    pub none_for: Span,
-    pub fault_for: Span,
-    pub patience: Span,
-    pub reach: Vec<AddressRange>,
-    pub rdap: Rdap,
-    pub whois: Whois,
-    pub dns: Dns,
-    /// By the registry's short name; `other` is always there.
-    pub registry: BTreeMap<String, Registry>,
-}
-
-/// The sources of contacts that can be put in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SourceName {
-    Overrides,
-    Table,
-    Rdap,
-    Whois,
-    Dns,
-}
-
-impl SourceName {
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Overrides => "overrides",
-            Self::Table => "table",
-            Self::Rdap => "rdap",
-            Self::Whois => "whois",
-            Self::Dns => "dns",
-        }
-    }
-}
-
-/// Whom to fall back to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RungName {
-    Parent,
-    As,
-    Csirt,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rdap {
-    pub bootstrap: PathBuf,
-    pub timeout: Span,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Whois {
-    pub timeout: Span,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Dns {
-    pub resolver: String,
-    pub timeout: Span,
-    pub contacts: String,
-    pub origins: String,
-    pub origins6: String,
-}
-
-/// One registry's servers, and the limits that they share.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Registry {
-    /// `HOST` or `HOST:PORT`.
-    pub whois: String,
-    pub hosts: Vec<String>,
-    pub at_once: u32,
-    pub every: Span,
-    /// 0: no end.
-    pub a_day: u32,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -258,6 +182,7 @@ impl Config {
             self.letter.tlp().err(),
             self.send.redirect_to().err(),
             self.send.window.open_hours().err(),
+            self.http.listen().err(),
         ] {
             expect(checked.is_none(), checked.unwrap_or_default());
         }
@@ -345,6 +270,8 @@ impl Config {
             );
         }
         wrong.extend(self.incoming.problems());
+        wrong.extend(self.http.problems());
+        wrong.extend(self.schedule.mail_to().err());
         if wrong.is_empty() {
             Ok(())
         } else {

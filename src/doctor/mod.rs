@@ -5,14 +5,18 @@
 //! else a recipient's mail server looks up about us, is asked of the DNS as that server asks it.
 
 mod domain;
+mod machine;
 mod names;
 mod readiness;
+mod registries;
 mod relay;
 mod spf;
 
+use std::time::Instant;
+
 use serde::Serialize;
 
-use crate::config::Config;
+use crate::config::{Config, SourceName};
 use crate::model::{Timestamp, plain_text};
 use names::Names;
 
@@ -29,6 +33,9 @@ pub enum Area {
     /// What the DNS says of our mail domain.
     Domain,
     Relay,
+    Disk,
+    Clock,
+    Registries,
 }
 
 /// How a finding stands.
@@ -78,13 +85,27 @@ impl Report {
 }
 
 impl Area {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 8] = [
         Self::Settings,
         Self::Key,
         Self::Letters,
         Self::Domain,
         Self::Relay,
+        Self::Disk,
+        Self::Clock,
+        Self::Registries,
     ];
+
+    /// What is looked at where nobody says what: all, and the registries where resolving asks them.
+    #[must_use]
+    pub fn usual(config: &Config) -> Vec<Self> {
+        let sources = &config.resolve.sources;
+        let asks = sources.contains(&SourceName::Rdap) || sources.contains(&SourceName::Whois);
+        let areas = Self::ALL.into_iter();
+        areas
+            .filter(|area| asks || *area != Self::Registries)
+            .collect()
+    }
 
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -94,6 +115,9 @@ impl Area {
             Self::Letters => "letters",
             Self::Domain => "domain",
             Self::Relay => "relay",
+            Self::Disk => "disk",
+            Self::Clock => "clock",
+            Self::Registries => "registries",
         }
     }
 
@@ -104,6 +128,11 @@ impl Area {
     fn unknown(self, check: &'static str, said: impl AsRef<str>) -> Finding {
         let remedy = "ask again, or name another resolver by doctor.resolver";
         self.found(check, Grade::Unknown, said.as_ref(), remedy)
+    }
+
+    /// Somebody else than the DNS does not answer, and is complained of elsewhere.
+    fn found_nobody(self, check: &'static str, said: impl AsRef<str>) -> Finding {
+        self.found(check, Grade::Unknown, said.as_ref(), "")
     }
 
     fn warn(self, check: &'static str, said: impl AsRef<str>, remedy: impl AsRef<str>) -> Finding {
@@ -126,11 +155,32 @@ impl Area {
     }
 }
 
-/// Looks at these areas, all at once: settings, key and letters here, domain and relay outside.
+/// Looks at these areas, all at once: settings, key, letters, disk and clock here, domain, relay and
+/// registries outside.
 pub async fn examine(config: &Config, now: Timestamp, areas: &[Area]) -> Report {
-    let (mut findings, outside) =
-        tokio::join!(readiness::look(config, now, areas), outside(config, areas));
-    findings.extend(outside);
+    let began = Instant::now();
+    let clock = async {
+        match areas.contains(&Area::Clock) {
+            true => Some(machine::clock(config, now, began).await),
+            false => None,
+        }
+    };
+    let registries = async {
+        match areas.contains(&Area::Registries) {
+            true => registries::look(config).await,
+            false => Vec::new(),
+        }
+    };
+    let (mut findings, clock, outside, registries) = tokio::join!(
+        readiness::look(config, now, areas),
+        clock,
+        outside(config, areas),
+        registries,
+    );
+    findings.extend(outside.into_iter().chain(clock).chain(registries));
+    if areas.contains(&Area::Disk) {
+        findings.extend(machine::disks(config));
+    }
     findings.retain(|one| areas.contains(&one.area));
     Report::of(findings)
 }

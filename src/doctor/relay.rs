@@ -8,6 +8,9 @@ use crate::config::{Config, Security, Smtp, Transport};
 use crate::model::{Address, Step, Use, use_of};
 use crate::send;
 
+/// Text, HTML and headers of a letter, in bytes.
+const AROUND: u64 = 200_000;
+
 /// Where mail reaches the world from: those that staff name, else the public addresses of smtp.host.
 pub(super) async fn addresses(names: &Names, config: &Config) -> (Vec<Finding>, Vec<IpAddr>) {
     let host = &config.smtp.host;
@@ -115,6 +118,24 @@ pub(super) async fn knock(config: &Config) -> Vec<Finding> {
     findings
 }
 
+/// Whether the largest letter that the settings allow passes: base64 makes a third more of what is attached.
+fn size(config: &Config, relay: &str, max_size: Option<u64>) -> Finding {
+    let attached = config.letter.part_bytes as u64;
+    let needed = attached * 138 / 100 + AROUND;
+    let Some(max_size) = max_size else {
+        return Area::Relay.ok("size", format!("{relay} sets no limit to a letter's size"));
+    };
+    let said = format!("{relay} takes letters of up to {max_size} bytes");
+    match max_size >= needed {
+        true => Area::Relay.ok("size", said),
+        false => Area::Relay.warn(
+            "size",
+            format!("{said}; with letter.part_bytes = {attached} one may have {needed}"),
+            "lower letter.part_bytes, or raise the relay's limit",
+        ),
+    }
+}
+
 async fn knock_at(config: &Config, section: &str, smtp: &Smtp) -> Vec<Finding> {
     let relay = smtp.name();
     let knocked = match send::knock(config, smtp, config.doctor.timeout).await {
@@ -143,6 +164,15 @@ async fn knock_at(config: &Config, section: &str, smtp: &Smtp) -> Vec<Finding> {
         Security::Tls => "under TLS from the first byte",
     };
     let mut findings = vec![Area::Relay.ok("relay", format!("{relay} answers {way}{login}"))];
+    findings.push(size(config, &relay, knocked.max_size));
+    findings.push(match knocked.offers_dsn {
+        true => Area::Relay.ok("dsn", format!("{relay} passes on what becomes of letters (DSN)")),
+        false => Area::Relay.warn(
+            "dsn",
+            format!("{relay} offers no DSN: bounces then carry the whole letter, and are less surely matched"),
+            "let it offer DSN (RFC 3461), where it can",
+        ),
+    });
     if smtp.security == Security::None && !smtp.is_here() {
         let remedy = match knocked.offers_starttls {
             true => format!("it offers STARTTLS: set {section}.security = \"starttls\""),

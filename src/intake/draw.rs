@@ -48,7 +48,7 @@ pub async fn draw(
         list.open(store).await?;
     }
     let feed = format!("table: {}", drawing.countries.join(", "));
-    let import = store.begin_import(campaign.id, &feed, by, now).await?;
+    let import = store.begin_drawing(campaign.id, &feed, by, now).await?;
     list.import = import;
     let mut drawn = Drawn::new(store, Some(list), progress);
     drawn.all(drawing).await?;

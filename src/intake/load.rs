@@ -6,6 +6,7 @@ use tokio::task::spawn_blocking;
 
 use super::notes::Notes;
 use super::{Row, Rows};
+use crate::metrics::{Stage, timed};
 use crate::model::{Addressee, Campaign, CampaignKind, Progress, Refusal, Suspect, Timestamp};
 use crate::store::{Error, ImportCounts, Store};
 
@@ -57,6 +58,7 @@ pub async fn run_once(
     now: Timestamp,
     progress: &Progress,
 ) -> Result<Done, Error> {
+    let _timed = timed(Stage::Intake);
     store
         .reopen(&campaign.name, by, added(campaign.kind), now)
         .await?;

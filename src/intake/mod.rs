@@ -2,6 +2,12 @@
 
 mod evidence;
 
+mod fetch;
+pub use fetch::{Fetched, Page, fetch};
+
+mod folder;
+pub use folder::{Dropped, waiting};
+
 mod headers;
 
 mod moment;

@@ -41,8 +41,8 @@ impl WayIn {
 pub struct Arrived {
     pub via: WayIn,
     pub came_at: Timestamp,
-    /// Empty for the null reverse-path, and where nobody has told it.
-    pub envelope_from: String,
+    /// Empty for the null reverse-path; `None` where nobody has told it.
+    pub envelope_from: Option<String>,
     /// Empty where nobody has told it.
     pub envelope_to: String,
     /// Bytes of the whole message.
@@ -111,7 +111,7 @@ mod tests {
             let arrived = Arrived {
                 via: WayIn::Lmtp,
                 came_at: Timestamp(0),
-                envelope_from: String::new(),
+                envelope_from: None,
                 envelope_to: "b@x.example".to_owned(),
                 size: 0,
                 message: message.as_bytes().to_vec(),

@@ -24,11 +24,20 @@ pub struct Campaign {
     pub after: Option<i64>,
     /// Whether each country's agencies get a copy list.
     pub cover: bool,
+    #[serde(flatten)]
+    pub terms: Terms,
     pub state: CampaignState,
     pub created_at: Timestamp,
     pub created_by: String,
     pub resolved_at: Option<Timestamp>,
     pub composed_at: Option<Timestamp>,
+    /// When it came out of a backup: nothing of it leaves until somebody releases it, for what was sent after
+    /// the backup was taken is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restored_at: Option<Timestamp>,
+    /// Since when its evidence is no longer kept, or not all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thinned_at: Option<Timestamp>,
 }
 
 /// What a campaign is to be, before it is one.
@@ -41,6 +50,40 @@ pub struct NewCampaign {
     /// The campaign that a reminder reminds of.
     pub after: Option<i64>,
     pub cover: bool,
+    pub terms: Terms,
+}
+
+/// What the campaigns of a schedule keep to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Terms {
+    /// The language of all letters; empty: the recipient's.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub language: String,
+    /// A contact with fewer observations is not written to.
+    #[serde(skip_serializing_if = "is_none")]
+    pub least: i64,
+    /// A contact is not told again within so many days, unless there are new addresses; 0: it is.
+    #[serde(skip_serializing_if = "is_none")]
+    pub again_after: i64,
+}
+
+impl Terms {
+    /// The languages to write in, best first: what the terms want goes before what anybody wished for.
+    #[must_use]
+    pub fn wished<'t>(&'t self, mut languages: Vec<&'t str>) -> Vec<&'t str> {
+        if !self.language.is_empty() {
+            languages.insert(0, &self.language);
+        }
+        languages
+    }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands in a reference"
+)]
+fn is_none(number: &i64) -> bool {
+    *number == 0
 }
 
 impl NewCampaign {
@@ -54,6 +97,7 @@ impl NewCampaign {
             require_evidence: false,
             after: None,
             cover: false,
+            terms: Terms::default(),
         }
     }
 
@@ -224,6 +268,21 @@ impl DecisionKind {
             Self::Paused => "paused",
             Self::Resumed => "resumed",
             Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The command that decides so.
+    #[must_use]
+    pub fn command(self) -> &'static str {
+        match self {
+            Self::Submitted => "campaign submit",
+            Self::Approved => "campaign approve",
+            Self::Returned => "campaign return",
+            // Nobody says it: it follows from a change.
+            Self::Voided => "campaign void",
+            Self::Paused => "campaign pause",
+            Self::Resumed => "campaign resume",
+            Self::Cancelled => "campaign cancel",
         }
     }
 

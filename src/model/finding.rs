@@ -21,6 +21,9 @@ pub struct Finding {
     pub rungs: Vec<Rung>,
     /// The web form that the network wants instead of mail, or empty.
     pub form: String,
+    /// Who goes before the mailbox and is not written to any more, because letters came back or are not
+    /// wanted: the letter says so.
+    pub passed: Vec<Mailbox>,
 }
 
 /// One who may be written to about a network, and why it would be him.

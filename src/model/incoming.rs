@@ -213,6 +213,8 @@ impl fmt::Display for Evidence {
 pub struct Reading {
     pub class: Class,
     pub auto_reply: Option<AutoReply>,
+    /// Of feedback: somebody wants no such mail, and it is no report of a machine about authentication.
+    pub is_complaint: bool,
     pub recipients: Vec<Reported>,
     /// Of the letter that it is about, without angle brackets.
     pub message_id: Option<String>,

@@ -44,6 +44,8 @@ pub struct Letter {
     pub html: String,
     /// Observations listed in its attachment.
     pub rows: i64,
+    /// Where a click says that no more letters are wanted; empty: nowhere.
+    pub opt_out: String,
     /// The fingerprint of the key that must sign it, as the letter shows it; empty: it is not signed.
     pub signed_by: String,
     pub attachments: Vec<Attachment>,
@@ -92,6 +94,9 @@ impl Letter {
         // Letters from before there were signatures keep their digests.
         if !self.signed_by.is_empty() {
             add(format!("signed by {}", self.signed_by).as_bytes());
+        }
+        if !self.opt_out.is_empty() {
+            add(self.opt_out.as_bytes());
         }
         hex(&digest.finalize())
     }

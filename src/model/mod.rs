@@ -31,7 +31,12 @@ mod contact;
 pub use contact::{Format, Mailbox, MailboxError, Override, OverrideSubject, SubjectError};
 
 mod campaign;
-pub use campaign::{Campaign, CampaignKind, CampaignState, Decision, DecisionKind, NewCampaign};
+pub use campaign::{
+    Campaign, CampaignKind, CampaignState, Decision, DecisionKind, NewCampaign, Terms,
+};
+
+mod audit;
+pub use audit::{AuditEnd, AuditRow, CHAIN_BEGIN, Origin};
 
 mod tlp;
 pub use tlp::{Tlp, TlpError};
@@ -81,8 +86,17 @@ pub use wave::{Takes, Wave};
 mod cell;
 pub use cell::{neutral_cell, plain_text};
 
+mod mask;
+pub use mask::masked;
+
 mod progress;
 pub use progress::Progress;
 
 mod incoming;
 pub use incoming::{Action, AutoReply, Class, Evidence, Reading, Reported, Weight};
+
+mod schedule;
+pub use schedule::{Extent, Feed, Paused, Plan, Policy, Schedule, Standing};
+
+mod run;
+pub use run::{FileFate, FileLine, Occasion, Run, RunSheet, RunState, RunStep, SheetMail};

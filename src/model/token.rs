@@ -38,6 +38,8 @@ pub enum Purpose {
     Message,
     /// The address that answers go to.
     Reply,
+    /// The address of a page (RFC 8058): whoever has the letter may say that it is not wanted.
+    OptOut,
 }
 
 impl Purpose {
@@ -48,6 +50,7 @@ impl Purpose {
             Self::Envelope => "b-",
             Self::Message => "l.",
             Self::Reply => "r-",
+            Self::OptOut => "",
         }
     }
 }
@@ -58,6 +61,14 @@ pub struct TokenKey {
     /// Below [`TOKEN_KEYS`].
     pub id: i64,
     pub value: Vec<u8>,
+}
+
+impl TokenKey {
+    /// What its tokens begin with.
+    #[must_use]
+    pub fn sign(&self) -> char {
+        char::from(ALPHABET[(self.id & 31) as usize])
+    }
 }
 
 impl fmt::Debug for TokenKey {
@@ -95,7 +106,7 @@ impl TokenKeys {
         let key = self.0.first().unwrap_or(&nobodys);
         let number = (letter.notice << PART | letter.part).cast_unsigned();
         let mut token = String::with_capacity(LENGTH);
-        token.push(char::from(ALPHABET[(key.id & 31) as usize]));
+        token.push(key.sign());
         put(&mut token, u128::from(number), NUMBER);
         let proof = proof(key, purpose, number).finalize().into_bytes();
         let first = proof[..10]

@@ -97,6 +97,11 @@ impl Report {
     pub fn next_step(&self) -> String {
         let name = &self.campaign.name;
         match self.campaign.state {
+            CampaignState::Approved if self.campaign.restored_at.is_some() => {
+                format!(
+                    "look into the mail server's log, then lapwing restore --release --campaign {name}"
+                )
+            }
             CampaignState::Draft if self.totals.import.fresh == 0 => match self.campaign.kind {
                 CampaignKind::Advisory => format!(
                     "lapwing import {name} FILE, or lapwing campaign draw {name} --country CODES"

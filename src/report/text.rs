@@ -47,7 +47,9 @@ impl Report {
             }
             text.push(')');
         }
-        text.push_str("\n\n");
+        text.push('\n');
+        text.push_str(&self.kept());
+        text.push('\n');
         text.push_str(&self.rows());
         if self.totals.letters > 0 {
             text.push_str(&self.letters());
@@ -82,15 +84,35 @@ impl Report {
         kind
     }
 
+    /// What a restored or thinned campaign no longer has, or may not do; empty for any other.
+    fn kept(&self) -> String {
+        let mut text = String::new();
+        if let Some(at) = self.campaign.restored_at {
+            let _ = writeln!(
+                text,
+                "Nothing of it leaves: it was restored from a backup at {at}, and what was sent after the backup was \
+                 taken\nis not known."
+            );
+        }
+        if let Some(at) = self.campaign.thinned_at {
+            let _ = writeln!(
+                text,
+                "Its evidence was removed at {at}: samples, what feeds told beside address and time, attachments."
+            );
+        }
+        text
+    }
+
     /// All of it.
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut text = format!(
-            "Report on campaign {}, {}, as of {}\nIt is {}.\n\n",
+            "Report on campaign {}, {}, as of {}\nIt is {}.\n{}\n",
             self.campaign.name,
             self.campaign.state,
             self.at,
-            self.kind()
+            self.kind(),
+            self.kept()
         );
         text.push_str(&self.rows());
         if self.totals.letters > 0 {
@@ -229,6 +251,18 @@ impl Report {
                 let said = said.map_or(name.as_str(), |(_, said)| said);
                 let _ = writeln!(text, "{count:>9}  {said}");
             }
+        }
+        if self
+            .queue
+            .fates
+            .iter()
+            .any(|fate| fate.name == "bounced-hard")
+        {
+            let name = &self.campaign.name;
+            let _ = writeln!(
+                text,
+                "           who else answers for those networks is told by: lapwing follow-up {name} {name}-2"
+            );
         }
         for wave in &self.waves {
             let (start, takes) = (wave.starts_at, &wave.takes);

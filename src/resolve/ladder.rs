@@ -16,6 +16,7 @@ pub(super) struct Judged {
     pub(super) form: String,
     /// Who goes before the first rung and is not written to any more, with why.
     pub(super) passed_over: Vec<String>,
+    pub(super) passed: Vec<Mailbox>,
 }
 
 /// One verdict out of what all sources say, in their order. `last_resorts` (AS and CSIRT) are for
@@ -35,6 +36,7 @@ pub(super) fn judge(says: &[(SourceName, Says)], last_resorts: Vec<Rung>) -> Jud
                     rungs,
                     form: String::new(),
                     passed_over: Vec::new(),
+                    passed: Vec::new(),
                 };
             }
             Says::Never(_) | Says::Unasked => {}
@@ -78,6 +80,7 @@ pub(super) fn judge(says: &[(SourceName, Says)], last_resorts: Vec<Rung>) -> Jud
         rungs,
         form,
         passed_over: Vec::new(),
+        passed: Vec::new(),
     }
 }
 
@@ -103,11 +106,12 @@ impl Judged {
             return self;
         }
         let first = self.rungs.first().map(|rung| rung.mailbox.clone());
-        let mut passed = Vec::new();
+        let (mut passed, mut passed_over) = (Vec::new(), Vec::new());
         self.rungs
             .retain(|rung| match suppressed.why(&rung.mailbox) {
                 Some(why) => {
-                    passed.push(format!("nothing is written to {} ({why})", rung.mailbox));
+                    passed_over.push(format!("nothing is written to {} ({why})", rung.mailbox));
+                    passed.push(rung.mailbox.clone());
                     false
                 }
                 None => true,
@@ -116,14 +120,16 @@ impl Judged {
         if passed.is_empty() || next.map(|rung| &rung.mailbox) == first.as_ref() {
             return self;
         }
-        let told = passed.join("; ");
+        let told = passed_over.join("; ");
         (self.verdict, self.reason) = match next {
             Some(rung) => (rung.matched(), format!("{}; {told}", rung.reason)),
             None => (Verdict::Withheld, told),
         };
-        self.passed_over = passed;
+        self.passed_over = passed_over;
+        self.passed = passed;
         self
     }
+
     pub(super) fn finding(self, network: Option<i64>, country: String) -> Finding {
         Finding {
             id: 0,
@@ -133,6 +139,7 @@ impl Judged {
             reason: self.reason,
             rungs: self.rungs,
             form: self.form,
+            passed: self.passed,
         }
     }
 }

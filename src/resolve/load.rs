@@ -68,6 +68,8 @@ pub(super) struct Batch<'a> {
     teller: Teller,
     networks: Held,
     systems: Vec<AutonomousSystem>,
+    /// Whether it is written down that somebody loads it.
+    is_begun: bool,
     pub(super) done: TableDone,
 }
 
@@ -78,6 +80,7 @@ impl<'a> Batch<'a> {
             teller,
             networks: Held::default(),
             systems: Vec::new(),
+            is_begun: false,
             done,
         }
     }
@@ -110,6 +113,12 @@ impl<'a> Batch<'a> {
         let Some(store) = self.to.store else {
             return Ok(());
         };
+        if !self.is_begun {
+            store
+                .begin_table_load(&self.done.name, self.to.by, self.to.now)
+                .await?;
+            self.is_begun = true;
+        }
         self.networks.sort();
         for chunk in self.networks.pieces(CHUNK) {
             store

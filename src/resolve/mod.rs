@@ -23,7 +23,6 @@ mod operators;
 mod overrides;
 mod pass;
 mod rdap;
-mod reach;
 mod registries;
 mod retry_after;
 mod rules;
@@ -43,6 +42,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::config::{self, SourceName};
+use crate::metrics::{Stage, timed};
 use crate::model::{Campaign, CampaignKind, CampaignState, Clock, Progress, Timestamp, Verdict};
 use crate::store::{self, Store};
 use crate::templates::{self, Templates};
@@ -156,6 +156,7 @@ pub async fn run_once(
     campaign: &Campaign,
     progress: &Arc<Progress>,
 ) -> Result<Done, Error> {
+    let _timed = timed(Stage::Resolve);
     // What changes while a run is under way, even while it waits to begin, is newer than the run.
     let began = work.clock.now();
     let lease = Lease::take(work, campaign, progress).await?;

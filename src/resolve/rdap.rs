@@ -1,22 +1,18 @@
 //! Asks a registry over RDAP (RFC 7480, RFC 9082): one question, one HTTP exchange, one answer.
 
-use std::error::Error;
-use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{ACCEPT, HeaderMap, LOCATION, RETRY_AFTER};
-use reqwest::{Client, Response, StatusCode, Url, redirect};
+use reqwest::{Client, Response, StatusCode, Url};
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{self, Reply, Status};
 use super::bootstrap::{Bootstrap, may_be_asked};
-use super::reach::Reach;
 use super::retry_after::retry_after;
 use crate::config;
 use crate::model::{Subject, Timestamp, plain_text};
+use crate::reach::{self, Reach, Refused, chain};
 
 /// What is read of an answer, after decompression. Real ones stay below 100 KiB.
 const LONGEST_ANSWER: usize = 1 << 20;
@@ -24,10 +20,6 @@ const LONGEST_ANSWER: usize = 1 << 20;
 /// A redirect asks on for the same thing, so its URL is about as short as ours.
 const LONGEST_URL: usize = 2_000;
 
-/// How long a connection is kept for the next question; registries close theirs after about as long.
-const KEPT: Duration = Duration::from_secs(30);
-
-const USER_AGENT: &str = concat!("lapwing/", env!("CARGO_PKG_VERSION"));
 const ACCEPTED: &str = "application/rdap+json, application/json";
 
 /// Clients of all RDAP servers; connections are kept and used again.
@@ -58,18 +50,10 @@ impl Rdap {
         let (bootstrap, _) = Bootstrap::load(&settings.rdap.bootstrap);
         let reach = Reach::new(&settings.reach);
         let timeout = settings.rdap.timeout.to_std();
-        let client = Client::builder()
-            .user_agent(USER_AGENT)
-            .redirect(redirect::Policy::none())
-            // A proxy would resolve names by itself, out of reach of `Reach`.
-            .no_proxy()
-            .dns_resolver(Within(reach.clone()))
-            .connect_timeout(timeout)
-            .pool_idle_timeout(KEPT)
-            .http1_only()
-            .tls_backend_preconfigured(tls()?)
-            .build()
-            .map_err(|fault| format!("RDAP: {}", root(&fault)))?;
+        let client = reach::client(&reach, timeout).map_err(|fault| {
+            let root = chain(fault.as_ref()).last().map(ToString::to_string);
+            format!("RDAP: {}", shown(&root.unwrap_or_default()))
+        })?;
         Ok(Self {
             bootstrap,
             client,
@@ -243,57 +227,6 @@ async fn body(response: &mut Response) -> Result<Vec<u8>, Cut> {
             }
         }
     }
-}
-
-/// The world's roots as compiled in, for a container has none of its own.
-fn tls() -> Result<rustls::ClientConfig, String> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut roots = rustls::RootCertStore::empty();
-    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|fault| format!("TLS: {fault}"))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(config)
-}
-
-/// Names are resolved to addresses that may be spoken to, at every connection anew: a name that led
-/// outside a minute ago may lead inside now.
-struct Within(Reach);
-
-impl Resolve for Within {
-    fn resolve(&self, name: Name) -> Resolving {
-        let reach = self.0.clone();
-        Box::pin(async move {
-            let found = reach.find(name.as_str(), 443).await.map_err(Refused)?;
-            // Port 0 stands for that of the URL.
-            let addresses = found.into_iter().map(|mut server| {
-                server.set_port(0);
-                server
-            });
-            Ok(Box::new(addresses) as Addrs)
-        })
-    }
-}
-
-/// A name that leads nowhere, or nowhere that may be spoken to.
-#[derive(Debug)]
-struct Refused(String);
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Error for Refused {}
-
-/// A fault, its cause, and so on down.
-fn chain(fault: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
-    std::iter::successors(Some(fault as &(dyn Error + 'static)), |fault| {
-        (*fault).source()
-    })
 }
 
 /// The cause at the bottom: those above it only say where it was met.

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 
 use super::answer::{Contact, Lead, Reply, Status};
-use super::reach::Reach;
 use super::registries::{Registries, Server};
 use super::whois::{Ask, is_handle, line};
 use crate::model::{AddressRange, Subject, Tier};
+use crate::reach::Reach;
 
 /// Questions about one subject after the first. Real chains have two.
 const HOPS: usize = 5;

@@ -7,10 +7,10 @@ use std::time::Duration;
 use whois_rust::{WhoIs, WhoIsError, WhoIsLookupOptions, WhoIsServerValue};
 
 use super::answer::{self, Reply, Status};
-use super::reach::Reach;
 use super::registries::{Registries, Server};
 use crate::config;
 use crate::model::Subject;
+use crate::reach::Reach;
 
 /// No registry's answer about one network comes near it.
 const LONGEST_ANSWER: usize = 1 << 20;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use tracing::info;
 
 use super::courier::Way;
 use super::journal::Journal;
@@ -13,7 +14,7 @@ use super::pace::Group;
 use super::ready::{self, Built, Shelf};
 use super::schedule::Tried;
 use super::{Done, Error, Settings, Trouble, Work};
-use crate::model::{DeliveryState, Outcome, OutcomeKind, Span, Step, Timestamp};
+use crate::model::{DeliveryState, Letter, Outcome, OutcomeKind, Span, Step, Timestamp, masked};
 use crate::store::{Claimed, Fact, Finish, Granted};
 
 /// A claim's lease is longer than the setting by this part of it: a letter that is begun within that
@@ -175,6 +176,7 @@ impl<'a> Run<'a> {
         let Granted::Begun(number) = lane.write(Some(begin)).await? else {
             return Ok(());
         };
+        let tied = built.as_ref().ok().map(|built| &built.letter).map(tie);
         let outcome = match (built, lane.way.take()) {
             (Ok(Built { letter, message }), Some(way)) => {
                 // The letter's own recipient was approved; the queue's copy is for lists.
@@ -199,6 +201,7 @@ impl<'a> Run<'a> {
             let trouble = Trouble::told_by(&outcome, false);
             self.stop(trouble.into());
         }
+        log(claimed, number, &outcome, tied.unwrap_or_default());
         lane.ended = Some(self.end(claimed, number, outcome));
         Ok(())
     }
@@ -258,6 +261,35 @@ impl Lane<'_> {
         let granted = self.ledger.write(facts).await?;
         Ok(granted.last().copied().unwrap_or(Granted::NotOurs))
     }
+}
+
+/// What a line of the log is found by in the database: ticket and Message-ID.
+fn tie(letter: &Letter) -> (String, String) {
+    (letter.ticket.clone(), letter.message_id.clone())
+}
+
+/// A line for each attempt; `claimed` has whom the letter was written to.
+fn log(claimed: &Claimed, number: i64, outcome: &Outcome, (ticket, message_id): (String, String)) {
+    let (delivery, to) = (claimed.delivery, masked(&claimed.recipient));
+    let (kind, reply) = (outcome.kind.as_str(), masked(&outcome.reply));
+    let ends = match outcome.kind {
+        OutcomeKind::Accepted => format!("{kind} by {}", outcome.relay),
+        _ => format!("{kind} at {}: {reply}", outcome.step.as_str()),
+    };
+    info!(
+        event = "attempt",
+        delivery,
+        attempt = number,
+        ticket,
+        message_id,
+        to,
+        outcome = kind,
+        step = outcome.step.as_str(),
+        code = outcome.code,
+        relay = outcome.relay,
+        reply,
+        "{ticket} to {to}: {ends}"
+    );
 }
 
 fn failure(reason: String) -> Outcome {

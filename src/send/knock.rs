@@ -10,6 +10,10 @@ pub struct Knocked {
     /// The connection is in the clear, and the relay would secure it.
     pub offers_starttls: bool,
     pub is_logged_in: bool,
+    /// It tells us what becomes of letters (RFC 3461).
+    pub offers_dsn: bool,
+    /// Bytes of the largest letter that it takes; `None`: it does not say (RFC 1870).
+    pub max_size: Option<u64>,
 }
 
 /// The connection does not live long enough to grow old.
@@ -28,6 +32,8 @@ pub async fn knock(config: &Config, smtp: &Smtp, patience: Span) -> Result<Knock
     let knocked = Knocked {
         offers_starttls: connection.offers().starttls,
         is_logged_in: relay.login.is_some(),
+        offers_dsn: connection.offers().dsn,
+        max_size: connection.offers().max_size,
     };
     connection.quit().await;
     Ok(knocked)

@@ -67,12 +67,26 @@ pub(super) fn build(letter: &Letter, signer: Option<&Signer>) -> Result<Vec<u8>,
         message = message.reply_to(named(&letter.sender_name, &letter.reply_to)?);
     }
     // RFC 3834 5: so that no vacation notice answers; Outlook heeds only its own header.
+    let opt_out = match letter.opt_out.as_str() {
+        "" => Vec::new(),
+        // RFC 8058: no mail program follows the link without the second.
+        link => vec![
+            ("List-Unsubscribe", format!("<{link}>")),
+            (
+                "List-Unsubscribe-Post",
+                "List-Unsubscribe=One-Click".to_owned(),
+            ),
+        ],
+    };
     for (name, value) in [
         ("Auto-Submitted", "auto-generated".to_owned()),
         ("X-Auto-Response-Suppress", "OOF, AutoReply".to_owned()),
         ("Content-Language", languages(letter)),
         ("X-Lapwing-Ticket", letter.ticket.clone()),
-    ] {
+    ]
+    .into_iter()
+    .chain(opt_out)
+    {
         let name =
             HeaderName::new_from_ascii(name.to_owned()).map_err(|error| error.to_string())?;
         message = message.raw_header(HeaderValue::new(name, value));
@@ -121,7 +135,7 @@ fn signed(
 }
 
 /// Lettre's builder panics at CR, LF or NUL in a name.
-fn named(name: &str, mailbox: &Mailbox) -> Result<Named, String> {
+pub(super) fn named(name: &str, mailbox: &Mailbox) -> Result<Named, String> {
     let address = mailbox
         .as_str()
         .parse::<Address>()
@@ -131,7 +145,7 @@ fn named(name: &str, mailbox: &Mailbox) -> Result<Named, String> {
 }
 
 /// Quoted-printable reads well in the raw for Latin scripts; for others base64 is half as long.
-fn text_part(text: &str, media_type: ContentType) -> Result<SinglePart, String> {
+pub(super) fn text_part(text: &str, media_type: ContentType) -> Result<SinglePart, String> {
     let text = match text.contains('\r') {
         true => Cow::Owned(text.replace("\r\n", "\n").replace('\r', "")),
         false => Cow::Borrowed(text),
@@ -249,6 +263,7 @@ mod tests {
             text: "From here\n.\nBäume\n".to_owned(),
             html: "<p>x</p>".to_owned(),
             rows: 1,
+            opt_out: String::new(),
             signed_by: String::new(),
             attachments: vec![Attachment {
                 name: "lw.csv".to_owned(),

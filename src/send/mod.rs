@@ -12,6 +12,7 @@ mod journal;
 mod knock;
 mod ledger;
 mod message;
+mod notify;
 mod pace;
 mod ready;
 mod relay;
@@ -40,6 +41,7 @@ pub use courier::Courier;
 pub use folder::file_name;
 pub use journal::replay;
 pub use knock::{Knocked, knock};
+pub use notify::{Note, notify};
 pub use pace::Pacing;
 pub use ready::Built;
 pub use relay::Trouble;
@@ -216,10 +218,20 @@ pub struct Work<'a> {
 /// # Errors
 /// [`store::Error::Refused`] when it is not so, or the campaign is not being sent; the database's.
 pub async fn check_approval(store: &Store, campaign: &Campaign) -> Result<(), store::Error> {
-    let state = store.campaign(&campaign.name).await?.state;
+    let Campaign {
+        state, restored_at, ..
+    } = store.campaign(&campaign.name).await?;
     let name = &campaign.name;
     match state {
-        CampaignState::Approved => {}
+        CampaignState::Approved => {
+            if let Some(at) = restored_at {
+                return Err(store::Error::Refused(format!(
+                    "\"{name}\" is held: it was restored from a backup at {at}, and what was sent after the backup \
+                     was taken is not known. Look into the mail server's log; then lapwing restore --release \
+                     --campaign {name}"
+                )));
+            }
+        }
         CampaignState::Draft | CampaignState::Submitted => {
             return Err(store::Error::Refused(format!(
                 "\"{name}\" is {state}: nothing leaves before a second person approves it (lapwing campaign approve {name} --as SOMEBODY)"

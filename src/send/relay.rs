@@ -66,6 +66,8 @@ pub(super) struct Offers {
     pub(super) dsn: bool,
     /// RFC 1870.
     pub(super) size: bool,
+    /// Bytes; `None` where it sets no limit, or does not say.
+    pub(super) max_size: Option<u64>,
     /// RFC 3207; no longer once it is done.
     pub(super) starttls: bool,
 }
@@ -224,7 +226,13 @@ impl Offers {
                 said.eq_ignore_ascii_case(keyword)
             })
         };
+        let size = reply.message().find_map(|line| {
+            let (word, bytes) = line.split_once(' ')?;
+            let is_size = word.eq_ignore_ascii_case("SIZE");
+            bytes.trim().parse().ok().filter(|n| is_size && *n > 0)
+        });
         Self {
+            max_size: size,
             pipelining: has("PIPELINING"),
             dsn: has("DSN"),
             size: has("SIZE"),

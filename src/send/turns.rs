@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::brake::Brake;
 use super::journal::Journal;
 use super::{Done, Error, Settings, Work, batch, check_approval, pace};
+use crate::metrics::{Stage, timed};
 use crate::model::Campaign;
 use crate::store::Claimed;
 
@@ -136,11 +137,13 @@ impl<'a> Sending<'a> {
             .rescue(clock.now(), !settings.resend_uncertain)
             .await?;
         store.promote(clock.now()).await?;
+        let timed = timed(Stage::Send);
         let lease_until = batch::lease_until(settings, clock.now());
         let claimed = store
             .claim(campaign.id, &settings.worker, settings.batch, lease_until)
             .await?;
         if claimed.is_empty() {
+            timed.forget();
             return Ok(0);
         }
         let mut batch = Done {

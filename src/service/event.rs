@@ -1,21 +1,20 @@
-//! What a service says of itself, a line for each.
+//! What a service says of itself, a line of the log for each.
 
 use std::fmt;
 
-use serde::Serialize;
+use tracing::{info, warn};
 
+use crate::model::{RunState, Span, Timestamp, masked};
 use crate::send::Done;
 use crate::track::{self, Counts};
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     Started {
         worker: String,
     },
     Sent {
         campaign: String,
-        #[serde(flatten)]
         done: Done,
     },
     /// A campaign that only staff can get going again.
@@ -48,6 +47,123 @@ pub enum Event {
     Received(Counts),
     /// What was made of it.
     Read(track::Done),
+    /// Where it shows how it is.
+    Shown {
+        http: String,
+    },
+    /// It shows it nowhere, though it was to.
+    NotShown {
+        told: String,
+    },
+    /// It was asked to end, and takes no more work.
+    Draining {
+        grace: Span,
+    },
+    /// With nothing in hand.
+    Ended,
+    /// That was not enough for what was in hand.
+    CutOff {
+        grace: Span,
+    },
+    /// What falls due is run.
+    Scheduling {
+        worker: String,
+    },
+    /// A run of a schedule came to its end.
+    Ran {
+        schedule: String,
+        due_at: Timestamp,
+        state: RunState,
+        campaign: Option<String>,
+        told: String,
+    },
+    /// A run's sheet is out, or why it could not be mailed.
+    Sheet {
+        schedule: String,
+        told: String,
+    },
+}
+
+impl Event {
+    /// Writes the line: for people its words, for programs its name and numbers besides.
+    pub fn log(&self) {
+        let said = masked(&self.to_string());
+        match self {
+            Self::Started { worker } => info!(event = "started", worker, "{said}"),
+            Self::Sent { campaign, done } => info!(
+                event = "sent",
+                campaign,
+                claimed = done.claimed,
+                kept_back = done.kept_back,
+                accepted = done.accepted,
+                deferred = done.deferred,
+                refused = done.refused,
+                expired = done.expired,
+                uncertain = done.uncertain,
+                failed = done.failed,
+                relay = done.relay,
+                "{said}"
+            ),
+            Self::Refused { campaign, .. } => warn!(event = "refused", campaign, "{said}"),
+            Self::Trouble { .. } => warn!(event = "trouble", "{said}"),
+            Self::Replayed { results } => info!(event = "replayed", results, "{said}"),
+            Self::Vanished { worker, letters } => {
+                warn!(event = "vanished", worker, letters, "{said}");
+            }
+            Self::Listening { lmtp } => info!(event = "listening", lmtp, "{said}"),
+            Self::Fetching { .. } => info!(event = "fetching", "{said}"),
+            Self::Received(counts) => info!(
+                event = "received",
+                messages = counts.messages,
+                again = counts.again,
+                refused = counts.refused,
+                too_big = counts.too_big,
+                put_off = counts.put_off,
+                failed = counts.failed,
+                foreign = counts.foreign,
+                crowded = counts.crowded,
+                "{said}"
+            ),
+            Self::Read(done) => info!(
+                event = "read",
+                read = done.read,
+                bounced = done.bounced,
+                delayed = done.delayed,
+                delivered = done.delivered,
+                automatic = done.automatic,
+                complaints = done.complaints,
+                people = done.people,
+                other = done.other,
+                unmatched = done.unmatched,
+                untrue = done.untrue,
+                "{said}"
+            ),
+            Self::Shown { http } => info!(event = "shown", http, "{said}"),
+            Self::NotShown { .. } => warn!(event = "not_shown", "{said}"),
+            Self::Draining { grace } => {
+                info!(event = "draining", grace_seconds = grace.0 / 1000, "{said}");
+            }
+            Self::Ended => info!(event = "ended", "{said}"),
+            Self::CutOff { .. } => warn!(event = "cut_off", "{said}"),
+            Self::Scheduling { worker } => info!(event = "scheduling", worker, "{said}"),
+            Self::Ran {
+                schedule,
+                state,
+                campaign,
+                ..
+            } => info!(
+                event = "ran",
+                schedule,
+                state = state.as_str(),
+                campaign,
+                "{said}"
+            ),
+            Self::Sheet { schedule, told } if told.is_empty() => {
+                info!(event = "sheet", schedule, "{said}");
+            }
+            Self::Sheet { schedule, .. } => warn!(event = "sheet", schedule, "{said}"),
+        }
+    }
 }
 
 impl fmt::Display for Event {
@@ -78,6 +194,31 @@ impl fmt::Display for Event {
             }
             Self::Received(counts) => write!(f, "incoming: {counts}"),
             Self::Read(done) => write!(f, "incoming: {done}"),
+            Self::Shown { http } => {
+                write!(f, "showing /livez, /readyz and /metrics at http://{http}")
+            }
+            Self::NotShown { told } => write!(f, "not shown over HTTP: {told}"),
+            Self::Draining { grace } => write!(
+                f,
+                "ending after what is in hand, within {grace}; once more to end now"
+            ),
+            Self::Ended => write!(f, "ended; nothing is left in hand"),
+            Self::CutOff { grace } => write!(
+                f,
+                "what was in hand has not ended within {grace}; another worker takes it up"
+            ),
+            Self::Scheduling { worker } => write!(
+                f,
+                "running what is due of all schedules, as worker {worker}; Ctrl-C ends"
+            ),
+            Self::Ran { told, .. } => write!(f, "schedule {told}"),
+            Self::Sheet { schedule, told } if told.is_empty() => {
+                write!(f, "schedule {schedule}: its sheet is mailed to staff")
+            }
+            Self::Sheet { schedule, told } => write!(
+                f,
+                "schedule {schedule}: its sheet cannot be mailed now: {told}; trying again"
+            ),
         }
     }
 }

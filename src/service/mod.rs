@@ -1,7 +1,9 @@
 //! The stages that run by themselves, until somebody ends them.
 
+mod drain;
 mod event;
 mod life;
+mod schedule;
 mod track;
 
 use std::collections::{HashMap, VecDeque};
@@ -11,7 +13,9 @@ use crate::model::{Campaign, Span, Timestamp};
 use crate::retry::{Pauses, rest};
 use crate::send::{self, Sending, UnderWay, Work};
 use crate::store;
+pub use drain::within_grace;
 pub use event::Event;
+pub use schedule::Scheduler;
 pub use track::Tracker;
 
 /// How often the queue is looked at while there is nothing to do.

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::{Event, LONGEST, LOOK, SHORTEST};
 use crate::config::Imap;
-use crate::model::{Clock, Progress};
+use crate::model::Clock;
 use crate::retry::{Pauses, rest};
 use crate::track::{self, Counts, imap, lmtp};
 
@@ -24,7 +24,6 @@ pub struct Tracker<'a> {
     /// Fetched from as well, where one is named.
     pub imap: &'a Imap,
     pub clock: &'a Clock,
-    pub progress: &'a Progress,
     pub tell: &'a (dyn Fn(Event) + Sync),
 }
 
@@ -36,7 +35,7 @@ impl Tracker<'_> {
             store: self.desk.store,
             settings: self.door,
             clock: self.clock,
-            progress: self.progress,
+            progress: self.desk.progress,
             counts: &counts,
         };
         let address = listener.as_ref().and_then(|one| one.local_addr().ok());
@@ -69,7 +68,7 @@ impl Tracker<'_> {
             look_every: LOOK_INTO_MAILBOX,
             after_trouble: 5 * SHORTEST,
             clock: self.clock,
-            progress: self.progress,
+            progress: self.desk.progress,
             counts,
         };
         imap::watch(work).await;
@@ -79,7 +78,7 @@ impl Tracker<'_> {
     async fn read(&self) {
         let mut pauses = Pauses::growing(SHORTEST, LONGEST);
         let mut trouble = String::new();
-        while !self.progress.is_stopped() {
+        while !self.desk.progress.is_stopped() {
             let pause = match track::run_once(&self.desk, self.clock.now()).await {
                 Ok(done) => {
                     if done.read > 0 {
@@ -99,15 +98,15 @@ impl Tracker<'_> {
                     pauses.take()
                 }
             };
-            rest(self.progress, pause).await;
+            rest(self.desk.progress, pause).await;
         }
     }
 
     async fn tell_of(&self, counts: &watch::Sender<Counts>) -> Counts {
         let mut told = Counts::default();
-        while !self.progress.is_stopped() {
+        while !self.desk.progress.is_stopped() {
             self.tell_what_is_new(&mut told, counts);
-            rest(self.progress, TELLS).await;
+            rest(self.desk.progress, TELLS).await;
         }
         told
     }

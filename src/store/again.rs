@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::json;
 use sqlx::Row;
 
+use super::audit::Entry;
 use super::campaigns::{add_decision, set_state};
 use super::{Connection, Error, Store};
 use crate::model::{CampaignState, Cause, Decision, DeliveryState};
@@ -55,7 +57,7 @@ impl Store {
         decision: &Decision,
         is_trial: bool,
     ) -> Result<Retried, Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.act(&decision.by, decision.at).await?;
         let (id, state) = self.lock_campaign(&mut tx, campaign).await?;
         if !matches!(
             state,
@@ -125,7 +127,13 @@ impl Store {
             ..decision.clone()
         };
         add_decision(&mut tx, id, &decision).await?;
-        tx.commit().await?;
+        let entry = Entry::new("campaign retry", campaign)
+            .before(json!({ "state": state }))
+            .after(json!({
+                "letters": retried.letters, "states": which.states, "causes": which.causes.len(),
+                "reason": decision.reason,
+            }));
+        tx.written(entry).await?;
         Ok(retried)
     }
 }
@@ -159,8 +167,8 @@ async fn ended(
          FROM delivery LEFT JOIN attempt ON delivery_id = delivery.id
               AND number = (SELECT MAX(number) FROM attempt AS made WHERE made.delivery_id = delivery.id)
          WHERE campaign_id = $1 AND state = $2 AND delivery.id > $3
-           AND NOT EXISTS (SELECT 1 FROM attempt AS taken
-                           WHERE taken.delivery_id = delivery.id AND taken.outcome = 'accepted')
+           AND (SELECT COUNT(*) FROM attempt AS taken
+                WHERE taken.delivery_id = delivery.id AND taken.outcome = 'accepted') <= sent_again
          ORDER BY delivery.id LIMIT +$4",
     )
     .bind(campaign)

@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::campaigns::unknown_word;
 use super::findings::parse_mailbox;
+use super::overview::{self, Ended};
 use super::{Connection, Error, Store};
 use crate::model::{
     Answered, Attempt, Delivery, DeliveryState, Fate, Mailbox, Outcome, OutcomeKind, Step,
@@ -72,11 +73,15 @@ impl Store {
         let finishes: Vec<&Finish> = facts.iter().filter_map(Fact::finish).collect();
         let mut tx = self.begin().await?;
         let mut finished = HashSet::new();
+        let mut ended = Ended::default();
         if !finishes.is_empty() {
-            self.finish_attempts(&mut tx, &finishes).await?;
+            ended = self.finish_attempts(&mut tx, &finishes).await?;
             finished = self.finish_deliveries(&mut tx, &finishes).await?;
         }
         let begun = self.begin_attempts(&mut tx, facts).await?;
+        if let Some(first) = finishes.first() {
+            overview::count(&mut tx, self.engine, &first.worker, &ended).await?;
+        }
         tx.commit().await?;
         let granted = |fact: &Fact| match fact {
             Fact::Finish(finish) if finished.contains(&finish.delivery) => Granted::Recorded,
@@ -157,11 +162,12 @@ impl Store {
         numbers(tx, open, begins).await
     }
 
+    /// What is new of it: how many attempts ended how that had not ended before.
     async fn finish_attempts(
         &self,
         tx: &mut Connection,
         finishes: &[&Finish],
-    ) -> Result<(), Error> {
+    ) -> Result<Ended, Error> {
         let finished = format!(
             "UPDATE attempt
              SET finished_at = told.column3, outcome = told.column4, relay = told.column5,
@@ -169,10 +175,11 @@ impl Store {
                  reply = told.column9, sent_to = told.column10
              FROM (VALUES {}) AS told
              WHERE attempt.delivery_id = told.column1 AND attempt.number = told.column2
-               AND (attempt.finished_at IS NULL OR told.column4 = 'accepted')",
+               AND attempt.finished_at IS NULL
+             RETURNING attempt.delivery_id, attempt.outcome",
             self.engine.rows("", 10, finishes.len())
         );
-        let mut query = sqlx::query(AssertSqlSafe(finished));
+        let mut query = sqlx::query_as(AssertSqlSafe(finished));
         for Finish {
             delivery,
             number,
@@ -193,7 +200,58 @@ impl Store {
                 .bind(outcome.reply.replace('\0', "\u{fffd}"))
                 .bind(outcome.sent_to.as_ref().map_or("", Mailbox::as_str));
         }
-        query.execute(tx).await?;
+        let fresh: Vec<(i64, String)> = query.fetch_all(&mut *tx).await?;
+        let mut ended = Ended::default();
+        for (_, outcome) in &fresh {
+            *ended.entry(outcome.clone()).or_default() += 1;
+        }
+        for finish in finishes {
+            let is_fresh = fresh.iter().any(|(one, _)| *one == finish.delivery);
+            if !is_fresh && finish.outcome.kind == OutcomeKind::Accepted {
+                self.accept_after_all(tx, finish, &mut ended).await?;
+            }
+        }
+        Ok(ended)
+    }
+
+    /// That a letter was accepted goes before whatever was thought of the attempt meanwhile.
+    async fn accept_after_all(
+        &self,
+        tx: &mut Connection,
+        finish: &Finish,
+        ended: &mut Ended,
+    ) -> Result<(), Error> {
+        let thought: Option<(String,)> = sqlx::query_as(
+            "SELECT outcome FROM attempt
+             WHERE delivery_id = $1 AND number = $2 AND outcome <> 'accepted'",
+        )
+        .bind(finish.delivery)
+        .bind(finish.number)
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some((thought,)) = thought else {
+            return Ok(());
+        };
+        let outcome = &finish.outcome;
+        sqlx::query(
+            "UPDATE attempt
+             SET finished_at = $3, outcome = 'accepted', relay = $4, step = $5, code = $6, enhanced = $7,
+                 reply = $8, sent_to = $9
+             WHERE delivery_id = $1 AND number = $2",
+        )
+        .bind(finish.delivery)
+        .bind(finish.number)
+        .bind(finish.at.0)
+        .bind(outcome.relay.as_str())
+        .bind(outcome.step.as_str())
+        .bind(outcome.code)
+        .bind(outcome.enhanced.as_str())
+        .bind(outcome.reply.replace('\0', "\u{fffd}"))
+        .bind(outcome.sent_to.as_ref().map_or("", Mailbox::as_str))
+        .execute(&mut *tx)
+        .await?;
+        *ended.entry(thought).or_default() -= 1;
+        *ended.entry("accepted".to_owned()).or_default() += 1;
         Ok(())
     }
 

@@ -1,13 +1,20 @@
 //! Campaigns and what people decided about them.
 
-use sqlx::Row;
+use serde_json::json;
 use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row};
 
+use super::audit::Entry;
 use super::waves::spread;
 use super::{Connection, Error, Store};
 use crate::model::{
-    Campaign, CampaignKind, CampaignState, Decision, DecisionKind, NewCampaign, Timestamp, Tlp,
+    Campaign, CampaignKind, CampaignState, Decision, DecisionKind, NewCampaign, Terms, Timestamp,
+    Tlp,
 };
+
+/// All that a [`Campaign`] is made of.
+pub(super) const COLUMNS: &str = "id, name, kind, letter, tlp, require_evidence, after_id, cover, language, least, again_after, state,
+     created_at, created_by, resolved_at, composed_at, restored_at, thinning_at";
 
 impl Store {
     /// # Errors
@@ -18,40 +25,22 @@ impl Store {
         by: &str,
         now: Timestamp,
     ) -> Result<Campaign, Error> {
-        let added = sqlx::query(
-            "INSERT INTO campaign (name, kind, letter, tlp, require_evidence, after_id, cover, state,
-                                   created_at, created_by)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, 'draft', $8, $9)
-             ON CONFLICT (name) DO NOTHING",
-        )
-        .bind(new.name.as_str())
-        .bind(new.kind().as_str())
-        .bind(new.letter.as_str())
-        .bind(new.tlp.map_or("", Tlp::as_str))
-        .bind(i64::from(new.require_evidence))
-        .bind(new.after)
-        .bind(i64::from(new.cover))
-        .bind(now.0)
-        .bind(by)
-        .execute(&self.write)
-        .await?;
-        if added.rows_affected() == 0 {
-            return Err(Error::Taken {
-                what: "campaign",
-                name: new.name.clone(),
-            });
-        }
+        let mut deed = self.act(by, now).await?;
+        insert_campaign(&mut deed, new, by, now).await?;
+        let entry = Entry::new("campaign new", &new.name).after(json!({
+            "kind": new.kind(), "letter": new.letter, "tlp": new.tlp, "require_evidence": new.require_evidence,
+            "after": new.after, "cover": new.cover,
+        }));
+        deed.written(entry).await?;
         self.campaign(&new.name).await
     }
 
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn campaign(&self, name: &str) -> Result<Campaign, Error> {
-        let row = sqlx::query(
-            "SELECT id, name, kind, letter, tlp, require_evidence, after_id, cover, state, created_at, created_by,
-                    resolved_at, composed_at
-             FROM campaign WHERE name = $1",
-        )
+        let row = sqlx::query(AssertSqlSafe(format!(
+            "SELECT {COLUMNS} FROM campaign WHERE name = $1"
+        )))
         .bind(name)
         .fetch_optional(&self.read)
         .await?;
@@ -79,11 +68,9 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn campaigns(&self) -> Result<Vec<Campaign>, Error> {
-        let rows = sqlx::query(
-            "SELECT id, name, kind, letter, tlp, require_evidence, after_id, cover, state, created_at, created_by,
-                    resolved_at, composed_at
-             FROM campaign ORDER BY id DESC",
-        )
+        let rows = sqlx::query(AssertSqlSafe(format!(
+            "SELECT {COLUMNS} FROM campaign ORDER BY id DESC"
+        )))
         .fetch_all(&self.read)
         .await?;
         rows.iter().map(campaign).collect()
@@ -130,7 +117,7 @@ impl Store {
         campaign: &str,
         decision: &Decision,
     ) -> Result<CampaignState, Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.act(&decision.by, decision.at).await?;
         let (id, state) = self.lock_campaign(&mut tx, campaign).await?;
         let Some(next) = state.after(decision.kind) else {
             return Err(Error::Refused(refusal(campaign, state, decision.kind)));
@@ -164,7 +151,13 @@ impl Store {
         }
         set_state(&mut tx, id, next).await?;
         add_decision(&mut tx, id, decision).await?;
-        tx.commit().await?;
+        let entry = Entry::new(decision.kind.command(), campaign)
+            .before(json!({ "state": state }))
+            .after(json!({
+                "state": next, "digest": decision.digest, "reason": decision.reason,
+                "unreviewed": decision.unreviewed,
+            }));
+        tx.written(entry).await?;
         Ok(next)
     }
 
@@ -180,7 +173,7 @@ impl Store {
         why: &str,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.act(by, now).await?;
         let (id, state) = self.lock_campaign(&mut tx, campaign).await?;
         if !matches!(state, CampaignState::Draft | CampaignState::Submitted) {
             return Err(Error::Refused(format!(
@@ -200,11 +193,14 @@ impl Store {
             reason: why.to_owned(),
             unreviewed: Vec::new(),
         };
-        if state == CampaignState::Submitted {
-            add_decision(&mut tx, id, &decision).await?;
+        if state == CampaignState::Draft {
+            return tx.nothing_decided().await;
         }
-        tx.commit().await?;
-        Ok(())
+        add_decision(&mut tx, id, &decision).await?;
+        let entry = Entry::new(decision.kind.command(), campaign)
+            .before(json!({ "state": state }))
+            .after(json!({ "state": CampaignState::Draft, "reason": why }));
+        tx.written(entry).await
     }
 
     /// Ends campaigns of which no delivery is open any more.
@@ -247,7 +243,7 @@ impl Store {
             "SELECT id, state FROM campaign WHERE name = $1{}",
             self.engine.for_update()
         );
-        let row: Option<(i64, String)> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        let row: Option<(i64, String)> = sqlx::query_as(AssertSqlSafe(sql))
             .bind(name)
             .fetch_optional(tx)
             .await?;
@@ -278,6 +274,51 @@ fn refusal(campaign: &str, state: CampaignState, kind: DecisionKind) -> String {
         "\"{campaign}\" is {state} and cannot be {}: {next}",
         kind.as_str()
     )
+}
+
+/// What people call a campaign.
+pub(super) async fn name_of(tx: &mut Connection, id: i64) -> Result<String, Error> {
+    let name = sqlx::query_scalar("SELECT name FROM campaign WHERE id = $1")
+        .bind(id)
+        .fetch_one(tx)
+        .await?;
+    Ok(name)
+}
+
+/// The new campaign's id.
+///
+/// # Errors
+/// [`Error::Taken`] when there is one of that name.
+pub(super) async fn insert_campaign(
+    connection: &mut Connection,
+    new: &NewCampaign,
+    by: &str,
+    now: Timestamp,
+) -> Result<i64, Error> {
+    let id: Option<i64> = sqlx::query_scalar(
+        "INSERT INTO campaign (name, kind, letter, tlp, require_evidence, after_id, cover, language, least,
+                               again_after, state, created_at, created_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'draft', $11, $12)
+         ON CONFLICT (name) DO NOTHING RETURNING id",
+    )
+    .bind(new.name.as_str())
+    .bind(new.kind().as_str())
+    .bind(new.letter.as_str())
+    .bind(new.tlp.map_or("", Tlp::as_str))
+    .bind(i64::from(new.require_evidence))
+    .bind(new.after)
+    .bind(i64::from(new.cover))
+    .bind(new.terms.language.as_str())
+    .bind(new.terms.least)
+    .bind(new.terms.again_after)
+    .bind(now.0)
+    .bind(by)
+    .fetch_optional(connection)
+    .await?;
+    id.ok_or_else(|| Error::Taken {
+        what: "campaign",
+        name: new.name.clone(),
+    })
 }
 
 pub(super) async fn set_state(
@@ -345,15 +386,22 @@ pub(super) fn campaign(row: &AnyRow) -> Result<Campaign, Error> {
         require_evidence: is_set("require_evidence")?,
         after: row.try_get("after_id")?,
         cover: is_set("cover")?,
+        terms: Terms {
+            language: row.try_get("language")?,
+            least: row.try_get("least")?,
+            again_after: row.try_get("again_after")?,
+        },
         state: parse_state(&state)?,
         created_at: Timestamp(row.try_get("created_at")?),
         created_by: row.try_get("created_by")?,
         resolved_at: row.try_get::<Option<i64>, _>("resolved_at")?.map(Timestamp),
         composed_at: row.try_get::<Option<i64>, _>("composed_at")?.map(Timestamp),
+        restored_at: row.try_get::<Option<i64>, _>("restored_at")?.map(Timestamp),
+        thinned_at: row.try_get::<Option<i64>, _>("thinning_at")?.map(Timestamp),
     })
 }
 
-fn parse_state(text: &str) -> Result<CampaignState, Error> {
+pub(super) fn parse_state(text: &str) -> Result<CampaignState, Error> {
     CampaignState::from_text(text).ok_or_else(|| unknown_word("campaign state", text))
 }
 

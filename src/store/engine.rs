@@ -9,6 +9,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
 
 use super::{Connection, Error};
+use crate::config::masked;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Engine {
@@ -17,7 +18,7 @@ pub(super) enum Engine {
 }
 
 /// The numbered texts of `migrations/`, compiled in.
-const MIGRATIONS: [(i64, &str, &str); 21] = [
+pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (
         1,
         "campaigns",
@@ -107,6 +108,32 @@ const MIGRATIONS: [(i64, &str, &str); 21] = [
         "mailbox",
         include_str!("../../migrations/0021_mailbox.sql"),
     ),
+    (
+        22,
+        "rounds",
+        include_str!("../../migrations/0022_rounds.sql"),
+    ),
+    (
+        23,
+        "schedules",
+        include_str!("../../migrations/0023_schedules.sql"),
+    ),
+    (
+        24,
+        "policy",
+        include_str!("../../migrations/0024_policy.sql"),
+    ),
+    (25, "keep", include_str!("../../migrations/0025_keep.sql")),
+    (
+        26,
+        "attempt_count",
+        include_str!("../../migrations/0026_attempt_count.sql"),
+    ),
+    (
+        27,
+        "opt_out",
+        include_str!("../../migrations/0027_opt_out.sql"),
+    ),
 ];
 
 impl Engine {
@@ -115,7 +142,8 @@ impl Engine {
             "sqlite" => Ok(Self::Sqlite),
             "postgres" | "postgresql" => Ok(Self::Postgres),
             _ => Err(Error::Url(format!(
-                "\"{url}\" is neither sqlite:FILE nor postgres://USER@HOST/NAME"
+                "\"{}\" is neither sqlite:FILE nor postgres://USER@HOST/NAME",
+                masked(url)
             ))),
         }
     }
@@ -153,7 +181,7 @@ impl Engine {
                 "UPDATE delivery SET state = 'leased', worker = $3, lease_until = $4
                  WHERE id IN (SELECT id FROM delivery
                               WHERE campaign_id = $1 AND state = 'ready'
-                                AND EXISTS (SELECT 1 FROM campaign WHERE id = $1 AND state = 'approved')
+                                AND EXISTS (SELECT 1 FROM campaign WHERE id = $1 AND state = 'approved' AND restored_at IS NULL)
                               ORDER BY id LIMIT +$2)
                  RETURNING id, letter_id, recipient, country, attempts, queued_at + waited AS patient_from, due_at, slot_at, slot_of"
             }
@@ -161,9 +189,19 @@ impl Engine {
                 "UPDATE delivery SET state = 'leased', worker = $3, lease_until = $4
                  WHERE id = ANY(ARRAY(SELECT id FROM delivery
                                       WHERE campaign_id = $1 AND state = 'ready'
-                                        AND EXISTS (SELECT 1 FROM campaign WHERE id = $1 AND state = 'approved')
+                                        AND EXISTS (SELECT 1 FROM campaign WHERE id = $1 AND state = 'approved' AND restored_at IS NULL)
                                       ORDER BY id LIMIT +$2 FOR UPDATE SKIP LOCKED))
                  RETURNING id, letter_id, recipient, country, attempts, queued_at + waited AS patient_from, due_at, slot_at, slot_of"
+            }
+        }
+    }
+
+    /// What the server's clock says, in milliseconds; a file has none.
+    pub(super) fn time(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => {
+                Some("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)")
             }
         }
     }
@@ -223,6 +261,52 @@ impl Engine {
         }
     }
 
+    /// Leaves out the next $1 numbers of notices.
+    pub(super) fn skip_notices(self) -> &'static [&'static str] {
+        match self {
+            Self::Sqlite => &[
+                "INSERT INTO sqlite_sequence (name, seq)
+                 SELECT 'notice', 0 WHERE $1 > 0 AND NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'notice')",
+                "UPDATE sqlite_sequence SET seq = seq + $1 WHERE name = 'notice'",
+            ],
+            Self::Postgres => &[
+                "SELECT setval(place, nextval(place) + $1)
+                 FROM (SELECT CAST(pg_get_serial_sequence('notice', 'id') AS regclass) AS place) AS notices",
+            ],
+        }
+    }
+
+    /// Triggers by which the database refuses to change or take away a row of a table. SQLite's REPLACE
+    /// takes rows away without asking them, so that a row under a number that is there is refused, too.
+    fn add_only(self, table: &str) -> String {
+        let refusal = format!("{table}: rows are only ever added");
+        match self {
+            Self::Sqlite => {
+                let trigger = |name: &str, event: &str| {
+                    format!(
+                        "CREATE TRIGGER {table}_{name} BEFORE {event} BEGIN SELECT RAISE(ABORT, '{refusal}'); END;\n"
+                    )
+                };
+                trigger("unchanged", &format!("UPDATE ON {table}"))
+                    + &trigger("kept", &format!("DELETE ON {table}"))
+                    + &trigger(
+                        "not_replaced",
+                        &format!(
+                            "INSERT ON {table} WHEN EXISTS (SELECT 1 FROM {table} WHERE number = NEW.number)"
+                        ),
+                    )
+            }
+            Self::Postgres => format!(
+                "CREATE FUNCTION {table}_is_only_added_to() RETURNS trigger LANGUAGE plpgsql AS
+                 $refuse$ BEGIN RAISE EXCEPTION '{refusal}'; END $refuse$;
+                 CREATE TRIGGER {table}_unchanged BEFORE UPDATE OR DELETE ON {table}
+                 FOR EACH ROW EXECUTE FUNCTION {table}_is_only_added_to();
+                 CREATE TRIGGER {table}_kept BEFORE TRUNCATE ON {table}
+                 FOR EACH STATEMENT EXECUTE FUNCTION {table}_is_only_added_to();"
+            ),
+        }
+    }
+
     /// Says of a database that cannot be opened which one it is and what to do.
     pub(super) fn explain(self, error: Error, url: &str, create: bool) -> Error {
         let file = url
@@ -276,7 +360,8 @@ pub(super) fn migrator(engine: Engine) -> Migrator {
     let migrations = MIGRATIONS.iter().map(|(version, name, text)| {
         let text = text
             .replace("{PK}", primary_key)
-            .replace("{PK_ONCE}", never_reused);
+            .replace("{PK_ONCE}", never_reused)
+            .replace("{ADD_ONLY audit}", &engine.add_only("audit"));
         let sql = AssertSqlSafe(text).into_sql_str();
         Migration::new(
             *version,

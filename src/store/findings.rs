@@ -26,15 +26,15 @@ impl Store {
         for chunk in findings.chunks(ROWS) {
             let sql = format!(
                 "INSERT INTO finding (campaign_id, subject, network_id, country, verdict, mailbox, via, locale,
-                                      format, answers_for, reason, ask_at, form)
+                                      format, answers_for, reason, ask_at, form, passed)
                  VALUES {}
                  ON CONFLICT (campaign_id, subject) DO UPDATE
                  SET verdict = excluded.verdict, mailbox = excluded.mailbox, via = excluded.via,
                      locale = excluded.locale, format = excluded.format, answers_for = excluded.answers_for,
                      reason = excluded.reason, ask_at = excluded.ask_at,
-                     form = excluded.form
+                     form = excluded.form, passed = excluded.passed
                  RETURNING subject, id",
-                self.engine.rows(&campaign.to_string()  , 12, chunk.len())
+                self.engine.rows(&campaign.to_string(), 13, chunk.len())
             );
             let mut insert = sqlx::query_as::<_, (String, i64)>(AssertSqlSafe(sql));
             for (subject, finding) in chunk {
@@ -70,7 +70,8 @@ impl Store {
                     .bind(answers_for)
                     .bind(finding.reason.as_str())
                     .bind(ask_at)
-                    .bind(finding.form.as_str());
+                    .bind(finding.form.as_str())
+                    .bind(words_of(&finding.passed));
             }
             let written: HashMap<String, i64> =
                 insert.fetch_all(&mut *tx).await?.into_iter().collect();
@@ -207,7 +208,7 @@ impl Store {
         mailbox: &Mailbox,
     ) -> Result<Vec<(Finding, i64)>, Error> {
         let rows = sqlx::query(
-            "SELECT finding.id, network_id, country, via, locale, format, answers_for, reason,
+            "SELECT finding.id, network_id, country, via, locale, format, answers_for, reason, passed,
                     (SELECT COUNT(*) FROM suspect WHERE finding_id = finding.id)
                     + (SELECT COUNT(*) FROM addressee WHERE finding_id = finding.id) AS suspects
              FROM finding
@@ -222,6 +223,7 @@ impl Store {
             .map(|row| {
                 let via: String = row.try_get("via")?;
                 let format: String = row.try_get("format")?;
+                let passed: String = row.try_get("passed")?;
                 let finding = Finding {
                     id: row.try_get("id")?,
                     network: row.try_get("network_id")?,
@@ -236,6 +238,10 @@ impl Store {
                     reason: row.try_get("reason")?,
                     rungs: Vec::new(),
                     form: String::new(),
+                    passed: passed
+                        .split_whitespace()
+                        .map(parse_mailbox)
+                        .collect::<Result<_, _>>()?,
                 };
                 Ok((finding, row.try_get("suspects")?))
             })
@@ -255,6 +261,11 @@ impl Store {
         .await?;
         Ok(at.map(Timestamp))
     }
+}
+
+fn words_of(mailboxes: &[Mailbox]) -> String {
+    let words: Vec<&str> = mailboxes.iter().map(Mailbox::as_str).collect();
+    words.join(" ")
 }
 
 /// # Errors

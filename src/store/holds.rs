@@ -1,8 +1,10 @@
 //! Holds, and what they keep in the queue.
 
+use serde_json::json;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use super::audit::Entry;
 use super::campaigns::unknown_word;
 use super::{Connection, Error, Store};
 use crate::model::{FOREVER, Hold, HoldSubject, Timestamp};
@@ -17,7 +19,7 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`] for a ticket that no letter has.
     pub async fn add_hold(&self, new: &Hold) -> Result<(i64, u64), Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.act(&new.by, new.at).await?;
         self.expect_ticket(&mut tx, &new.subject).await?;
         let subject = subject_text(&new.subject);
         let id: i64 = sqlx::query_scalar(
@@ -50,8 +52,12 @@ impl Store {
             .bind(patterns.1)
             .execute(&mut *tx)
             .await?;
-        tx.commit().await?;
-        Ok((id, kept.rows_affected()))
+        let kept = kept.rows_affected();
+        let entry = Entry::new("hold add", subject.as_str()).after(json!({
+            "hold": id, "reason": new.reason, "until": new.until, "kept": kept,
+        }));
+        tx.written(entry).await?;
+        Ok((id, kept))
     }
 
     /// How many letters a hold would keep now, as [`add_hold`](Self::add_hold) would.
@@ -134,19 +140,19 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`] when there is none that holds.
     pub async fn remove_hold(&self, id: i64, by: &str, now: Timestamp) -> Result<u64, Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.act(by, now).await?;
         let removed = sqlx::query(
             "UPDATE hold SET removed_at = $2, removed_by = $3
-             WHERE id = $1 AND removed_at IS NULL AND (expires_at IS NULL OR expires_at > $2)",
+             WHERE id = $1 AND removed_at IS NULL AND (expires_at IS NULL OR expires_at > $2)
+             RETURNING id, kind, subject, reason, held_by, held_at, expires_at",
         )
         .bind(id)
         .bind(now.0)
         .bind(by)
-        .execute(&mut *tx)
+        .fetch_optional(&mut *tx)
         .await?;
-        if removed.rows_affected() == 0 {
-            return Err(Error::not_found("hold", id.to_string()));
-        }
+        let removed = removed.ok_or_else(|| Error::not_found("hold", id.to_string()))?;
+        let removed = hold(&removed)?;
         let freed = sqlx::query(
             "UPDATE delivery
              SET state = 'ready', waits = '', hold_id = NULL, due_at = $2,
@@ -157,8 +163,12 @@ impl Store {
         .bind(now.0)
         .execute(&mut *tx)
         .await?;
-        tx.commit().await?;
-        Ok(freed.rows_affected())
+        let freed = freed.rows_affected();
+        let entry = Entry::new("hold remove", subject_text(&removed.subject))
+            .before(&removed)
+            .after(json!({ "freed": freed }));
+        tx.written(entry).await?;
+        Ok(freed)
     }
 
     /// Which of the letters bear one of the tickets.

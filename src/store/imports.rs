@@ -1,7 +1,10 @@
 //! Readings of feeds: the rows that are suspects, and those that are not.
 
+use serde_json::json;
 use sqlx::AssertSqlSafe;
 
+use super::audit::Entry;
+use super::campaigns::name_of;
 use super::{Connection, Error, Store, samples};
 use crate::model::{Refusal, Suspect, Timestamp};
 
@@ -29,7 +32,34 @@ impl Store {
         by: &str,
         now: Timestamp,
     ) -> Result<i64, Error> {
-        Ok(sqlx::query_scalar(
+        self.begin_reading(("import", campaign), feed, by, now)
+            .await
+    }
+
+    /// The same for operators that are drawn from the table, and not read from a feed.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn begin_drawing(
+        &self,
+        campaign: i64,
+        feed: &str,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<i64, Error> {
+        self.begin_reading(("campaign draw", campaign), feed, by, now)
+            .await
+    }
+
+    async fn begin_reading(
+        &self,
+        (action, campaign): (&str, i64),
+        feed: &str,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<i64, Error> {
+        let mut tx = self.act(by, now).await?;
+        let id: i64 = sqlx::query_scalar(
             "INSERT INTO import (campaign_id, feed, imported_by, began_at, row_count, fresh, repeated, refused)
              VALUES ($1, $2, $3, $4, 0, 0, 0, 0)
              RETURNING id",
@@ -38,8 +68,12 @@ impl Store {
         .bind(feed)
         .bind(by)
         .bind(now.0)
-        .fetch_one(&self.write)
-        .await?)
+        .fetch_one(&mut *tx)
+        .await?;
+        let name = name_of(&mut tx, campaign).await?;
+        let entry = Entry::new(action, name).after(json!({ "import": id, "feed": feed }));
+        tx.written(entry).await?;
+        Ok(id)
     }
 
     /// Adds a chunk of a feed in one transaction, so that rows and counts never part. `suspects`

@@ -30,7 +30,7 @@ impl Store {
         .bind(digest.as_str())
         .bind(arrived.came_at.0)
         .bind(arrived.via.as_str())
-        .bind(arrived.envelope_from.as_str())
+        .bind(arrived.envelope_from.as_deref())
         .bind(arrived.envelope_to.as_str())
         .bind(arrived.size.cast_signed())
         .bind(arrived.message.as_slice())
@@ -49,27 +49,29 @@ impl Store {
         Ok((id, new.is_some()))
     }
 
-    /// Messages that nobody has read, from the first on.
+    /// Messages that nobody has read, in the order in which they came, behind the number `after`.
     ///
     /// # Errors
     /// The database's.
-    pub async fn unread(&self, most: i64) -> Result<Vec<Kept>, Error> {
-        let rows =
-            sqlx::query("SELECT * FROM incoming WHERE read_at IS NULL ORDER BY id LIMIT +$1")
-                .bind(most)
-                .fetch_all(&self.read)
-                .await?;
+    pub async fn unread(&self, after: i64, most: i64) -> Result<Vec<Kept>, Error> {
+        let rows = sqlx::query(
+            "SELECT * FROM incoming WHERE read_at IS NULL AND id > $1 ORDER BY id LIMIT +$2",
+        )
+        .bind(after)
+        .bind(most)
+        .fetch_all(&self.read)
+        .await?;
         rows.iter().map(kept).collect()
     }
 
-    /// Puts all messages back to be read, but those that somebody has decided on.
+    /// Puts all messages back to be read, but those of which somebody has said what they are.
     ///
     /// # Errors
     /// The database's.
     pub async fn read_anew(&self) -> Result<u64, Error> {
         let put_back = sqlx::query(
             "UPDATE incoming SET read_at = NULL
-             WHERE NOT EXISTS (SELECT 1 FROM reading WHERE incoming_id = incoming.id AND decided_by <> '')",
+             WHERE NOT EXISTS (SELECT 1 FROM reading WHERE incoming_id = incoming.id AND classed_by <> '')",
         )
         .execute(&self.write)
         .await?;

@@ -18,7 +18,7 @@ const SHOWN: &str =
 pub struct LetterFilter {
     pub campaign: i64,
     /// A delivery's state; `uncertain` also finds letters that were sent again and accepted since, `held`
-    /// those that a hold keeps.
+    /// those that a hold keeps, and those of a campaign that came out of a backup and was not released.
     pub state: Option<String>,
     pub country: Option<String>,
     /// Part of the recipient's address.
@@ -247,7 +247,8 @@ impl Store {
              FROM letter LEFT JOIN delivery ON letter_id = letter.id
              WHERE letter.campaign_id = $1 AND letter.id > $2
                AND ($3 = '' OR {SHOWN} = $3 OR state = $3 OR answered = $3
-                    OR ($3 = 'held' AND state = 'scheduled' AND waits = 'hold')
+                    OR ($3 = 'held' AND (state = 'scheduled' AND waits = 'hold' OR state IN ('ready', 'scheduled') AND EXISTS
+                        (SELECT 1 FROM campaign WHERE id = $1 AND restored_at IS NOT NULL)))
                     OR ($3 = 'uncertain' AND EXISTS (SELECT 1 FROM attempt
                         WHERE delivery_id = delivery.id AND outcome = 'uncertain')))
                AND ($4 = '' OR letter.country = $4)
@@ -305,8 +306,8 @@ async fn add_letter(
     let id: i64 = sqlx::query_scalar(
         "INSERT INTO letter (campaign_id, notice_id, part, parts, ticket, locale, country, sender_name, sender,
                              reply_to, recipient, envelope_from, message_id, dated_at, subject, body_text,
-                             body_html, row_count, digest, signed_by)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+                             body_html, row_count, digest, opt_out, signed_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
          RETURNING id",
     )
     .bind(campaign)
@@ -328,6 +329,7 @@ async fn add_letter(
     .bind(letter.html.as_str())
     .bind(letter.rows)
     .bind(letter.digest())
+    .bind(letter.opt_out.as_str())
     .bind(letter.signed_by.as_str())
     .fetch_one(&mut *tx)
     .await?;
@@ -368,6 +370,7 @@ fn letter(row: &AnyRow) -> Result<Letter, Error> {
         text: row.try_get("body_text")?,
         html: row.try_get("body_html")?,
         rows: row.try_get("row_count")?,
+        opt_out: row.try_get("opt_out")?,
         signed_by: row.try_get("signed_by")?,
         attachments: Vec::new(),
     })

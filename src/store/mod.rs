@@ -8,7 +8,10 @@ mod addressees;
 mod again;
 mod answers;
 mod attempts;
+mod audit;
+mod backup;
 mod campaigns;
+mod dumped;
 mod engine;
 mod exchangers;
 mod findings;
@@ -20,7 +23,9 @@ mod mailboxes;
 mod networks;
 mod notices;
 mod overrides;
+mod overview;
 mod pace;
+mod programs;
 mod queue;
 mod readings;
 mod registered;
@@ -28,23 +33,31 @@ mod registries;
 mod reminders;
 mod replies;
 mod resolving;
+mod restore;
+mod rounds;
+mod runs;
 mod samples;
+mod schedules;
 mod secrets;
 mod signatories;
 mod statistics;
 mod suppressions;
 mod suspects;
 mod systems;
+mod taken;
 mod tokens;
+mod told;
+mod upgrade;
 mod waves;
 mod workers;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::migrate::MigrateError;
 use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Transaction};
 
+use crate::model::Origin;
 use crate::retry;
 use engine::Engine;
 
@@ -52,6 +65,8 @@ pub use addressees::StoredAddressee;
 pub use again::{EndedFor, Retried, Retry};
 pub use answers::StoredAnswer;
 pub use attempts::{Fact, Finish, Granted};
+pub use audit::{AuditFilter, AuditVerified};
+pub use backup::Copied;
 pub use exchangers::StoredExchangers;
 pub(crate) use findings::parse_mailbox;
 pub use imports::ImportCounts;
@@ -59,16 +74,21 @@ pub use incoming::Kept;
 pub use letters::{LetterFilter, LetterLine};
 pub use networks::{Outline, StoredNetwork, TableLoad};
 pub use notices::{NoticeLine, TicketPart};
+pub use overview::Overview;
 pub use pace::PutBack;
 pub use queue::Claimed;
 pub use readings::{Addressed, Judgement};
 pub use registries::RegistryLine;
 pub use reminders::FirstLetter;
 pub use replies::{ReplyFilter, ReplyLine};
+pub use restore::{Held, Restored, Restoring};
+pub use rounds::Round;
+pub use runs::Claim;
 pub use samples::SampleKey;
 pub use statistics::{CountryLine, EndedView, FindingLine, QueueView, Tally, Totals};
 pub use suspects::{Piece, SuspectRow, Waiting};
 pub use systems::StoredSystem;
+pub use upgrade::Upgrade;
 pub use waves::expect_unapproved;
 
 /// How long a database that is just starting is waited for.
@@ -82,43 +102,11 @@ pub struct Store {
     /// one, and readers stand apart. On PostgreSQL both are the same pool.
     write: AnyPool,
     read: AnyPool,
+    /// From where those act who decide.
+    from: Arc<Origin>,
 }
 
 impl Store {
-    /// Opens a database that `create` has made.
-    ///
-    /// # Errors
-    /// [`Error::NotReady`] when it is missing or of another version, [`Error::Unavailable`] when
-    /// it cannot be reached now.
-    pub async fn open(url: &str) -> Result<Self, Error> {
-        let store = Self::connect(url, false).await?;
-        if store.pending_migrations().await? > 0 {
-            return Err(Error::NotReady(
-                "the database is not of this version; run `lapwing init`".to_owned(),
-            ));
-        }
-        Ok(store)
-    }
-
-    /// Opens a database, makes it where there is none, and brings it up to date. Safe when two
-    /// start at once.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open); and [`Error::Database`] when a migration fails.
-    pub async fn create(url: &str) -> Result<Self, Error> {
-        let store = Self::connect(url, true).await?;
-        // PostgreSQL's migrator takes an advisory lock; SQLite's takes none, so a file does.
-        let _lock = store.engine.lock_for_migration(url).await?;
-        engine::migrator(store.engine)
-            .run(&store.write)
-            .await
-            .map_err(|error| match error {
-                MigrateError::Execute(error) => Error::from(error),
-                other => Error::Database(format!("bringing the database up to date: {other}")),
-            })?;
-        Ok(store)
-    }
-
     async fn connect(url: &str, create: bool) -> Result<Self, Error> {
         sqlx::any::install_default_drivers();
         let engine = Engine::of(url)?;
@@ -151,6 +139,7 @@ impl Store {
                     engine,
                     write,
                     read,
+                    from: Arc::default(),
                 }
             }
             Engine::Postgres => {
@@ -159,22 +148,10 @@ impl Store {
                     engine,
                     write: pool.clone(),
                     read: pool,
+                    from: Arc::default(),
                 }
             }
         })
-    }
-
-    async fn pending_migrations(&self) -> Result<usize, Error> {
-        let wanted = engine::migrator(self.engine).iter().count();
-        let applied: Result<i64, _> =
-            sqlx::query_scalar("SELECT COUNT(*) FROM _sqlx_migrations WHERE success = TRUE")
-                .fetch_one(&self.read)
-                .await;
-        match applied.map_err(Error::from) {
-            Ok(applied) => Ok(wanted.abs_diff(usize::try_from(applied).unwrap_or(0))),
-            Err(passing) if passing.is_passing() => Err(passing),
-            Err(_) => Ok(wanted),
-        }
     }
 
     /// Gives the connections back; what is under way ends first.
@@ -200,6 +177,9 @@ pub enum Error {
     /// The state of things forbids it; the text says which and what to do.
     #[error("{0}")]
     Refused(String),
+    /// It is not for this person to do; the text says for whom.
+    #[error("{0}")]
+    Forbidden(String),
     /// No database yet, or one of another version.
     #[error("{0}")]
     NotReady(String),

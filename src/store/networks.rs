@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde_json::json;
 use sqlx::{AssertSqlSafe, Row};
 
+use super::audit::Entry;
 use super::findings::parse_mailbox;
 use super::suspects::{parse_json, range, range_of_hex};
 use super::{Error, Store};
@@ -141,6 +143,7 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn add_table_load(&self, load: &TableLoad) -> Result<(), Error> {
+        let mut tx = self.act(&load.loaded_by, load.loaded_at).await?;
         sqlx::query(
             "INSERT INTO table_load (name, loaded_by, loaded_at, networks, refused)
              VALUES ($1, $2, $3, $4, $5)",
@@ -150,9 +153,25 @@ impl Store {
         .bind(load.loaded_at.0)
         .bind(load.networks)
         .bind(load.refused)
-        .execute(&self.write)
+        .execute(&mut *tx)
         .await?;
-        Ok(())
+        let entry = Entry::new("table load", load.name.as_str())
+            .after(json!({ "networks": load.networks, "refused": load.refused }));
+        tx.written(entry).await
+    }
+
+    /// Says that a table is about to be loaded: a loading that breaks off has changed contacts as well.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn begin_table_load(
+        &self,
+        name: &str,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let tx = self.act(by, now).await?;
+        tx.written(Entry::new("table begin", name)).await
     }
 
     /// # Errors

@@ -1,7 +1,9 @@
 //! What staff decided about contacts, for as long as it holds.
 
 use sqlx::Row;
+use sqlx::any::AnyRow;
 
+use super::audit::Entry;
 use super::findings::parse_mailbox;
 use super::suspects::range;
 use super::{Error, Store};
@@ -27,11 +29,12 @@ impl Store {
             OverrideSubject::Domain(text) => name = Some((DOMAIN, text.clone())),
         }
         let (name_is, name) = name.unzip();
-        let mut tx = self.begin().await?;
-        sqlx::query(
+        let mut tx = self.act(&new.owner, new.created_at).await?;
+        let replaced = sqlx::query(
             "UPDATE contact_override SET removed_at = $6, removed_by = $7
              WHERE removed_at IS NULL
-               AND ((first = $1 AND last = $2) OR asn = $3 OR (name = $4 AND name_is = $5))",
+               AND ((first = $1 AND last = $2) OR asn = $3 OR (name = $4 AND name_is = $5))
+             RETURNING *",
         )
         .bind(first.clone())
         .bind(last.clone())
@@ -40,7 +43,7 @@ impl Store {
         .bind(name_is)
         .bind(new.created_at.0)
         .bind(new.owner.as_str())
-        .execute(&mut *tx)
+        .fetch_all(&mut *tx)
         .await?;
         let id = sqlx::query_scalar(
             "INSERT INTO contact_override (first, last, asn, name, name_is, mailbox, locale, format,
@@ -62,7 +65,14 @@ impl Store {
         .bind(new.expires_at.map(|at| at.0))
         .fetch_one(&mut *tx)
         .await?;
-        tx.commit().await?;
+        let replaced = replaced
+            .iter()
+            .map(entered)
+            .collect::<Result<Vec<_>, _>>()?;
+        let entry = Entry::new("override add", new.subject.to_string())
+            .before(replaced.first())
+            .after(Override { id, ..new.clone() });
+        tx.written(entry).await?;
         Ok(id)
     }
 
@@ -81,54 +91,27 @@ impl Store {
         .bind(now.0)
         .fetch_all(&self.read)
         .await?;
-        rows.iter()
-            .map(|row| {
-                let first: Option<Vec<u8>> = row.try_get("first")?;
-                let last: Option<Vec<u8>> = row.try_get("last")?;
-                let asn: Option<i64> = row.try_get("asn")?;
-                let name: Option<String> = row.try_get("name")?;
-                let name_is: Option<String> = row.try_get("name_is")?;
-                let format: String = row.try_get("format")?;
-                let mailbox: Option<String> = row.try_get("mailbox")?;
-                let subject = match (first, last, asn) {
-                    (Some(first), Some(last), _) => OverrideSubject::Prefix(range(&first, &last)?),
-                    (_, _, Some(asn)) => OverrideSubject::Asn(u32::try_from(asn).unwrap_or(0)),
-                    _ if name_is.as_deref() == Some(DOMAIN) => {
-                        OverrideSubject::Domain(name.unwrap_or_default())
-                    }
-                    _ => OverrideSubject::Handle(name.unwrap_or_default()),
-                };
-                Ok(Override {
-                    id: row.try_get("id")?,
-                    subject,
-                    mailbox: mailbox.map(|text| parse_mailbox(&text)).transpose()?,
-                    locale: row.try_get("locale")?,
-                    format: Format::from_text(&format),
-                    reason: row.try_get("reason")?,
-                    owner: row.try_get("owner")?,
-                    created_at: Timestamp(row.try_get("created_at")?),
-                    expires_at: row.try_get::<Option<i64>, _>("expires_at")?.map(Timestamp),
-                })
-            })
-            .collect()
+        rows.iter().map(entered).collect()
     }
 
     /// # Errors
     /// [`Error::NotFound`] when there is none that holds.
     pub async fn remove_override(&self, id: i64, by: &str, now: Timestamp) -> Result<(), Error> {
+        let mut tx = self.act(by, now).await?;
         let removed = sqlx::query(
             "UPDATE contact_override SET removed_at = $2, removed_by = $3
-             WHERE id = $1 AND removed_at IS NULL",
+             WHERE id = $1 AND removed_at IS NULL
+             RETURNING *",
         )
         .bind(id)
         .bind(now.0)
         .bind(by)
-        .execute(&self.write)
+        .fetch_optional(&mut *tx)
         .await?;
-        if removed.rows_affected() == 0 {
-            return Err(Error::not_found("override", id.to_string()));
-        }
-        Ok(())
+        let removed = removed.ok_or_else(|| Error::not_found("override", id.to_string()))?;
+        let removed = entered(&removed)?;
+        let entry = Entry::new("override remove", removed.subject.to_string()).before(&removed);
+        tx.written(entry).await
     }
 
     /// When the answers of table and overrides last changed, expiry included. A loading that broke
@@ -151,4 +134,33 @@ impl Store {
         .await?;
         Ok(at.map(Timestamp))
     }
+}
+
+fn entered(row: &AnyRow) -> Result<Override, Error> {
+    let first: Option<Vec<u8>> = row.try_get("first")?;
+    let last: Option<Vec<u8>> = row.try_get("last")?;
+    let asn: Option<i64> = row.try_get("asn")?;
+    let name: Option<String> = row.try_get("name")?;
+    let name_is: Option<String> = row.try_get("name_is")?;
+    let format: String = row.try_get("format")?;
+    let mailbox: Option<String> = row.try_get("mailbox")?;
+    let subject = match (first, last, asn) {
+        (Some(first), Some(last), _) => OverrideSubject::Prefix(range(&first, &last)?),
+        (_, _, Some(asn)) => OverrideSubject::Asn(u32::try_from(asn).unwrap_or(0)),
+        _ if name_is.as_deref() == Some(DOMAIN) => {
+            OverrideSubject::Domain(name.unwrap_or_default())
+        }
+        _ => OverrideSubject::Handle(name.unwrap_or_default()),
+    };
+    Ok(Override {
+        id: row.try_get("id")?,
+        subject,
+        mailbox: mailbox.map(|text| parse_mailbox(&text)).transpose()?,
+        locale: row.try_get("locale")?,
+        format: Format::from_text(&format),
+        reason: row.try_get("reason")?,
+        owner: row.try_get("owner")?,
+        created_at: Timestamp(row.try_get("created_at")?),
+        expires_at: row.try_get::<Option<i64>, _>("expires_at")?.map(Timestamp),
+    })
 }

@@ -2,6 +2,7 @@
 
 use sqlx::Row;
 
+use super::overview::{self, Ended};
 use super::{Error, Store};
 use crate::model::{DeliveryState, SlotOf, Timestamp};
 
@@ -128,7 +129,7 @@ impl Store {
             .await?;
             // Another worker may have been here first.
             if taken.rows_affected() == 1 {
-                sqlx::query(
+                let cut_off = sqlx::query(
                     "UPDATE attempt
                      SET finished_at = $2, outcome = 'uncertain', step = 'dot',
                          reply = 'the worker vanished before the answer was written down'
@@ -138,6 +139,9 @@ impl Store {
                 .bind(now.0)
                 .execute(&mut *tx)
                 .await?;
+                let n = cut_off.rows_affected() as i64;
+                let ended = Ended::from([("uncertain".to_owned(), n)]);
+                overview::count(&mut tx, self.engine, "", &ended).await?;
                 rescued += 1;
             }
             tx.commit().await?;

@@ -1,5 +1,8 @@
 //! What was made of the messages that came back, and what that makes of the letters they are about.
 
+use serde_json::json;
+
+use super::audit::Entry;
 use super::campaigns::unknown_word;
 use super::findings::parse_mailbox;
 use super::{Connection, Error, Store, suppressions};
@@ -15,6 +18,8 @@ pub struct Addressed {
     pub message_id: String,
     /// Everybody that it was sent to: others than its recipient only where letters were redirected.
     pub recipients: Vec<Mailbox>,
+    /// A worker is just sending it: how that ends is not yet written down.
+    pub is_in_hand: bool,
 }
 
 /// What is made of one message.
@@ -29,7 +34,7 @@ pub struct Judgement<'a> {
     /// Of the reported recipients, in their order: whether what is said of them counts.
     pub counts: &'a [bool],
     pub state: ReplyState,
-    /// Who decided, where it was not the rules.
+    /// Who says what it is, where it was not the rules.
     pub by: &'a str,
     pub at: Timestamp,
     /// Addresses that nothing is written to for it.
@@ -44,14 +49,16 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn addressed(&self, number: LetterNumber) -> Result<Option<Addressed>, Error> {
-        let found: Option<(i64, String, String)> = sqlx::query_as(
-            "SELECT id, message_id, recipient FROM letter WHERE notice_id = $1 AND part = $2",
+        let found: Option<(i64, String, String, i64)> = sqlx::query_as(
+            "SELECT letter.id, message_id, letter.recipient, CASE WHEN state = 'leased' THEN 1 ELSE 0 END
+             FROM letter LEFT JOIN delivery ON letter_id = letter.id
+             WHERE notice_id = $1 AND part = $2",
         )
         .bind(number.notice)
         .bind(number.part)
         .fetch_optional(&self.read)
         .await?;
-        let Some((letter, message_id, recipient)) = found else {
+        let Some((letter, message_id, recipient, is_in_hand)) = found else {
             return Ok(None);
         };
         let others: Vec<String> = sqlx::query_scalar(
@@ -69,6 +76,7 @@ impl Store {
             recipients: recipients
                 .map(|one| parse_mailbox(&one))
                 .collect::<Result<_, _>>()?,
+            is_in_hand: is_in_hand == 1,
         }))
     }
 
@@ -87,37 +95,55 @@ impl Store {
     }
 
     /// Writes down what is made of a message, in place of what was made of it before, and works out anew
-    /// what is held of the letters that it was and is about.
+    /// what is held of the letters that it was and is about. What staff have said of a message stands
+    /// against the rules.
     ///
     /// # Errors
     /// The database's; then nothing has changed.
     pub async fn judge(&self, judgement: &Judgement<'_>) -> Result<(), Error> {
-        let mut tx = self.begin().await?;
-        let before: Option<Option<i64>> =
-            sqlx::query_scalar("SELECT letter_id FROM reading WHERE incoming_id = $1")
-                .bind(judgement.incoming)
-                .fetch_optional(&mut *tx)
-                .await?;
+        let mut tx = self.act(judgement.by, judgement.at).await?;
+        let before: Option<(Option<i64>, String, String, String)> = sqlx::query_as(
+            "SELECT letter_id, classed_by, class, state FROM reading WHERE incoming_id = $1",
+        )
+        .bind(judgement.incoming)
+        .fetch_optional(&mut *tx)
+        .await?;
+        let is_new = before.is_none();
+        let (letter_before, classed_by, class, state) = before.unwrap_or_default();
+        if judgement.by.is_empty() && !classed_by.is_empty() {
+            mark_as_read(&mut tx, judgement).await?;
+            return tx.nothing_decided().await;
+        }
+        let mut letters: Vec<i64> = letter_before.into_iter().chain(judgement.letter).collect();
+        letters.sort_unstable();
+        letters.dedup();
+        for letter in &letters {
+            hold_still(&mut tx, *letter).await?;
+        }
         put_reading(&mut tx, judgement).await?;
         put_reported(&mut tx, judgement).await?;
-        withdraw_suppressions(&mut tx, judgement).await?;
-        for one in judgement.suppress {
-            suppressions::add(&mut tx, one).await?;
+        suppressions::follow(&mut tx, judgement).await?;
+        if judgement.again_at.is_none() {
+            not_again(&mut tx, judgement).await?;
         }
-        let mut letters = vec![before.flatten(), judgement.letter];
-        letters.dedup();
-        for letter in letters.into_iter().flatten() {
+        for letter in letters {
             work_out(&mut tx, letter).await?;
         }
-        if let (Some(letter), Some(at)) = (judgement.letter, judgement.again_at) {
+        // What is read anew has had its consequence in the queue.
+        if let (Some(letter), Some(at)) = (judgement.letter, judgement.again_at)
+            && (is_new || !judgement.by.is_empty())
+        {
             send_again(&mut tx, letter, judgement.incoming, at).await?;
         }
-        sqlx::query("UPDATE incoming SET read_at = $2 WHERE id = $1")
-            .bind(judgement.incoming)
-            .bind(judgement.at.0)
-            .execute(&mut *tx)
-            .await?;
-        Ok(tx.commit().await?)
+        mark_as_read(&mut tx, judgement).await?;
+        // What the rules make of it can be made anew at any time, and stands beside the message.
+        if judgement.by.is_empty() {
+            return tx.nothing_decided().await;
+        }
+        let entry = Entry::new("reply class", format!("message {}", judgement.incoming))
+            .before(json!({ "class": class, "state": state }))
+            .after(json!({ "class": judgement.reading.class, "state": judgement.state }));
+        tx.written(entry).await
     }
 
     /// What staff make of a message that is theirs to look at.
@@ -131,19 +157,26 @@ impl Store {
         by: &str,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let set = sqlx::query(
+        let mut tx = self.act(by, now).await?;
+        let before: Option<String> =
+            sqlx::query_scalar("SELECT state FROM reading WHERE incoming_id = $1")
+                .bind(incoming)
+                .fetch_optional(&mut *tx)
+                .await?;
+        let before = before.ok_or_else(|| Error::not_found("message", incoming.to_string()))?;
+        sqlx::query(
             "UPDATE reading SET state = $2, decided_by = $3, decided_at = $4 WHERE incoming_id = $1",
         )
         .bind(incoming)
         .bind(state.as_str())
         .bind(by)
         .bind(now.0)
-        .execute(&self.write)
+        .execute(&mut *tx)
         .await?;
-        match set.rows_affected() {
-            0 => Err(Error::not_found("message", incoming.to_string())),
-            _ => Ok(()),
-        }
+        let entry = Entry::new("reply set", format!("message {incoming}"))
+            .before(json!({ "state": before }))
+            .after(json!({ "state": state }));
+        tx.written(entry).await
     }
 }
 
@@ -153,14 +186,14 @@ async fn put_reading(tx: &mut Connection, judgement: &Judgement<'_>) -> Result<(
     let evidence: Vec<String> = evidence.collect();
     sqlx::query(
         "INSERT INTO reading (incoming_id, class, kind, reason, letter_id, known_by, untrue, sender, subject,
-                              ticket, body, evidence, state, decided_by, decided_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+                              ticket, body, evidence, classed_by, state, decided_by, decided_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, '', NULL)
          ON CONFLICT (incoming_id) DO UPDATE
          SET class = excluded.class, kind = excluded.kind, reason = excluded.reason,
              letter_id = excluded.letter_id, known_by = excluded.known_by, untrue = excluded.untrue,
              sender = excluded.sender, subject = excluded.subject, ticket = excluded.ticket,
-             body = excluded.body, evidence = excluded.evidence, state = excluded.state,
-             decided_by = excluded.decided_by, decided_at = excluded.decided_at",
+             body = excluded.body, evidence = excluded.evidence, classed_by = excluded.classed_by,
+             state = CASE WHEN reading.decided_by = '' THEN excluded.state ELSE reading.state END",
     )
     .bind(judgement.incoming)
     .bind(reading.class.as_str())
@@ -174,9 +207,8 @@ async fn put_reading(tx: &mut Connection, judgement: &Judgement<'_>) -> Result<(
     .bind(clean(reading.ticket.as_deref().unwrap_or_default()))
     .bind(clean(&reading.text))
     .bind(clean(&evidence.join("\n")))
-    .bind(judgement.state.as_str())
     .bind(judgement.by)
-    .bind((!judgement.by.is_empty()).then_some(judgement.at.0))
+    .bind(judgement.state.as_str())
     .execute(tx)
     .await?;
     Ok(())
@@ -212,23 +244,21 @@ async fn put_reported(tx: &mut Connection, judgement: &Judgement<'_>) -> Result<
     Ok(())
 }
 
-/// What was suppressed for this message by the rules, and would not be any more.
-async fn withdraw_suppressions(
-    tx: &mut Connection,
-    judgement: &Judgement<'_>,
-) -> Result<(), Error> {
-    if !judgement.suppress.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(
-        "UPDATE suppression SET removed_by = $2, removed_at = $3
-         WHERE incoming_id = $1 AND removed_at IS NULL AND cause IN ('dead', 'complaint')",
-    )
-    .bind(judgement.incoming)
-    .bind(judgement.by)
-    .bind(judgement.at.0)
-    .execute(tx)
-    .await?;
+async fn mark_as_read(tx: &mut Connection, judgement: &Judgement<'_>) -> Result<(), Error> {
+    sqlx::query("UPDATE incoming SET read_at = $2 WHERE id = $1")
+        .bind(judgement.incoming)
+        .bind(judgement.at.0)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Two may read messages about one letter at once: each must see what the other has written down.
+async fn hold_still(tx: &mut Connection, letter: i64) -> Result<(), Error> {
+    sqlx::query("UPDATE delivery SET fate = fate WHERE letter_id = $1")
+        .bind(letter)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
@@ -238,7 +268,7 @@ async fn work_out(tx: &mut Connection, letter: i64) -> Result<(), Error> {
         "SELECT reported.class, action
          FROM reported JOIN reading ON reading.incoming_id = reported.incoming_id
               JOIN delivery ON delivery.letter_id = reading.letter_id
-         WHERE reading.letter_id = $1 AND counts = 1 AND reading.incoming_id > heard_from
+         WHERE reading.letter_id = $1 AND counts = 1 AND (reading.incoming_id > heard_from OR classed_by <> '')
          ORDER BY reported.incoming_id, position",
     )
     .bind(letter)
@@ -249,15 +279,15 @@ async fn work_out(tx: &mut Connection, letter: i64) -> Result<(), Error> {
         fate = fate.after(class_of(class)?, action_of(action)?);
     }
     let answers: Vec<(String, String, String, String)> = sqlx::query_as(
-        "SELECT class, kind, known_by, decided_by FROM reading WHERE letter_id = $1",
+        "SELECT class, kind, known_by, classed_by FROM reading WHERE letter_id = $1 AND untrue = ''",
     )
     .bind(letter)
     .fetch_all(&mut *tx)
     .await?;
     let mut answered = Answered::default();
-    for (class, kind, known_by, decided_by) in &answers {
+    for (class, kind, known_by, classed_by) in &answers {
         let found_by = FoundBy::from_text(known_by).unwrap_or_default();
-        if found_by.proves_answers() || !decided_by.is_empty() {
+        if found_by.proves_answers() || !classed_by.is_empty() {
             answered = answered.max(Answered::by(class_of(class)?, AutoReply::from_text(kind)));
         }
     }
@@ -297,6 +327,20 @@ async fn send_again(
             .execute(&mut *tx)
             .await?;
     }
+    Ok(())
+}
+
+/// What was to be sent once more for this message is not, if nobody has begun it.
+async fn not_again(tx: &mut Connection, judgement: &Judgement<'_>) -> Result<(), Error> {
+    sqlx::query(
+        "UPDATE delivery
+         SET state = 'accepted', heard_from = 0, sent_again = sent_again - 1,
+             ended_at = (SELECT MAX(finished_at) FROM attempt WHERE delivery_id = delivery.id AND outcome = 'accepted')
+         WHERE heard_from = $1 AND state IN ('ready', 'scheduled') AND attempts = 0 AND sent_again > 0",
+    )
+    .bind(judgement.incoming)
+    .execute(tx)
+    .await?;
     Ok(())
 }
 

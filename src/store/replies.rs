@@ -5,8 +5,9 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::campaigns::unknown_word;
 use super::readings::class_of;
+use super::suspects::range;
 use super::{Error, Store};
-use crate::model::{Class, FoundBy, ReplyState, Timestamp};
+use crate::model::{AddressRange, Class, FoundBy, ReplyState, Timestamp};
 
 /// A message that came back, in a list.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -25,11 +26,16 @@ pub struct ReplyLine {
     /// Theirs.
     pub ticket: String,
     pub state: ReplyState,
+    /// Who said what it is, where it was not the rules.
+    pub classed_by: String,
+    /// Who set its state.
     pub decided_by: String,
     /// Ours, where the letter is known.
     pub about: Option<String>,
     pub body: String,
     pub evidence: String,
+    /// Messages about the same letter, this one among them.
+    pub in_thread: i64,
 }
 
 /// Which messages are wanted.
@@ -40,6 +46,8 @@ pub struct ReplyFilter {
     pub class: Option<Class>,
     pub letter: Option<i64>,
     pub id: Option<i64>,
+    /// Of each letter only the newest message.
+    pub threads: bool,
 }
 
 impl Store {
@@ -57,14 +65,22 @@ impl Store {
             true => "AND state NOT IN ('', 'fixed', 'closed')",
             false => "",
         };
+        let newest = match filter.threads {
+            true => {
+                "AND NOT EXISTS (SELECT 1 FROM reading AS newer
+                                 WHERE newer.letter_id = reading.letter_id AND newer.incoming_id > incoming.id)"
+            }
+            false => "",
+        };
         let sql = format!(
             "SELECT incoming.id, came_at, class, kind, reason, known_by, untrue, reading.sender, reading.subject,
-                    reading.ticket, reading.state, decided_by, letter.ticket AS about, body, evidence,
+                    reading.ticket, reading.state, classed_by, decided_by, letter.ticket AS about, body, evidence,
                     (SELECT status || ' ' || diagnostic FROM reported WHERE incoming_id = incoming.id
-                     ORDER BY counts DESC, position LIMIT 1) AS said
+                     ORDER BY counts DESC, position LIMIT 1) AS said,
+                    (SELECT COUNT(*) FROM reading AS told WHERE told.letter_id = reading.letter_id) AS in_thread
              FROM reading JOIN incoming ON incoming.id = incoming_id LEFT JOIN letter ON letter.id = letter_id
              WHERE incoming.id < $1 AND ($2 = '' OR class = $2) AND ($3 = 0 OR letter_id = $3)
-               AND ($4 = 0 OR incoming.id = $4) {open}
+               AND ($4 = 0 OR incoming.id = $4) {open} {newest}
              ORDER BY incoming.id DESC LIMIT +$5"
         )
         .replace(" state NOT", " reading.state NOT");
@@ -77,6 +93,48 @@ impl Store {
             .fetch_all(&self.read)
             .await?;
         rows.iter().map(reply_line).collect()
+    }
+
+    /// The letter that a message is about, where that is known.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn letter_about(&self, incoming: i64) -> Result<Option<i64>, Error> {
+        let letter: Option<Option<i64>> =
+            sqlx::query_scalar("SELECT letter_id FROM reading WHERE incoming_id = $1")
+                .bind(incoming)
+                .fetch_optional(&self.read)
+                .await?;
+        Ok(letter.flatten())
+    }
+
+    /// The networks that the letter told of which a message is about, in address order, `most` of them.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn networks_about(
+        &self,
+        incoming: i64,
+        most: i64,
+    ) -> Result<Vec<AddressRange>, Error> {
+        let rows = sqlx::query(
+            "SELECT DISTINCT network.first, network.last
+             FROM reading JOIN letter ON letter.id = letter_id JOIN notice ON notice.id = notice_id
+                  JOIN finding ON finding.campaign_id = notice.campaign_id AND finding.mailbox = notice.mailbox
+                  JOIN network ON network.id = network_id
+             WHERE incoming_id = $1 ORDER BY network.first, network.last LIMIT +$2",
+        )
+        .bind(incoming)
+        .bind(most)
+        .fetch_all(&self.read)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let (first, last): (Vec<u8>, Vec<u8>) =
+                    (row.try_get("first")?, row.try_get("last")?);
+                range(&first, &last)
+            })
+            .collect()
     }
 }
 
@@ -99,9 +157,11 @@ fn reply_line(row: &AnyRow) -> Result<ReplyLine, Error> {
         subject: row.try_get("subject")?,
         ticket: row.try_get("ticket")?,
         state: ReplyState::from_text(&state).ok_or_else(|| unknown_word("state", &state))?,
+        classed_by: row.try_get("classed_by")?,
         decided_by: row.try_get("decided_by")?,
         about: row.try_get("about")?,
         body: row.try_get("body")?,
         evidence: row.try_get("evidence")?,
+        in_thread: row.try_get::<i64, _>("in_thread")?.max(1),
     })
 }

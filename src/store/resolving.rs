@@ -1,5 +1,6 @@
 //! Who resolves a campaign at present: one at a time, by a lease that its holder renews.
 
+use super::audit::Entry;
 use super::{Connection, Error, Store};
 use crate::model::{Campaign, Timestamp};
 
@@ -16,7 +17,7 @@ impl Store {
         now: Timestamp,
         lease_until: Timestamp,
     ) -> Result<(), Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.act(by, now).await?;
         let taken = sqlx::query(
             "INSERT INTO resolving (campaign_id, worker, begun_by, began_at, lease_until)
              VALUES ($1, $2, $3, $4, $5)
@@ -48,8 +49,8 @@ impl Store {
                 until = Timestamp(until),
             )));
         }
-        tx.commit().await?;
-        Ok(())
+        tx.written(Entry::new("resolve", campaign.name.as_str()))
+            .await
     }
 
     /// Renews the lease; `false` when it is somebody else's by now.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use super::{Error, Store};
+use super::audit::Entry;
+use super::{Connection, Error, Store};
 use crate::model::{Signatory, Timestamp};
 
 impl Store {
@@ -13,8 +14,14 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn put_signatories(&self, roll: &[Signatory]) -> Result<(), Error> {
-        let mut tx = self.begin().await?;
+    pub async fn put_signatories(
+        &self,
+        roll: &[Signatory],
+        by: &str,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let mut tx = self.act(by, now).await?;
+        let known = roll_of(&mut tx).await?;
         for one in roll {
             let id: i64 = sqlx::query_scalar(
                 "INSERT INTO signatory (agency, local_name, country, framework, mailbox, signs_from, signs_until,
@@ -51,8 +58,16 @@ impl Store {
                 .await?;
             }
         }
-        tx.commit().await?;
-        Ok(())
+        let same = |a: &Signatory, b: &Signatory| {
+            (&a.agency, &a.country, &a.framework) == (&b.agency, &b.country, &b.framework)
+        };
+        let changed: Vec<&Signatory> = roll.iter().filter(|one| !known.contains(one)).collect();
+        let before = known.iter();
+        let before: Vec<_> = before
+            .filter(|old| changed.iter().any(|new| same(new, old)))
+            .collect();
+        let entry = Entry::new("signatory import", "roll");
+        tx.written(entry.before(before).after(changed)).await
     }
 
     /// The whole roll, past and future members included, in its order.
@@ -60,24 +75,8 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn signatories(&self) -> Result<Vec<Signatory>, Error> {
-        let mut names: BTreeMap<i64, BTreeMap<String, String>> = BTreeMap::new();
-        let told: Vec<(i64, String, String)> =
-            sqlx::query_as("SELECT signatory_id, locale, name FROM signatory_name")
-                .fetch_all(&self.read)
-                .await?;
-        for (id, locale, name) in told {
-            names.entry(id).or_default().insert(locale, name);
-        }
-        let rows = sqlx::query(
-            "SELECT id, agency, local_name, country, framework, mailbox, signs_from, signs_until, position
-             FROM signatory
-             ORDER BY CASE position WHEN 0 THEN 1 ELSE 0 END, position, country, agency, id",
-        )
-        .fetch_all(&self.read)
-        .await?;
-        rows.iter()
-            .map(|row| signatory(row, names.remove(&row.try_get("id")?)))
-            .collect()
+        let mut connection = self.read.acquire().await?;
+        roll_of(&mut connection).await
     }
 
     /// The digest of the roll that a campaign's letters were written under; `None` while there are no
@@ -98,6 +97,27 @@ impl Store {
 
 /// Stands for no place in the roll; those that are given begin at 1.
 const UNPLACED: i64 = 0;
+
+async fn roll_of(connection: &mut Connection) -> Result<Vec<Signatory>, Error> {
+    let mut names: BTreeMap<i64, BTreeMap<String, String>> = BTreeMap::new();
+    let told: Vec<(i64, String, String)> =
+        sqlx::query_as("SELECT signatory_id, locale, name FROM signatory_name")
+            .fetch_all(&mut *connection)
+            .await?;
+    for (id, locale, name) in told {
+        names.entry(id).or_default().insert(locale, name);
+    }
+    let rows = sqlx::query(
+        "SELECT id, agency, local_name, country, framework, mailbox, signs_from, signs_until, position
+         FROM signatory
+         ORDER BY CASE position WHEN 0 THEN 1 ELSE 0 END, position, country, agency, id",
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row| signatory(row, names.remove(&row.try_get("id")?)))
+        .collect()
+}
 
 fn signatory(row: &AnyRow, names: Option<BTreeMap<String, String>>) -> Result<Signatory, Error> {
     let mailbox: String = row.try_get("mailbox")?;

@@ -367,7 +367,7 @@ impl Store {
     }
 }
 
-fn tallies(rows: Vec<(String, i64)>) -> Vec<Tally> {
+pub(super) fn tallies(rows: Vec<(String, i64)>) -> Vec<Tally> {
     rows.into_iter()
         .map(|(name, count)| Tally { name, count })
         .collect()

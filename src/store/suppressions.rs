@@ -2,28 +2,32 @@
 
 use std::collections::HashMap;
 
+use serde_json::json;
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
+use super::audit::Entry;
 use super::campaigns::unknown_word;
 use super::findings::parse_mailbox;
 use super::readings::clean;
-use super::{Connection, Error, Store};
+use super::{Connection, Error, Judgement, Store};
 use crate::model::{Mailbox, Suppression, SuppressionCause, Timestamp};
 
 const COLUMNS: &str =
     "id, address, cause, reason, incoming_id, added_by, added_at, approved_by, expires_at";
 
 impl Store {
-    /// Adds one (its `id` is not looked at); where the address has one already that lasts as long, that
-    /// stands. Gives back its number.
+    /// Adds one (its `id` is not looked at); where the address has one already for the same cause that
+    /// lasts as long, that stands. Gives back its number.
     ///
     /// # Errors
     /// The database's.
     pub async fn suppress(&self, new: &Suppression) -> Result<i64, Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.act(&new.by, new.at).await?;
         let id = add(&mut tx, new).await?;
-        tx.commit().await?;
+        let entry = Entry::new("suppression add", new.address.base().as_str());
+        tx.written(entry.after(Suppression { id, ..new.clone() }))
+            .await?;
         Ok(id)
     }
 
@@ -78,11 +82,16 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NotFound`] where none of this number is proposed; [`Error::Refused`] to who proposed it.
-    pub async fn approve_suppression(&self, id: i64, by: &str) -> Result<Suppression, Error> {
-        let mut tx = self.begin().await?;
+    pub async fn approve_suppression(
+        &self,
+        id: i64,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Suppression, Error> {
+        let mut tx = self.act(by, now).await?;
         let known = one(&mut tx, id, "approved_by IS NULL").await?;
         if known.by == by {
-            return Err(Error::Refused(format!(
+            return Err(Error::Forbidden(format!(
                 "{by} proposed it: somebody else has to approve it"
             )));
         }
@@ -91,7 +100,9 @@ impl Store {
             .bind(by)
             .execute(&mut *tx)
             .await?;
-        tx.commit().await?;
+        let entry = Entry::new("suppression approve", known.address.as_str()).before(&known);
+        tx.written(entry.after(json!({ "approved_by": by })))
+            .await?;
         Ok(known)
     }
 
@@ -105,7 +116,7 @@ impl Store {
         by: &str,
         now: Timestamp,
     ) -> Result<Suppression, Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.act(by, now).await?;
         let known = one(&mut tx, id, "1 = 1").await?;
         sqlx::query("UPDATE suppression SET removed_by = $2, removed_at = $3 WHERE id = $1")
             .bind(id)
@@ -113,7 +124,8 @@ impl Store {
             .bind(now.0)
             .execute(&mut *tx)
             .await?;
-        tx.commit().await?;
+        let entry = Entry::new("suppression remove", known.address.as_str()).before(&known);
+        tx.written(entry).await?;
         Ok(known)
     }
 
@@ -155,18 +167,57 @@ async fn one(tx: &mut Connection, id: i64, which: &str) -> Result<Suppression, E
     suppression(&row)
 }
 
+/// What follows from a message stands in place of what followed from it before. What staff have removed the
+/// rules do not make anew.
+pub(super) async fn follow(tx: &mut Connection, judgement: &Judgement<'_>) -> Result<(), Error> {
+    let before: Vec<(i64, String, String, Option<i64>, Option<String>)> = sqlx::query_as(
+        "SELECT id, address, cause, removed_at, removed_by FROM suppression WHERE incoming_id = $1 ORDER BY id",
+    )
+    .bind(judgement.incoming)
+    .fetch_all(&mut *tx)
+    .await?;
+    let is_of = |one: &Suppression, address: &str, cause: &str| {
+        one.address.base().as_str() == address && one.cause.as_str() == cause
+    };
+    for (id, address, cause, removed_at, _) in &before {
+        let mut follow = judgement.suppress.iter();
+        if removed_at.is_none() && !follow.any(|one| is_of(one, address, cause)) {
+            sqlx::query(
+                "UPDATE suppression SET removed_by = $2, removed_at = $3
+                 WHERE id = $1 AND (cause IN ('dead', 'complaint') OR approved_by IS NULL)",
+            )
+            .bind(*id)
+            .bind(judgement.by)
+            .bind(judgement.at.0)
+            .execute(&mut *tx)
+            .await?;
+        }
+    }
+    for one in judgement.suppress {
+        let is_removed = |by: &Option<String>| by.as_ref().is_some_and(|by| !by.is_empty());
+        let was_removed = before
+            .iter()
+            .any(|(_, address, cause, _, by)| is_of(one, address, cause) && is_removed(by));
+        if !was_removed || !judgement.by.is_empty() {
+            add(tx, one).await?;
+        }
+    }
+    Ok(())
+}
+
 /// # Errors
 /// The database's.
-pub(super) async fn add(tx: &mut Connection, new: &Suppression) -> Result<i64, Error> {
+async fn add(tx: &mut Connection, new: &Suppression) -> Result<i64, Error> {
     let address = new.address.base();
     let lasting: Option<i64> = sqlx::query_scalar(
         "SELECT MAX(id) FROM suppression
-         WHERE removed_at IS NULL AND address = $1
+         WHERE removed_at IS NULL AND address = $1 AND cause = $4
            AND (approved_by IS NOT NULL OR $2 = 0) AND (expires_at IS NULL OR expires_at >= $3)",
     )
     .bind(address.as_str().to_owned())
     .bind(i64::from(new.approved_by.is_some()))
     .bind(new.until.map_or(i64::MAX, |until| until.0))
+    .bind(new.cause.as_str())
     .fetch_one(&mut *tx)
     .await?;
     if let Some(id) = lasting {

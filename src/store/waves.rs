@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::audit::Entry;
 use super::campaigns::unknown_word;
 use super::{Connection, Error, Store};
 use crate::model::{CampaignState, Timestamp, Wave};
@@ -22,9 +23,10 @@ impl Store {
         by: &str,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.act(by, now).await?;
         let (id, state) = self.lock_campaign(&mut tx, campaign).await?;
         expect_unapproved(campaign, state)?;
+        let before = waves_of(&mut tx, id).await?;
         sqlx::query("DELETE FROM wave WHERE campaign_id = $1")
             .bind(id)
             .execute(&mut *tx)
@@ -43,8 +45,8 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         }
-        tx.commit().await?;
-        Ok(())
+        let entry = Entry::new("campaign waves", campaign);
+        tx.written(entry.before(before).after(waves)).await
     }
 
     /// A campaign's waves, in their order.

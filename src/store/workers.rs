@@ -1,6 +1,8 @@
 //! Which workers are there, by their own signs of life, and what there is for them to do.
 
-use super::campaigns::campaign;
+use sqlx::AssertSqlSafe;
+
+use super::campaigns::{COLUMNS, campaign};
 use super::{Error, Store};
 use crate::model::Campaign;
 
@@ -49,14 +51,12 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn campaigns_due(&self) -> Result<Vec<Campaign>, Error> {
-        let rows = sqlx::query(
-            "SELECT id, name, kind, letter, tlp, require_evidence, after_id, cover, state, created_at, created_by,
-                    resolved_at, composed_at
-             FROM campaign
+        let rows = sqlx::query(AssertSqlSafe(format!(
+            "SELECT {COLUMNS} FROM campaign
              WHERE state = 'approved'
                AND EXISTS (SELECT 1 FROM delivery WHERE campaign_id = campaign.id AND state = 'ready')
-             ORDER BY id",
-        )
+             ORDER BY id"
+        )))
         .fetch_all(&self.read)
         .await?;
         rows.iter().map(campaign).collect()

@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use handlebars::{Context, Handlebars, RenderError, RenderErrorReason};
 use rust_embed::RustEmbed;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::model::hex;
 
 /// Stand before and behind each value in a [marked](Templates::render_marked) text (STX and ETX;
 /// words from outside hold no control characters).
@@ -192,6 +195,21 @@ impl Templates {
             .range(prefix.to_owned()..)
             .map(|(name, _)| name.as_str())
             .take_while(move |name| name.starts_with(prefix))
+    }
+
+    /// SHA-256 over the names and texts of all of them, the demo's tables left out: the words that letters
+    /// are made of.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let mut digest = Sha256::new();
+        let files = self.files.iter();
+        for (name, text) in files.filter(|(name, _)| !name.starts_with("demo/")) {
+            for part in [name, text] {
+                digest.update((part.len() as u64).to_be_bytes());
+                digest.update(part);
+            }
+        }
+        hex(&digest.finalize())
     }
 
     /// A file as it is.

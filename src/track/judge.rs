@@ -111,7 +111,7 @@ pub(super) fn consequence(
     incoming: i64,
     reading: &Reading,
     found: &Found,
-    now: Timestamp,
+    came_at: Timestamp,
 ) -> Consequence {
     let mut follows = Consequence {
         counts: vec![false; reading.recipients.len()],
@@ -153,7 +153,7 @@ pub(super) fn consequence(
         reason: reason.to_owned(),
         incoming: Some(incoming),
         by: RULES.to_owned(),
-        at: now,
+        at: came_at,
         approved_by: (cause != SuppressionCause::OptOut).then(|| RULES.to_owned()),
         until,
     };
@@ -165,7 +165,7 @@ pub(super) fn consequence(
     {
         match one.class {
             Class::BounceHard => {
-                let until = Some(now.plus(settings.dead_for));
+                let until = Some(came_at.plus(settings.dead_for));
                 let told = told(one);
                 let dead = desk.iter().filter(|_| is_about(one, desk));
                 let dead =
@@ -176,20 +176,24 @@ pub(super) fn consequence(
                 follows.state = ReplyState::Open
             }
             Class::BounceSoft if settings.again_after.0 > 0 => {
-                follows.again_at = Some(now.plus(settings.again_after));
+                follows.again_at = Some(came_at.plus(settings.again_after));
             }
             _ => {}
         }
     }
     if found.by.proves_answers() {
-        let all = |cause, reason: &str| {
-            let of = |address: &Mailbox| suppression(address, cause, reason, None);
+        let all = |cause, reason: &str, until| {
+            let of = |address: &Mailbox| suppression(address, cause, reason, until);
             desk.iter().map(of).collect::<Vec<_>>()
         };
         if is_complaint(reading) {
-            follows.suppress = all(SuppressionCause::Complaint, "they complained of a letter");
+            // Whoever was forwarded the letter knows its Message-ID: that stops letters, but not for ever.
+            let until = (!found.by.proves_reports()).then(|| came_at.plus(settings.dead_for));
+            let told = "they complained of a letter";
+            follows.suppress = all(SuppressionCause::Complaint, told, until);
         } else if reading.class == Class::Human && wants_no_more(reading) {
-            follows.suppress = all(SuppressionCause::OptOut, "they asked for no more letters");
+            let told = "they asked for no more letters";
+            follows.suppress = all(SuppressionCause::OptOut, told, None);
         }
     }
     follows
@@ -220,14 +224,8 @@ fn is_report(class: Class) -> bool {
     )
 }
 
-/// A report that mail failed authentication (RFC 6591) is nobody's complaint.
 fn is_complaint(reading: &Reading) -> bool {
-    let is_technical = |one: &Evidence| {
-        ["auth-failure", "dmarc", "virus"]
-            .iter()
-            .any(|word| one.says.to_ascii_lowercase().contains(word))
-    };
-    reading.class == Class::Feedback && !reading.evidence.iter().any(is_technical)
+    reading.class == Class::Feedback && reading.is_complaint
 }
 
 fn wants_no_more(reading: &Reading) -> bool {

@@ -12,10 +12,15 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use futures_util::FutureExt as _;
 use serde::Serialize;
+use tracing::info;
 
 use crate::config::Config;
-use crate::model::{Class, Evidence, Purpose, Reading, Timestamp, TokenKeys};
+use crate::metrics::{Stage, timed};
+use crate::model::{
+    Class, Evidence, FoundBy, Progress, Purpose, Reading, ReplyState, Timestamp, TokenKeys,
+};
 use crate::store::{self, Judgement, Kept, Store};
 pub use counts::Counts;
 use find::Finder;
@@ -42,6 +47,7 @@ pub struct Work<'a> {
     pub store: &'a Store,
     pub reasons: &'a Reasons,
     pub settings: &'a Settings,
+    pub progress: &'a Progress,
 }
 
 /// What one run did.
@@ -60,22 +66,45 @@ pub struct Done {
     pub unmatched: u64,
     /// Of all these, those that look like ours and are not believed.
     pub untrue: u64,
+    /// Of all these, those with which something went wrong: people have to look.
+    pub failed: u64,
+    /// Not read yet, for their letters are just being sent.
+    pub later: u64,
 }
 
-/// Reads what nobody has read yet, in the order in which it came, and acts upon it.
+/// Reads what nobody has read yet, in the order in which it came, and acts upon it, until that is done or
+/// the progress is stopped.
 ///
 /// # Errors
-/// The database's; what was read by then stays.
+/// The database's, when it may pass; what was read by then stays.
 pub async fn run_once(work: &Work<'_>, now: Timestamp) -> Result<Done, store::Error> {
     let mut done = Done::default();
-    let keys = work.store.token_keys(now).await?;
+    let timed = timed(Stage::Track);
+    let mut after = 0;
     loop {
-        let unread = work.store.unread(PAGE).await?;
-        if unread.is_empty() {
+        // Each time: there may be a new key, and letters with it.
+        let keys = work.store.token_keys(now).await?;
+        let unread = work.store.unread(after, PAGE).await?;
+        let Some(last) = unread.last() else {
+            if done.read == 0 {
+                timed.forget();
+            }
             return Ok(done);
-        }
+        };
+        after = last.id;
         for kept in &unread {
-            take(work, &keys, kept, now, &mut done).await?;
+            if work.progress.is_stopped() {
+                return Ok(done);
+            }
+            let taken = AssertUnwindSafe(take(work, &keys, kept, now)).catch_unwind();
+            let judged = match taken.await {
+                Ok(Err(error)) if error.is_passing() => return Err(error),
+                Ok(Ok(judged)) => judged,
+                // Those behind it must not wait for it.
+                Ok(Err(error)) => set_aside(work, kept, &error.to_string(), now).await?,
+                Err(_) => set_aside(work, kept, "the program broke off", now).await?,
+            };
+            done.count(judged);
         }
     }
 }
@@ -95,6 +124,7 @@ pub async fn decide(
     let kept = work.store.incoming(incoming).await?;
     let mut reading = read_safely(&kept, work.reasons);
     reading.class = class;
+    reading.is_complaint = class == Class::Feedback;
     for one in &mut reading.recipients {
         one.class = class;
     }
@@ -124,14 +154,40 @@ async fn take(
     keys: &TokenKeys,
     kept: &Kept,
     now: Timestamp,
-    done: &mut Done,
-) -> Result<(), store::Error> {
+) -> Result<Option<Judged>, store::Error> {
     let mut reading = read_safely(kept, work.reasons);
     let is_ours = |id: &str| matches!(keys.letter_in(Purpose::Message, id), Some(Ok(_)));
     judge::know_ours(&mut reading, &kept.arrived.message, is_ours);
-    let judged = judge(work, keys, kept, reading, ("", now)).await?;
-    done.count(judged);
-    Ok(())
+    judge(work, keys, kept, reading, ("", now)).await
+}
+
+/// With what nothing can be done is for people to look at.
+async fn set_aside(
+    work: &Work<'_>,
+    kept: &Kept,
+    why: &str,
+    now: Timestamp,
+) -> Result<Option<Judged>, store::Error> {
+    let judgement = Judgement {
+        incoming: kept.id,
+        reading: &unreadable(format!("nothing could be done with it: {why}")),
+        letter: None,
+        found_by: FoundBy::Nothing,
+        untrue: "",
+        counts: &[],
+        state: ReplyState::Open,
+        by: "",
+        at: now,
+        suppress: &[],
+        again_at: None,
+    };
+    work.store.judge(&judgement).await?;
+    Ok(Some(Judged {
+        class: Class::Human,
+        is_unmatched: true,
+        is_untrue: false,
+        is_failed: true,
+    }))
 }
 
 /// What a message turned out to be.
@@ -139,15 +195,17 @@ struct Judged {
     class: Class,
     is_unmatched: bool,
     is_untrue: bool,
+    is_failed: bool,
 }
 
+/// `None` where it has to wait until its letter is out of hand: only then can that be sent once more.
 async fn judge(
     work: &Work<'_>,
     keys: &TokenKeys,
     kept: &Kept,
     mut reading: Reading,
     (by, at): (&str, Timestamp),
-) -> Result<Judged, store::Error> {
+) -> Result<Option<Judged>, store::Error> {
     let finder = Finder {
         store: work.store,
         keys,
@@ -156,7 +214,12 @@ async fn judge(
     let found = finder.find(&kept.arrived.envelope_to, &reading).await?;
     judge::complete(&mut reading, &found);
     judge::forget_our_ticket(&mut reading, finder.ticket_prefix);
-    let follows = judge::consequence(work.settings, kept.id, &reading, &found, at);
+    let came_at = kept.arrived.came_at;
+    let follows = judge::consequence(work.settings, kept.id, &reading, &found, came_at);
+    let is_in_hand = found.letter.as_ref().is_some_and(|one| one.is_in_hand);
+    if follows.again_at.is_some() && is_in_hand && by.is_empty() {
+        return Ok(None);
+    }
     let judgement = Judgement {
         incoming: kept.id,
         reading: &reading,
@@ -171,25 +234,46 @@ async fn judge(
         again_at: follows.again_at,
     };
     work.store.judge(&judgement).await?;
-    Ok(Judged {
+    let (class, letter) = (reading.class.as_str(), judgement.letter);
+    let message_id = found.letter.as_ref().map(|letter| &letter.message_id);
+    let about = match message_id {
+        Some(id) => format!("about letter <{id}>"),
+        None => "about no letter that is known".to_owned(),
+    };
+    info!(
+        event = "incoming",
+        incoming = kept.id,
+        class,
+        letter,
+        message_id,
+        untrue = judgement.untrue,
+        "message {} is {class}, {about}",
+        kept.id
+    );
+    Ok(Some(Judged {
         class: reading.class,
         is_unmatched: found.letter.is_none(),
         is_untrue: !follows.untrue.is_empty(),
-    })
+        is_failed: false,
+    }))
 }
 
 /// A message that makes the reader panic is one for people.
 fn read_safely(kept: &Kept, reasons: &Reasons) -> Reading {
     let envelope = Envelope {
-        sender: &kept.arrived.envelope_from,
+        sender: kept.arrived.envelope_from.as_deref(),
         recipient: &kept.arrived.envelope_to,
     };
-    // Of a file nobody may have told the envelope.
-    let envelope = (!kept.arrived.envelope_to.is_empty()).then_some(envelope);
-    let read = || read::read(&kept.arrived.message, envelope, reasons);
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Reading {
+    let read = || read::read(&kept.arrived.message, Some(envelope), reasons);
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| unreadable("it could not be read by rules".to_owned()))
+}
+
+fn unreadable(why: String) -> Reading {
+    Reading {
         class: Class::Human,
         auto_reply: None,
+        is_complaint: false,
         recipients: Vec::new(),
         message_id: None,
         envelope_id: None,
@@ -201,13 +285,17 @@ fn read_safely(kept: &Kept, reasons: &Reasons) -> Reading {
         text: String::new(),
         evidence: vec![Evidence {
             layer: "frame",
-            says: "it could not be read by rules".to_owned(),
+            says: why,
         }],
-    })
+    }
 }
 
 impl Done {
-    fn count(&mut self, judged: Judged) {
+    fn count(&mut self, judged: Option<Judged>) {
+        let Some(judged) = judged else {
+            self.later += 1;
+            return;
+        };
         self.read += 1;
         *match judged.class {
             Class::BounceHard | Class::BounceSoft => &mut self.bounced,
@@ -220,6 +308,7 @@ impl Done {
         } += 1;
         self.unmatched += u64::from(judged.is_unmatched);
         self.untrue += u64::from(judged.is_untrue);
+        self.failed += u64::from(judged.is_failed);
     }
 }
 
@@ -236,6 +325,11 @@ impl fmt::Display for Done {
             (self.other, "of no concern"),
             (self.unmatched, "about no letter that is known"),
             (self.untrue, "not believed"),
+            (
+                self.failed,
+                "with which nothing could be done: lapwing reply list --open",
+            ),
+            (self.later, "left until their letters are out of hand"),
         ] {
             if n > 0 {
                 write!(f, ", {n} {what}")?;

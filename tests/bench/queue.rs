@@ -78,6 +78,7 @@ async fn fill(store: &Store, letters: usize) -> Result<i64> {
         text: String::new(),
         html: String::new(),
         rows: 1,
+        opt_out: String::new(),
         signed_by: String::new(),
         attachments: Vec::new(),
     };

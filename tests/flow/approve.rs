@@ -39,7 +39,7 @@ story!(the_author_cannot_be_the_second_person, world, {
     let refused = nothing_leaves(&world).await;
     assert!(refused.contains("second person"), "{refused}");
     let ran = world.lapwing(&["campaign", "approve", "trial", "--as", "author"]);
-    assert_eq!(ran.code, 5, "{}", ran.err);
+    assert_eq!(ran.code, 7, "{}", ran.err);
 
     world.approve_as("reviewer").await.unwrap();
     assert_eq!(world.state().await, "approved");

@@ -87,7 +87,7 @@ impl Server {
     pub(crate) fn restart(&self, mode: &str) {
         let mut command = Command::new(self.programs.join("pg_ctl"));
         command
-            .args(["restart", "-s", "-w", "-t", "30", "-m", mode, "-l", "log"])
+            .args(["restart", "-s", "-w", "-t", "300", "-m", mode, "-l", "log"])
             .args(["-D", "data"])
             .current_dir(&self.keeper.folder)
             .env("LC_ALL", "C");

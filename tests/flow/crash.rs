@@ -52,6 +52,7 @@ pub(crate) fn start(world: &World, arguments: &[&str], settings: &[(&str, &str)]
         )
         .env("LAPWING_SMTP__COMMAND_TIMEOUT", "1s")
         .env("LAPWING_SMTP__DOT_TIMEOUT", "2s")
+        .env("LAPWING_HTTP__LISTEN", "")
         .envs(settings.iter().copied())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

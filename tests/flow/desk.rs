@@ -55,7 +55,10 @@ impl World {
     pub(crate) async fn roll(&self, csv: &str) {
         let rows = compose::read_roll(text(csv), "roll.csv", None, &[]).unwrap();
         let roll: Vec<_> = rows.into_iter().map(Result::unwrap).collect();
-        self.store.put_signatories(&roll).await.unwrap();
+        self.store
+            .put_signatories(&roll, "author", self.now)
+            .await
+            .unwrap();
     }
 
     /// Puts a template before the shipped ones.

@@ -10,6 +10,7 @@ use lapwing::track::imap::{Work, watch};
 use tokio::sync::watch as channel;
 
 use crate::crash::within;
+use crate::dovecot::{self, Dovecot};
 use crate::fake::imap::Imap;
 use crate::send::tls::identity;
 use crate::story;
@@ -60,7 +61,7 @@ async fn looked(counts: &channel::Sender<Counts>, looks: u64) {
 }
 
 async fn kept(world: &World) -> Vec<String> {
-    let kept = world.store.unread(100).await.unwrap();
+    let kept = world.store.unread(0, 100).await.unwrap();
     let line = |kept: lapwing::store::Kept| {
         let subject = String::from_utf8_lossy(&kept.arrived.message).into_owned();
         let subject = subject
@@ -140,7 +141,7 @@ story!(of_a_big_message_the_beginning_is_fetched, world, {
     server.receives(1, big.clone());
     let looks_once = async |counts: &channel::Sender<Counts>| looked(counts, 1).await;
     fetching(&world, &world.store, &settings, looks_once).await;
-    let kept = world.store.unread(10).await.unwrap();
+    let kept = world.store.unread(0, 10).await.unwrap();
     assert_eq!(kept[0].arrived.size, big.len() as u64);
     assert_eq!(kept[0].arrived.message, &big[..KEPT]);
 });
@@ -232,4 +233,54 @@ story!(a_password_travels_under_tls, world, {
         assert!(!said.contains("s3cret"), "{said}");
     }
     assert_eq!(kept(&world).await, ["imap : Tls", "imap : Starttls"]);
+});
+
+story!(a_true_server_gives_all_it_gets, world, {
+    let names = vec!["127.0.0.1".to_owned()];
+    let identity = rcgen::generate_simple_self_signed(names).unwrap();
+    let (certificate, key) = (identity.cert.pem(), identity.signing_key.serialize_pem());
+    let Some(server) = Dovecot::start(&certificate, &key) else {
+        return;
+    };
+    let ca_file = world.dir().join("ca.pem");
+    std::fs::write(&ca_file, &certificate).unwrap();
+    let mut imap = config::shipped().unwrap().incoming.imap;
+    imap.host = "127.0.0.1".to_owned();
+    imap.port = server.port;
+    imap.ca_file = ca_file;
+    imap.username = dovecot::USER.to_owned();
+    imap.password = dovecot::PASSWORD.to_owned();
+    imap.done_folder = "Lapwing".to_owned();
+    server.receives("1", &format!("Delivered-To: {BOUNCE}\nSubject: a\n\nx\n"));
+    server.receives("2", "Subject: b\n\ny\n");
+    let counts = fetching(&world, &world.store, &imap, async |counts| {
+        let has = async |n: u64| {
+            let mut seen = counts.subscribe();
+            let seen = seen.wait_for(|counts| counts.messages >= n);
+            within(seen).await.unwrap();
+        };
+        has(2).await;
+        // It is said at once: the next look would come in a minute.
+        server.receives("3", "Subject: c\n\nz\n");
+        has(3).await;
+    })
+    .await;
+    assert_eq!((counts.messages, counts.failed), (3, 0), "{counts:?}");
+    let mut kept = kept(&world).await;
+    kept.sort();
+    assert_eq!(kept.len(), 3, "{kept:?}");
+    assert!(
+        kept[2].starts_with(&format!("imap {BOUNCE}: a")),
+        "{kept:?}"
+    );
+    assert_eq!((server.holds(""), server.holds(".Lapwing")), (0, 3));
+    // A wrong password is said, and tried again later.
+    imap.password = "wrong".to_owned();
+    let counts = fetching(&world, &world.store, &imap, async |counts| {
+        let mut seen = counts.subscribe();
+        let seen = seen.wait_for(|counts| !counts.trouble.is_empty());
+        within(seen).await.unwrap();
+    })
+    .await;
+    assert_eq!(counts.messages, 0);
 });

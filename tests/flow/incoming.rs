@@ -64,6 +64,7 @@ fn the_envelope_tells_more_than_a_header_that_anybody_writes() {
     let message = b"From: a@isp.example\nSubject: Suspected machines\n\nYou wrote to abuse@isp.example. No such user.\n";
     let reasons = Reasons::shipped();
     let of = |sender| {
+        let sender = Some(sender);
         let recipient = "b-1@bounces.agency.example";
         read(message, Some(Envelope { sender, recipient }), &reasons).class
     };

@@ -58,7 +58,7 @@ story!(a_maildir_is_emptied_when_its_messages_are_kept, world, {
     assert_eq!(names(&new), ["2.M2.mx"]);
     let seen = ["1.M1.mx:2,S", "3.M3.mx:2,S", "4.M4.mx:2,RS", "5.M5.mx:2,S"];
     assert_eq!(names(&cur), seen);
-    let kept = world.store.unread(10).await.unwrap();
+    let kept = world.store.unread(0, 10).await.unwrap();
     let first = &kept[0].arrived;
     assert_eq!((first.via, first.came_at), (WayIn::File, world.now));
     assert_eq!(first.envelope_to, "postmaster@coalition.example");

@@ -11,7 +11,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, Connection, SqlSafeStr};
 use crate::cluster::{self, Database};
 use crate::desk::attached;
 use crate::story;
-use crate::world::{START, World};
+use crate::world::{Ran, START, World};
 
 /// The last migration of the version that knew neither kinds of campaigns nor signatures.
 const BEFORE_KINDS: i64 = 9;
@@ -20,7 +20,7 @@ const BEFORE_KINDS: i64 = 9;
 const BEFORE_FIRST_TIMES: i64 = 15;
 
 /// An empty database of the world's engine as the migrations up to `last` left it.
-async fn older(world: &World, last: i64) -> (String, Option<Database>) {
+pub(crate) async fn older(world: &World, last: i64) -> (String, Option<Database>) {
     let (url, database) = match world.url.starts_with("sqlite:") {
         true => {
             let file = world.dir().join("older.db");
@@ -139,7 +139,7 @@ story!(what_an_earlier_version_left_goes_on, world, {
     }
     world.store.close().await;
     let refused = Store::open(&url).await.err().unwrap().to_string();
-    assert!(refused.contains("lapwing init"), "{refused}");
+    assert!(refused.contains("lapwing migrate"), "{refused}");
     world.store = Store::create(&url).await.unwrap();
     world.url = url;
 
@@ -224,3 +224,89 @@ story!(what_was_seen_once_has_begun_then, world, {
         assert!(letter.text.contains(begun), "{}", letter.text);
     }
 });
+
+/// `lapwing migrate` on another database than the world's.
+fn migrate(world: &World, url: &str, more: &[&str]) -> Ran {
+    let arguments = [&["migrate", "--database", url], more].concat();
+    world.lapwing(&arguments)
+}
+
+story!(an_upgrade_says_what_it_did_and_is_done_once, world, {
+    let (url, _database) = older(&world, BEFORE_FIRST_TIMES).await;
+    let refused = world.lapwing(&["campaign", "list", "--database", &url]);
+    assert_eq!(refused.code, 5, "{}", refused.err);
+    assert!(
+        refused.err.contains("run `lapwing migrate`"),
+        "{}",
+        refused.err
+    );
+    for _ in 0..2 {
+        let looked = migrate(&world, &url, &["--check"]);
+        assert_eq!(looked.code, 9, "{}{}", looked.out, looked.err);
+        assert!(
+            looked.out.contains("from step 15 to step "),
+            "{}",
+            looked.out
+        );
+        assert!(looked.out.contains("0016 seen from"), "{}", looked.out);
+        let tried = migrate(&world, &url, &["--dry-run"]);
+        assert_eq!(tried.code, 0, "{}", tried.err);
+    }
+
+    // Four containers start at once.
+    let ran = std::thread::scope(|threads| {
+        let start = || migrate(&world, &url, &["--json"]);
+        let started: Vec<_> = (0..4).map(|_| threads.spawn(start)).collect();
+        let ended = started.into_iter().map(|one| one.join().unwrap());
+        ended.collect::<Vec<Ran>>()
+    });
+    let mut worked = 0;
+    for one in &ran {
+        assert_eq!(one.code, 0, "{}", one.err);
+        let told: serde_json::Value = serde_json::from_str(&one.out).unwrap();
+        worked += usize::from(told["from"] == 15);
+        assert_eq!(
+            told["from"] == 15,
+            told["steps"][0] == "0016 seen from",
+            "{told}"
+        );
+    }
+    assert_eq!(worked, 1, "one of them did it, and says so");
+    let looked = migrate(&world, &url, &["--check"]);
+    assert_eq!(looked.code, 0, "{}", looked.out);
+    assert!(looked.out.contains("nothing to do"), "{}", looked.out);
+    assert_eq!(
+        world
+            .lapwing(&["campaign", "list", "--database", &url])
+            .code,
+        0
+    );
+});
+
+story!(a_newer_version_s_database_is_left_alone, world, {
+    world
+        .behind_our_back(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+             SELECT 9999, 'of tomorrow', success, checksum, 0 FROM _sqlx_migrations WHERE version = 1",
+        )
+        .await;
+    for more in [&[][..], &["--check"], &["--dry-run"]] {
+        let refused = migrate(&world, &world.url, more);
+        assert_eq!(refused.code, 5, "{}", refused.out);
+        assert!(refused.err.contains("a newer lapwing"), "{}", refused.err);
+    }
+});
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_to_be_made() {
+    let world = World::on_sqlite().await;
+    let file = world.dir().join("new.db");
+    let url = format!("sqlite:{}", file.display());
+    let looked = migrate(&world, &url, &["--check"]);
+    assert_eq!(looked.code, 9, "{}", looked.err);
+    assert!(!file.exists(), "looking makes no file");
+    let made = migrate(&world, &url, &[]);
+    assert_eq!(made.code, 0, "{}", made.err);
+    assert!(made.out.starts_with("Made the database"), "{}", made.out);
+    assert_eq!(migrate(&world, &url, &["--check"]).code, 0);
+}

@@ -221,7 +221,7 @@ fn table(lines: &[(impl AsRef<str>, impl AsRef<str>)]) -> String {
     table
 }
 
-fn own(user: &str, folder: &Path) -> io::Result<()> {
+pub(crate) fn own(user: &str, folder: &Path) -> io::Result<()> {
     let ran = Command::new("chown")
         .arg(format!("{user}:"))
         .arg(folder)

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use lapwing::model::{
     Answer, AnswerOutcome, Answered, CampaignKind, CampaignState, Class, DecisionKind,
-    DeliveryState, Fate, FoundBy, HoldSubject, NewCampaign, OutcomeKind, ReplyState, SlotOf,
-    SuppressionCause, Teller, Terminal, Tlp, Verdict, Via, Wait, WayIn,
+    DeliveryState, Fate, FoundBy, HoldSubject, NewCampaign, OutcomeKind, ReplyState, RunState,
+    RunStep, SheetMail, SlotOf, SuppressionCause, Teller, Terminal, Tlp, Verdict, Via, Wait, WayIn,
 };
 use lapwing::store::{Error, Store};
 
@@ -93,6 +93,9 @@ fn the_words_of_the_database_are_those_of_the_program() {
             SuppressionCause::ALL.map(SuppressionCause::as_str).to_vec(),
         ),
         ("teller", Teller::ALL.map(Teller::as_str).to_vec()),
+        ("run_state", RunState::ALL.map(RunState::as_str).to_vec()),
+        ("run_step", RunStep::ALL.map(RunStep::as_str).to_vec()),
+        ("sheet_mail", SheetMail::ALL.map(SheetMail::as_str).to_vec()),
         ("terminal", terminals.map(Terminal::as_str).to_vec()),
         ("verdict", Verdict::WORDS.to_vec()),
     ]);

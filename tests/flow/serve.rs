@@ -127,10 +127,12 @@ story!(a_small_campaign_does_not_wait_for_a_large_one, world, {
 });
 
 /// A service in a process of its own, and what it says.
-struct Service {
-    child: Child,
+pub(crate) struct Service {
+    pub(crate) child: Child,
     said: mpsc::UnboundedReceiver<Value>,
     worker: String,
+    /// All that it has said up to now.
+    pub(crate) heard: Vec<Value>,
 }
 
 impl Service {
@@ -141,8 +143,16 @@ impl Service {
             ("LAPWING_SEND__BATCH", "60"),
             ("LAPWING_SEND__LEASE", "20s"),
         ];
-        let only = ["serve", "--only", "send", "--json"];
-        let mut child = start(world, &only, &settings);
+        let mut service = Self::run(world, &["--only", "send", "--json"], &settings);
+        let started = service.says("started").await;
+        service.worker = started["worker"].as_str().unwrap().to_owned();
+        service
+    }
+
+    /// `lapwing serve …`, which speaks JSON.
+    pub(crate) fn run(world: &World, arguments: &[&str], settings: &[(&str, &str)]) -> Self {
+        let arguments = [&["serve"], arguments].concat();
+        let mut child = start(world, &arguments, settings);
         let out = BufReader::new(child.stdout.take().unwrap());
         let (say, said) = mpsc::unbounded_channel();
         std::thread::spawn(move || {
@@ -150,24 +160,37 @@ impl Service {
                 let _test_is_over = say.send(serde_json::from_str(&line).unwrap());
             }
         });
-        let mut service = Self {
+        Self {
             child,
             said,
             worker: String::new(),
-        };
-        let started = service.says("started").await;
-        service.worker = started["worker"].as_str().unwrap().to_owned();
-        service
+            heard: Vec::new(),
+        }
     }
 
     /// Waits until it says so, and passes over what else it says.
-    async fn says(&mut self, event: &str) -> Value {
+    pub(crate) async fn says(&mut self, event: &str) -> Value {
         loop {
             let said = within(self.said.recv()).await.expect("a service that runs");
+            self.heard.push(said.clone());
             if said["event"] == event {
                 return said;
             }
         }
+    }
+}
+
+impl Service {
+    pub(crate) fn signal(&self, name: &str) {
+        let process = self.child.id().to_string();
+        let told = Command::new("kill").args([name, &process]).status();
+        assert!(told.unwrap().success());
+    }
+
+    /// Its exit code, once it has ended by itself.
+    pub(crate) fn code(&mut self) -> Option<i32> {
+        let ended = tokio::task::block_in_place(|| self.child.wait());
+        ended.unwrap().code()
     }
 }
 
@@ -212,10 +235,7 @@ story!(a_service_that_is_killed_is_missed, world, {
     account_for(&world, LETTERS, 1).await;
 
     // Asked to end, it takes its leave: nobody will miss it.
-    let pid = second.child.id().to_string();
-    let kill = Command::new("kill").args(["-TERM", &pid]).status();
-    assert!(kill.unwrap().success());
-    let ended = tokio::task::block_in_place(|| second.child.wait());
-    assert_eq!(ended.unwrap().code(), Some(0));
+    second.signal("-TERM");
+    assert_eq!(second.code(), Some(0));
     assert_eq!(world.store.beats().await.unwrap(), []);
 });

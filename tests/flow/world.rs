@@ -359,6 +359,8 @@ impl World {
             .env("LAPWING_RESOLVE__SOURCES", "overrides,table")
             .env("LAPWING_RESOLVE__LADDER", "parent,as")
             .env("USER", "author")
+            // Services of several stories run side by side.
+            .env("LAPWING_HTTP__LISTEN", "")
             .output()
             .unwrap()
     }

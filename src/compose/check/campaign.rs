@@ -15,6 +15,8 @@ impl Composition<'_> {
                 .into_iter()
                 .filter(|tag| !tag.is_empty())
                 .collect();
+            let campaign = self.campaign;
+            let wished = campaign.terms.wished(wished);
             for letter in [Some(&own), first.as_ref()].into_iter().flatten() {
                 let jurisdiction = self.jurisdiction(&country);
                 let jurisdiction = jurisdiction

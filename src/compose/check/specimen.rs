@@ -79,6 +79,7 @@ fn settings() -> Result<Settings, Error> {
         reply_to: mailbox("desk@agency.example")?,
         bounce_domain: String::new(),
         reply_tokens: false,
+        public: String::new(),
         verify: String::new(),
         ticket_prefix: "LW".to_owned(),
         table_rows: 1,
@@ -136,6 +137,7 @@ fn observations() -> Result<Observations, Error> {
         via: Via::Own,
         answers_for: String::new(),
         country: String::new(),
+        past: String::new(),
     };
     Ok((
         HashMap::from([(1, network)]),

@@ -204,7 +204,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
         let arrived = Arrived {
             via: WayIn::Lmtp,
             came_at: self.work.clock.now(),
-            envelope_from: envelope.from.address,
+            envelope_from: Some(envelope.from.address),
             envelope_to: String::new(),
             size: text.size,
             message: text.kept,

@@ -5,25 +5,36 @@ use crate::model::{field_name, token_in};
 /// Longer ones are nobody's.
 const LONGEST_ADDRESS: usize = 1_000;
 
+/// Addresses of one field that are looked at.
+const MOST: usize = 50;
+
 /// Whether it begins with header fields, as a message does.
 pub(super) fn has_fields(message: &[u8]) -> bool {
     fields(message).next().is_some()
 }
 
-/// From whom it came and for whom it was, each empty where nobody has told it. Of several recipients, as a
-/// forward leaves them, the one counts that is a letter's own mailbox, else the first.
-pub(in crate::track) fn told(message: &[u8]) -> (String, String) {
-    let (mut from, mut to) = (None, Vec::new());
+/// From whom it came, if anybody has told it, and for whom it was, empty where nobody has. Of several
+/// recipients, as a forward leaves them, the one counts that is a letter's own mailbox, else the first.
+///
+/// Many a mailbox keeps no envelope. What a message says of itself in `To` counts then only where it bears a
+/// token, which proves itself.
+pub(in crate::track) fn told(message: &[u8]) -> (Option<String>, String) {
+    let (mut from, mut to, mut said) = (None, Vec::new(), Vec::new());
     for (name, value) in fields(message) {
         match name.as_str() {
             "return-path" if from.is_none() => from = Some(address(&value)),
             "delivered-to" | "x-original-to" | "envelope-to" => to.push(address(&value)),
+            "to" | "cc" => said.extend(value.split(',').take(MOST).map(address)),
             _ => {}
         }
     }
-    let of_letter = to.iter().position(|address| token_in(address).is_some());
-    let to = to.into_iter().nth(of_letter.unwrap_or(0));
-    (from.unwrap_or_default(), to.unwrap_or_default())
+    let bears_token = |address: &String| token_in(address).is_some();
+    let of_letter = to.iter().position(bears_token);
+    let to = match of_letter {
+        Some(at) => to.into_iter().nth(at),
+        None => said.into_iter().find(bears_token).or(to.into_iter().next()),
+    };
+    (from, to.unwrap_or_default())
 }
 
 /// Names in lower case with their unfolded values (RFC 5322 2.2), to the first empty line.
@@ -85,26 +96,36 @@ mod tests {
         for (message, from, to) in [
             (
                 "Return-Path: <>\nDelivered-To: a@b.example\n\nx",
-                "",
+                Some(""),
                 "a@b.example",
             ),
             (
                 "Return-path: <d@isp.example> (by mx)\r\nX-Original-To:\r\n\ta@b.example\r\nDelivered-To: c@b.example\r\n\r\n",
-                "d@isp.example",
+                Some("d@isp.example"),
                 "a@b.example",
             ),
             (
                 &format!("Delivered-To: box@b.example\nX-Original-To: {token}\n\n"),
-                "",
+                None,
                 token,
             ),
-            ("Subject: a\n\nReturn-Path: <x@y.example>\n", "", ""),
-            ("\n\nReturn-Path: d@isp.example\n", "d@isp.example", ""),
-            ("Return-Path: <a\0b@isp.example>\n\n", "", ""),
+            (
+                &format!("Delivered-To: box@b.example\nTo: a@b.example,\n \"B\" <{token}>\n\n"),
+                None,
+                token,
+            ),
+            ("To: a@b.example\n\n", None, ""),
+            ("Subject: a\n\nReturn-Path: <x@y.example>\n", None, ""),
+            (
+                "\n\nReturn-Path: d@isp.example\n",
+                Some("d@isp.example"),
+                "",
+            ),
+            ("Return-Path: <a\0b@isp.example>\n\n", Some(""), ""),
         ] {
             assert_eq!(
                 told(message.as_bytes()),
-                (from.to_owned(), to.to_owned()),
+                (from.map(str::to_owned), to.to_owned()),
                 "{message}"
             );
         }

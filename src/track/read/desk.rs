@@ -71,8 +71,8 @@ impl<'a> Desk<'a> {
             }
         }
         let subject = header.decoded("subject").into_owned();
-        let is_null_sender = match envelope {
-            Some(envelope) => envelope.sender.trim_matches(['<', '>']).is_empty(),
+        let is_null_sender = match envelope.and_then(|envelope| envelope.sender) {
+            Some(sender) => sender.trim_matches(['<', '>']).is_empty(),
             None => header.get("return-path").is_some_and(|path| {
                 path.replace(' ', "").starts_with("<>")
                     || path.to_ascii_lowercase().contains("mailer-daemon")

@@ -15,8 +15,22 @@ pub(super) struct Feedback {
     pub(super) recipients: Vec<String>,
     pub(super) message_id: Option<String>,
     pub(super) envelope_id: Option<String>,
+    /// Somebody wants no such mail.
+    pub(super) is_complaint: bool,
     pub(super) says: String,
 }
+
+/// What a report is called that no person made: mail that failed authentication (RFC 6591), that
+/// carried a virus, or that somebody took for good after all (RFC 5965 7.3).
+const OF_MACHINES: [&str; 7] = [
+    "auth-failure",
+    "dmarc",
+    "dkim",
+    "spf",
+    "virus",
+    "not-spam",
+    "authentication failure",
+];
 
 /// Whether it is one, by its parts or by how those that have none are written.
 pub(super) fn read(
@@ -61,26 +75,26 @@ pub(super) fn read(
         };
         return Some(Feedback {
             recipients,
+            is_complaint: true,
             says: format!("subject: {subject}"),
             ..Feedback::default()
         });
     }
     if header.has("x-apple-unsubscribe") {
         return Some(Feedback {
+            is_complaint: true,
             says: "a mail program asks to stop at a click".to_owned(),
             ..Feedback::default()
         });
     }
     let lower = text[..floor(text, PROSE)].to_ascii_lowercase();
-    let is_told = [
+    let says = |words: &[&str]| words.iter().any(|words| lower.contains(words));
+    let is_of_machine = says(&[
         "authentication failure report",
         "dmarc failure report",
-        "email abuse report",
         "failed the published dmarc policy",
-        "this is a spam complaint",
-    ]
-    .iter()
-    .any(|words| lower.contains(words));
+    ]);
+    let is_told = is_of_machine || says(&["email abuse report", "this is a spam complaint"]);
     if is_told || lower.contains("feedback-type") {
         let lines = text
             .lines()
@@ -91,7 +105,11 @@ pub(super) fn read(
             && (fields.has("user-agent") || fields.has("version") || fields.has("source-ip"));
         // Complaints and DMARC failure reports of some servers are prose, and the letter.
         if is_written_out || (is_told && (letter.is_some() || fields.has("source-ip"))) {
-            return Some(Feedback::of(&fields));
+            let found = Feedback::of(&fields);
+            return Some(Feedback {
+                is_complaint: found.is_complaint && !is_of_machine,
+                ..found
+            });
         }
     }
     let is_titled = [
@@ -105,9 +123,15 @@ pub(super) fn read(
     .iter()
     .any(|words| subject.contains(words));
     (is_titled && frame.kind == "multipart/report").then(|| Feedback {
+        is_complaint: !is_machines(&subject),
         says: format!("subject: {subject}"),
         ..Feedback::default()
     })
+}
+
+fn is_machines(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    OF_MACHINES.iter().any(|word| text.contains(word))
 }
 
 impl Feedback {
@@ -131,6 +155,7 @@ impl Feedback {
                 .iter()
                 .find_map(|name| fields.ids(name).into_iter().next()),
             envelope_id: fields.get("original-envelope-id").map(str::to_owned),
+            is_complaint: !is_machines(kind),
             says: format!("feedback-type: {kind}"),
         }
     }

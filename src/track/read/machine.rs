@@ -17,6 +17,7 @@ impl Desk<'_> {
         self.conclude(reading, "notification", &found.recipients);
         if found.is_complaint {
             reading.class = Class::Feedback;
+            reading.is_complaint = true;
         }
         true
     }
@@ -28,6 +29,7 @@ impl Desk<'_> {
             return false;
         };
         reading.class = Class::Feedback;
+        reading.is_complaint = found.is_complaint;
         reading.message_id = found.message_id;
         reading.envelope_id = found.envelope_id;
         say(reading, "feedback", found.says);

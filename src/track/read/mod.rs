@@ -29,10 +29,10 @@ use frame::Frame;
 /// Letters of the text that are kept for people.
 const TEXT: usize = 16 * 1024;
 
-/// Who sent it to whom, as SMTP said; an empty sender is a report's.
+/// Who sent it to whom, as SMTP said; an empty sender is a report's, and `None` is nobody's that is known.
 #[derive(Clone, Copy, Debug)]
 pub struct Envelope<'a> {
-    pub sender: &'a str,
+    pub sender: Option<&'a str>,
     pub recipient: &'a str,
 }
 
@@ -44,6 +44,7 @@ pub fn read(message: &[u8], envelope: Option<Envelope<'_>>, reasons: &Reasons) -
     let mut reading = Reading {
         class: Class::Human,
         auto_reply: None,
+        is_complaint: false,
         recipients: Vec::new(),
         message_id: None,
         envelope_id: None,

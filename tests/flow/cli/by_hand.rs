@@ -91,7 +91,7 @@ story!(from_init_to_report_in_words, world, {
         ),
         (
             "campaign approve trial --as author",
-            5,
+            7,
             "a second person must",
         ),
         (
@@ -211,7 +211,7 @@ story!(from_init_to_report_in_json, world, {
     let told = office.told("campaign submit trial --as author");
     let digest = told["digest"].clone();
     let (told, code) = office.json("campaign approve trial --as Author");
-    assert_eq!((told.len(), code), (0, 5), "a refusal is no answer");
+    assert_eq!((told.len(), code), (0, 7), "a refusal is no answer");
     let told = office.told("campaign approve trial --as reviewer");
     assert_eq!(
         told["digest"], digest,

@@ -165,7 +165,7 @@ story!(
         let office = Office::beside(&world);
         for line in ["status", "campaign new trial", "send trial", "table list"] {
             let ran = office.run(line);
-            assert_eq!(ran.code, 5, "{line}: {ran:?}");
+            assert_eq!(ran.code, 9, "{line}: {ran:?}");
             assert!(ran.err.contains("lapwing init"), "{line}: {}", ran.err);
         }
         assert_eq!(

@@ -5,9 +5,10 @@ use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 use super::Office;
 use crate::story;
 
-const TABLES: [&str; 19] = [
+const TABLES: [&str; 23] = [
     "attachment",
     "attempt",
+    "audit",
     "campaign",
     "contact",
     "contact_override",
@@ -20,8 +21,11 @@ const TABLES: [&str; 19] = [
     "network",
     "notice",
     "refusal",
+    "schedule",
+    "schedule_run",
     "signatory",
     "signatory_name",
+    "standing",
     "suspect",
     "table_load",
     "wave",
@@ -47,6 +51,7 @@ async fn rows(office: &Office) -> Vec<String> {
         "SELECT recipient || ' ' || state FROM delivery ORDER BY id",
         "SELECT id || ' ' || COALESCE(mailbox, 'never') || ' ' || COALESCE(removed_by, '') FROM contact_override ORDER BY id",
         "SELECT id || ' ' || COALESCE(removed_by, '') FROM hold ORDER BY id",
+        "SELECT name || ' ' || zone || ' ' || paused_by || ' ' || COALESCE(removed_by, '') FROM schedule ORDER BY id",
         "SELECT id || ' ' || message_id FROM letter ORDER BY id",
         "SELECT name || ' ' || told_at FROM network ORDER BY id",
     ] {
@@ -83,6 +88,13 @@ const WRITING: &[(&str, i32)] = &[
     ("campaign pause trial", 0),
     ("campaign resume trial", 0),
     ("send trial", 0),
+    ("schedule add weekly --cron @weekly --feed feeds", 0),
+    ("schedule change weekly --zone Asia/Tokyo", 0),
+    ("schedule approve weekly --as reviewer", 0),
+    ("run --schedule weekly --now", 0),
+    ("schedule pause weekly", 0),
+    ("schedule resume weekly", 0),
+    ("schedule remove weekly", 0),
     ("campaign new other", 0),
     ("campaign cancel other --yes", 0),
 ];
@@ -99,6 +111,7 @@ story!(a_dry_run_answers_and_writes_nothing, world, {
         "overrides.csv",
         "subject,mailbox\nAS64498,desk@prairie.example\n",
     );
+    std::fs::create_dir(office.path("feeds")).unwrap();
     for (line, code) in WRITING {
         let before = (rows(&office).await, office.files());
         let ran = office.run(&format!("{line} --dry-run"));

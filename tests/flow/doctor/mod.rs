@@ -186,6 +186,7 @@ fn lapwing(world: &World, resolver: &str, arguments: &[&str]) -> Ran {
             world.sink.address().port().to_string(),
         )
         .env("LAPWING_DOCTOR__RESOLVER", resolver)
+        .env("LAPWING_RESOLVE__SOURCES", "overrides,table")
         .env("LAPWING_DOCTOR__RELAY_ADDRESSES", "192.0.2.25")
         .env("LAPWING_DOCTOR__DKIM_SELECTORS", "mail")
         .env("USER", "author");
@@ -241,15 +242,18 @@ story!(a_script_may_ask_before_a_campaign_does, world, {
         .filter_map(|one| one["area"].as_str())
         .collect();
     assert!(
-        areas.is_sorted_by_key(|area| ["settings", "key", "letters", "domain", "relay"]
-            .iter()
-            .position(|one| one == area)),
+        areas.is_sorted_by_key(|area| Area::ALL.iter().position(|one| one.as_str() == *area)),
         "{areas:?}"
     );
+    // The registries are knocked at where resolving asks them.
+    let looked_at: std::collections::BTreeSet<&str> = areas.into_iter().collect();
+    assert_eq!(looked_at.len(), Area::ALL.len() - 1, "{looked_at:?}");
+    assert!(!looked_at.contains("registries"), "{looked_at:?}");
     assert_eq!(files(&world), before, "nothing is written");
 
     let ran = lapwing(&world, &place, &["doctor", "--only", "domain,relay"]);
     let port = world.sink.address().port();
+    let size = lapwing::sink::Options::default().max_size;
     let expected = format!(
         "Mail domain
   ok    SPF of coalition.example: v=spf1 ip4:192.0.2.25 -all
@@ -262,6 +266,8 @@ story!(a_script_may_ask_before_a_campaign_does, world, {
 Relay
   ok    192.0.2.25 is mail.coalition.example, and mail.coalition.example is 192.0.2.25
   ok    127.0.0.1:{port} answers in the clear
+  ok    127.0.0.1:{port} takes letters of up to {size} bytes
+  ok    127.0.0.1:{port} passes on what becomes of letters (DSN)
 
 0 to be mended, 0 warnings, 0 unknown
 "

@@ -1,5 +1,9 @@
 //! Reports that prove themselves, and what they change.
 
+use std::fmt::Write as _;
+
+use lapwing::model::{Suppression, SuppressionCause};
+
 use super::{Report, all, comes_back, hand_over, read, sent};
 use crate::send::{copies, desk, of, queue, states, story_of, tamper};
 use crate::story;
@@ -155,7 +159,7 @@ story!(staff_undo_what_the_rules_took_for_something_else, world, {
     assert!(ran.out.contains("No address is suppressed"), "{}", ran.out);
     let ran = world.lapwing(&["letter", "show", &letter.ticket]);
     assert!(ran.out.contains("other"), "{}", ran.out);
-    assert!(ran.out.contains("by anna"), "{}", ran.out);
+    assert!(ran.out.contains("other as said by anna"), "{}", ran.out);
     // Rules that are better now do not go over what a person has decided.
     let ran = world.lapwing(&["reply", "reread"]);
     assert!(ran.out.starts_with("0 read"), "{}", ran.out);
@@ -179,4 +183,56 @@ story!(the_next_contact_is_written_to_and_it_is_said_why, world, {
     world.queue(table, "ip,class\n192.0.2.9,spam\n").await;
     assert_eq!(world.send().await.accepted, 1);
     assert_eq!(copies(&world)["noc@carrier.example"], 1);
+    let letter = world.letter_to("noc@carrier.example").await;
+    for (language, says) in [
+        (
+            "ja",
+            "宛先の理由：abuse@small.example宛ての通知が届かないため、192.0.2.8/29",
+        ),
+        ("en", "Our letters do not reach abuse@small.example"),
+    ] {
+        let said = letter.text.replace("\n", "").replace("  ", "");
+        assert!(said.contains(says), "{language}: {}", letter.text);
+    }
+});
+
+story!(each_language_says_whom_our_letters_do_not_reach, world, {
+    let languages = [
+        "ar", "bg", "de", "el", "en", "es", "fr", "id", "it", "ja", "ko", "lt", "ms", "nb", "nl",
+        "pl", "pt", "ru", "sq", "th", "tr", "vi", "zh-Hans", "zh-Hant",
+    ];
+    let (mut table, mut feed) = (
+        String::from("range,country,language,abuse\n"),
+        String::from("ip,class\n"),
+    );
+    for (n, language) in (1..).zip(languages) {
+        let _ = writeln!(
+            table,
+            "2001:db8:{n:x}00::/40,,{language},noc@carrier{n}.example"
+        );
+        let _ = writeln!(
+            table,
+            "2001:db8:{n:x}00::/48,,{language},abuse@small{n}.example"
+        );
+        let _ = writeln!(feed, "2001:db8:{n:x}00::9,spam");
+        let dead = Suppression {
+            id: 0,
+            address: format!("abuse@small{n}.example").parse().unwrap(),
+            cause: SuppressionCause::Dead,
+            reason: "550 5.1.1 No such user".to_owned(),
+            incoming: None,
+            by: "lapwing".to_owned(),
+            at: world.now,
+            approved_by: Some("lapwing".to_owned()),
+            until: None,
+        };
+        world.store.suppress(&dead).await.unwrap();
+    }
+    world.queue(&table, &feed).await;
+    for (n, language) in (1..).zip(languages) {
+        let letter = world.letter_to(&format!("noc@carrier{n}.example")).await;
+        assert_eq!(letter.locale, language);
+        let past = format!("abuse@small{n}.example");
+        assert!(letter.text.contains(&past), "{language}: {}", letter.text);
+    }
 });

@@ -104,12 +104,12 @@ story!(the_envid_proves_as_much_as_the_address, world, {
 
 story!(an_old_key_is_read_for_its_time, world, {
     sent(&world, 2).await;
-    let until = world.now.plus("60d".parse().unwrap());
-    world
+    let read_for = "60d".parse().unwrap();
+    let rotated = world
         .store
-        .rotate_token_key(world.now, until)
-        .await
-        .unwrap();
+        .rotate_token_key("author", world.now, read_for)
+        .await;
+    rotated.unwrap();
     let letter = world.letter_to(&desk(1)).await;
     let bounce = Report::of(&letter, "failed", "5.1.1", "550 5.1.1 No such user here").text();
     world.later("59d");
@@ -121,6 +121,23 @@ story!(an_old_key_is_read_for_its_time, world, {
     let done = comes_back(&world, letter.envelope_from.as_str(), &bounce).await;
     assert_eq!(done.untrue, 1);
     assert_eq!(world.state_of(&desk(2)).await, "accepted");
+
+    // Letters that were sent long after they were written are waited for from then on.
+    crate::send::tamper(&world, "UPDATE campaign SET name = 'first'").await;
+    crate::send::queue(&world, 2).await;
+    let rotated = world
+        .store
+        .rotate_token_key("author", world.now, read_for)
+        .await;
+    rotated.unwrap();
+    world.later("55d");
+    world.send().await;
+    let letter = world.letter_to(&desk(2)).await;
+    let bounce = Report::of(&letter, "failed", "5.1.1", "550 5.1.1 No such user here").text();
+    world.later("55d");
+    let done = comes_back(&world, letter.envelope_from.as_str(), &bounce).await;
+    assert_eq!(done.untrue, 0);
+    assert_eq!(world.state_of(&desk(2)).await, "bounced-hard");
 
     let before = world.store.token_keys(world.now).await.unwrap();
     let ran = world.lapwing(&["key", "rotate", "--read-for", "30d"]);

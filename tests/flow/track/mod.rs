@@ -1,13 +1,14 @@
 //! Stage 6 as staff see it: what comes back, whom it is about, and what follows from it.
 
 mod act;
+mod doubt;
 mod forged;
 mod people;
 mod postfix;
 
 use std::fmt::Write;
 
-use lapwing::model::{Arrived, Letter, WayIn};
+use lapwing::model::{Arrived, Letter, Progress, WayIn};
 use lapwing::store::{ReplyFilter, ReplyLine};
 use lapwing::track::{self, Done, Settings};
 
@@ -76,7 +77,7 @@ pub(crate) async fn hand_over(world: &World, to: &str, message: &str) -> (i64, b
     let arrived = Arrived {
         via: WayIn::Lmtp,
         came_at: world.now,
-        envelope_from: if is_report { "" } else { "x@isp.example" }.to_owned(),
+        envelope_from: Some(if is_report { "" } else { "x@isp.example" }.to_owned()),
         envelope_to: to.to_owned(),
         size: message.len() as u64,
         message: message.as_bytes().to_vec(),
@@ -92,6 +93,7 @@ pub(crate) async fn read(world: &World) -> Done {
         store: &world.store,
         reasons: &reasons,
         settings: &settings,
+        progress: &Progress::default(),
     };
     track::run_once(&work, world.now).await.unwrap()
 }

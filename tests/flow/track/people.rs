@@ -187,3 +187,46 @@ story!(addresses_are_suppressed_by_their_base_form, world, {
     let ran = world.lapwing(&["letter", "show", &ticket]);
     assert!(ran.out.contains("(suppression 1)"), "{}", ran.out);
 });
+
+story!(a_wrong_contact_is_put_right_for_all_its_networks, world, {
+    sent(&world, 1).await;
+    let letter = world.letter_to(&desk(1)).await;
+    for text in ["Not ours.", "Write to soc@right.example."] {
+        let headers = format!(
+            "From: {}\r\nSubject: {text}\r\nIn-Reply-To: <{}>\r\n",
+            desk(1),
+            letter.message_id
+        );
+        comes_back(&world, "notices@coalition.example", &answer(&headers, text)).await;
+    }
+    // One conversation, of which the newest message stands for all.
+    let ran = world.lapwing(&["reply", "list", "--threads"]);
+    assert_eq!(ran.out.lines().count(), 1, "{}", ran.out);
+    assert!(ran.out.contains("2 messages"), "{}", ran.out);
+    let ran = world.lapwing(&["reply", "show", "1"]);
+    assert!(
+        ran.out.contains("All that came about this letter"),
+        "{}",
+        ran.out
+    );
+
+    let ran = world.lapwing(&["reply", "set", "1", "wrong-contact"]);
+    let command = "lapwing override add 192.0.2.1 --mailbox MAILBOX";
+    assert!(ran.out.contains(command), "{}{}", ran.out, ran.err);
+    let set = [
+        "reply",
+        "set",
+        "1",
+        "wrong-contact",
+        "--mailbox",
+        "soc@right.example",
+        "--as",
+        "anna",
+    ];
+    let ran = world.lapwing(&set);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let ran = world.lapwing(&["lookup", "192.0.2.1"]);
+    assert!(ran.out.contains("soc@right.example"), "{}", ran.out);
+    let ran = world.lapwing(&["reply", "set", "1", "fixed", "--mailbox", "x@y.example"]);
+    assert_eq!(ran.code, 2, "{}", ran.out);
+});

@@ -151,11 +151,11 @@ async fn while_tracking(
             store: &world.store,
             reasons: &Reasons::shipped(),
             settings: &Settings::from_config(&world.config),
+            progress: &progress,
         },
         door: &lmtp::Settings::from_config(&world.config),
         imap: &world.config.incoming.imap,
         clock: &world.clock(),
-        progress: &progress,
         tell: &tell,
     };
     let mut watch = Watch {
@@ -252,7 +252,7 @@ impl Watch<'_> {
         let whole = bounce(&lives).text();
         let true_one = all(world).await.pop().unwrap();
         let replayed = world.store.incoming(true_one.id).await.unwrap().arrived;
-        assert_eq!(replayed.envelope_from, "");
+        assert_eq!(replayed.envelope_from.as_deref(), Some(""));
         let replayed = String::from_utf8(replayed.message).unwrap();
         let before = self.suppressed().await;
         for (to, message) in [

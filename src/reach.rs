@@ -1,6 +1,14 @@
-//! Where referrals and redirects may lead: to public addresses, and to nothing inside.
+//! Where questions, referrals and redirects may lead: to public addresses, and to nothing inside; and an HTTP
+//! client that goes no farther.
 
+use std::error::Error;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{Client, redirect};
 
 use crate::model::{Address, AddressRange, Use, use_of};
 
@@ -9,19 +17,19 @@ const WHOIS_PORTS: [u16; 2] = [43, 4321];
 
 /// An answer names the next server, so it must not be able to name one of ours.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Reach {
+pub(crate) struct Reach {
     besides: Vec<AddressRange>,
 }
 
 impl Reach {
     /// `besides`: prefixes that are allowed though they are not public.
-    pub(super) fn new(besides: &[AddressRange]) -> Self {
+    pub(crate) fn new(besides: &[AddressRange]) -> Self {
         Self {
             besides: besides.to_vec(),
         }
     }
 
-    pub(super) fn allows(&self, ip: IpAddr) -> bool {
+    pub(crate) fn allows(&self, ip: IpAddr) -> bool {
         use_of(Address::from(ip)) == Use::Public || self.names(ip)
     }
 
@@ -29,7 +37,7 @@ impl Reach {
     ///
     /// # Errors
     /// In words, why not.
-    pub(super) fn admits(&self, host: &str, port: u16) -> Result<(), String> {
+    pub(crate) fn admits(&self, host: &str, port: u16) -> Result<(), String> {
         let ip = host.parse::<IpAddr>().ok();
         match ip {
             Some(ip) if !self.allows(ip) => return Err(format!("{ip} is no public address")),
@@ -52,7 +60,7 @@ impl Reach {
     ///
     /// # Errors
     /// In words: the name is not known, or leads to no address that is allowed.
-    pub(super) async fn find(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    pub(crate) async fn find(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
         if port == 0 {
             return Err(format!("{host} is named with port 0"));
         }
@@ -80,8 +88,81 @@ impl Reach {
     }
 }
 
+/// How long a connection is kept for the next question; registries close theirs after about as long.
+const KEPT: Duration = Duration::from_secs(30);
+
+const USER_AGENT: &str = concat!("lapwing/", env!("CARGO_PKG_VERSION"));
+
+/// A client that follows nothing by itself, and whose names lead nowhere else than `reach` allows. URLs that
+/// name an address are the caller's to check.
+///
+/// # Errors
+/// When TLS cannot be set up.
+pub(crate) fn client(reach: &Reach, timeout: Duration) -> Result<Client, Box<dyn Error>> {
+    Ok(Client::builder()
+        .user_agent(USER_AGENT)
+        .redirect(redirect::Policy::none())
+        // A proxy would resolve names by itself, out of reach of `Reach`.
+        .no_proxy()
+        .dns_resolver(Within(reach.clone()))
+        .connect_timeout(timeout)
+        .pool_idle_timeout(KEPT)
+        .http1_only()
+        .tls_backend_preconfigured(tls()?)
+        .build()?)
+}
+
+/// The world's roots as compiled in, for a container has none of its own.
+fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = rustls::RootCertStore::empty();
+    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    Ok(rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}
+
+/// Names are resolved to addresses that may be spoken to, at every connection anew: a name that led
+/// outside a minute ago may lead inside now.
+struct Within(Reach);
+
+impl Resolve for Within {
+    fn resolve(&self, name: Name) -> Resolving {
+        let reach = self.0.clone();
+        Box::pin(async move {
+            let found = reach.find(name.as_str(), 443).await.map_err(Refused)?;
+            // Port 0 stands for that of the URL.
+            let addresses = found.into_iter().map(|mut server| {
+                server.set_port(0);
+                server
+            });
+            Ok(Box::new(addresses) as Addrs)
+        })
+    }
+}
+
+/// A name that leads nowhere, or nowhere that may be spoken to.
+#[derive(Debug)]
+pub(crate) struct Refused(pub(crate) String);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for Refused {}
+
+/// A fault, its cause, and so on down.
+pub(crate) fn chain<'a>(
+    fault: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(fault), |fault| (*fault).source())
+}
+
 /// A host name of letters, digits, hyphens and dots (RFC 1123 2.1).
-pub(super) fn is_name(host: &str) -> bool {
+pub(crate) fn is_name(host: &str) -> bool {
     (1..=253).contains(&host.len())
         && host
             .bytes()
