@@ -65,7 +65,10 @@
 //!   yet goes back into the queue with the moment when it may, and that time is not counted against it.
 //! - What goes wrong with one row, suspect or letter is data with its reason, and the stage goes on. `Err` means
 //!   that *we* cannot go on.
-//! - Attempts and decisions are only ever added.
+//! - Attempts and decisions are only ever added. A store method that is told who decides begins with a deed, which
+//!   ends in no other way than by a row on the trail: chained by digests, in the transaction that does it.
+//! - What has not been asked for twice is not sent twice: a restored backup holds its letters, and an ended campaign
+//!   whose evidence is gone is never sent again.
 //! - What is counted lies in the database, and is cheap to ask for: every process shows the same. Nothing that is
 //!   logged or counted names a mailbox.
 //! - What is imported, rendered or exported streams; nothing holds a campaign in memory.

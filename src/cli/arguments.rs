@@ -15,6 +15,7 @@ use super::jurisdiction::Action as Jurisdiction;
 use super::key::Key;
 use super::letters::Letter;
 use super::lookup::Options as Lookup;
+use super::prune::Prune;
 use super::replies::Reply;
 use super::run::Options as Run;
 use super::schedules::Action as Schedule;
@@ -163,6 +164,8 @@ pub(super) enum Command {
     Backup(Backup),
     /// Put a backup in the database's place; what it thinks is unsent is held
     Restore(Restore),
+    /// Show what has been kept long enough, and take it away; what proves a letter stays
+    Prune(Prune),
     /// See who decided what, when and from where, and that nobody has changed it since
     #[command(subcommand)]
     Audit(Audit),

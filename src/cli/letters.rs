@@ -64,6 +64,12 @@ pub(super) async fn preview(context: &Context, options: &Preview) -> anyhow::Res
             campaign.name
         )));
     }
+    if let Some(at) = campaign.letters_gone_at {
+        anyhow::bail!(Error::Refused(format!(
+            "the words of the letters of \"{0}\" were removed at {at}; what is left of each: lapwing letter list {0}",
+            campaign.name
+        )));
+    }
     if let Some(folder) = &options.to {
         return write_all(context, &store, campaign.id, folder, options.html).await;
     }
@@ -226,7 +232,22 @@ async fn show_one(
         });
     };
     let story = store.delivery_of(letter.id).await?;
+    let (_, digest) = store.letter(letter.id).await?;
+    let [words_gone, files_gone] = store.gone_of(letter.id).await?;
     let mut text = show(letter, html);
+    if let Some(at) = files_gone.filter(|_| !letter.attachments.is_empty()) {
+        text.push_str(&format!(
+            "\n(Its attachments were removed at {at}, as keep.evidence says.)\n"
+        ));
+    }
+    if let Some(at) = words_gone {
+        text.push_str(&format!(
+            "(Its words were removed at {at}, as keep.letters says.)\n"
+        ));
+    }
+    text.push_str(&format!(
+        "\nSHA-256 of all that left, as approved: {digest}\n"
+    ));
     text.push_str("\nWhat happened\n");
     text.push_str(&format!("  {}  written\n", letter.dated_at));
     if let Some((delivery, attempts)) = &story {
@@ -270,7 +291,8 @@ async fn show_one(
     }
     let (delivery, attempts) = story.unzip();
     let told = serde_json::json!({
-        "letter": letter, "delivery": delivery, "attempts": attempts, "came_back": came_back
+        "letter": letter, "digest": digest, "delivery": delivery, "attempts": attempts, "came_back": came_back,
+        "attachments_removed_at": files_gone, "words_removed_at": words_gone,
     });
     context.out.say(&told, text)?;
     Ok(Ended::Well)

@@ -24,6 +24,7 @@ mod lookup;
 mod output;
 mod parse;
 mod planning;
+mod prune;
 mod registries;
 mod replies;
 mod run;
@@ -151,6 +152,7 @@ async fn command(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Template(action) => words::run(&context, &action),
         Command::Backup(options) => backup::backup(&context, &options).await,
         Command::Restore(options) => backup::restore(&context, &options).await,
+        Command::Prune(options) => prune::run(&context, &options).await,
         Command::Audit(action) => audit::run(&context, &action).await,
     }
 }

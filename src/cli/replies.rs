@@ -123,12 +123,15 @@ async fn show(context: &Context, id: i64, raw: bool) -> anyhow::Result<Ended> {
         return Ok(Ended::Well);
     }
     let line = one(&store, id).await?;
+    let body = match line.gone_at {
+        Some(at) => format!("(The message was removed at {at}, as keep.incoming says.)"),
+        None => line.body.clone(),
+    };
     let mut text = format!(
-        "From: {}\nSubject: {}\nAbout: {}\n\n{}\n\nWhat was made of it\n  {}\n{}",
+        "From: {}\nSubject: {}\nAbout: {}\n\n{body}\n\nWhat was made of it\n  {}\n{}",
         line.sender,
         line.subject,
         line.about.as_deref().unwrap_or("no letter that is known"),
-        line.body,
         describe(&line),
         said(&line)
     );

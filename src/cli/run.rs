@@ -5,7 +5,7 @@ use clap::Args;
 use super::Ended;
 use super::context::{Context, Usage, Watch};
 use super::output::count;
-use super::worker::{bury_runners, worker};
+use super::worker::{bury_runners, bury_the_dead, worker};
 use crate::model::RunState;
 use crate::scheduler::{self, Mailed, Ran, Sent, Which, Work, headline, sheet_text};
 use crate::send::{self, Courier, Settings};
@@ -93,8 +93,12 @@ async fn send(
         Some(name) => Some(store.schedule(name).await?.id),
         None => None,
     };
-    if store.scheduled_campaigns(schedule).await?.is_empty() {
+    let campaigns = store.scheduled_campaigns(schedule).await?;
+    if campaigns.is_empty() {
         return Ok(Vec::new());
+    }
+    for name in campaigns {
+        bury_the_dead(context, store, &store.campaign(&name).await?).await?;
     }
     context.config().check_reach()?;
     let mut settings = Settings::from_config(context.config(), worker).map_err(Usage)?;

@@ -146,7 +146,7 @@ async fn resume(context: &Context, store: &Store, name: &str) -> anyhow::Result<
     let one = store.schedule(name).await?;
     let now = context.clock.now();
     if !context.dry_run {
-        store.resume_schedule(&one, now).await?;
+        store.resume_schedule(&one, &context.by, now).await?;
     }
     let next = one.next(now, NEXT);
     let told = serde_json::json!({ "schedule": name, "next": next });

@@ -4,6 +4,7 @@ mod doctor;
 mod imap;
 mod incoming;
 mod intake;
+mod keep;
 mod lay;
 mod load;
 mod origin;
@@ -20,6 +21,7 @@ pub use doctor::Doctor;
 pub use imap::Imap;
 pub use incoming::Incoming;
 pub use intake::Intake;
+pub use keep::Keep;
 pub use load::{Loaded, Setting, load, shipped};
 pub use origin::Origin;
 pub use pace::Pace;
@@ -63,6 +65,7 @@ pub struct Config {
     pub http: Http,
     pub log: Log,
     pub schedule: Schedule,
+    pub keep: Keep,
     pub doctor: Doctor,
 }
 

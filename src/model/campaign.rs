@@ -38,6 +38,9 @@ pub struct Campaign {
     /// Since when its evidence is no longer kept, or not all of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thinned_at: Option<Timestamp>,
+    /// When the words of its letters were taken away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub letters_gone_at: Option<Timestamp>,
 }
 
 /// What a campaign is to be, before it is one.

@@ -56,7 +56,8 @@ impl Serialize for Timestamp {
     }
 }
 
-/// A length of time in milliseconds; written `90s`, `15m`, `4h`, `5d` in the configuration.
+/// A length of time in milliseconds; written `90s`, `15m`, `4h`, `5d`, `2y` (of 365 days each) in the
+/// configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Span(pub i64);
 
@@ -86,6 +87,7 @@ impl std::str::FromStr for Span {
             "m" | "min" => 60_000,
             "h" => 3_600_000,
             "d" => 86_400_000,
+            "y" => 365 * 86_400_000,
             _ => return Err(wrong()),
         };
         number
@@ -158,6 +160,7 @@ mod tests {
             ("15m", 900_000, "15 min"),
             ("4h", 14_400_000, "4 h"),
             ("5d", 432_000_000, "5 days"),
+            ("2y", 63_072_000_000, "730 days"),
         ] {
             let span: Span = text.parse().unwrap();
             assert_eq!((span.0, span.to_string().as_str()), (ms, shown));

@@ -100,6 +100,9 @@ impl Report {
                 "Its evidence was removed at {at}: samples, what feeds told beside address and time, attachments."
             );
         }
+        if let Some(at) = self.campaign.letters_gone_at {
+            let _ = writeln!(text, "The words of its letters were removed at {at}.");
+        }
         text
     }
 

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::config::Config;
+use crate::metrics::{Stage, timed};
 use crate::model::{
     Campaign, Clock, Occasion, Progress, Run, RunState, RunStep, Schedule, SheetMail, Span,
     Timestamp,
@@ -156,6 +157,7 @@ async fn work_off(
     schedule: &Schedule,
     mut run: Run,
 ) -> Result<Option<Ran>, store::Error> {
+    let _timed = timed(Stage::Schedule);
     let progress = Arc::new(Progress::default());
     let id = run.id;
     let worked = {

@@ -72,6 +72,7 @@ impl Note {
             text: self.text.clone(),
             html: String::new(),
             rows: 0,
+            opt_out: String::new(),
             signed_by: String::new(),
             attachments: Vec::new(),
         }

@@ -9,7 +9,7 @@ use sqlx::Row;
 use super::audit::Entry;
 use super::campaigns::{add_decision, set_state};
 use super::{Connection, Error, Store};
-use crate::model::{CampaignState, Cause, Decision, DeliveryState};
+use crate::model::{CampaignState, Cause, Decision, DeliveryState, Timestamp};
 
 /// Deliveries looked at in one go.
 const PAGE: i64 = 500;
@@ -65,6 +65,18 @@ impl Store {
         ) {
             return Err(Error::Refused(format!(
                 "\"{campaign}\" is {state}: only letters of a campaign that was approved and not cancelled are tried again"
+            )));
+        }
+        let thinning: Option<i64> =
+            sqlx::query_scalar("SELECT thinning_at FROM campaign WHERE id = $1")
+                .bind(id)
+                .fetch_one(&mut *tx)
+                .await?;
+        if let Some(at) = thinning {
+            return Err(Error::Refused(format!(
+                "the evidence of \"{campaign}\" was removed at {}: its letters are no longer what was approved; make a new \
+                 campaign",
+                Timestamp(at)
             )));
         }
         let may_double = which.states.contains(&DeliveryState::Uncertain);

@@ -14,7 +14,8 @@ use crate::model::{
 
 /// All that a [`Campaign`] is made of.
 pub(super) const COLUMNS: &str = "id, name, kind, letter, tlp, require_evidence, after_id, cover, language, least, again_after, state,
-     created_at, created_by, resolved_at, composed_at, restored_at, thinning_at";
+     created_at, created_by, resolved_at, composed_at, restored_at, thinning_at,
+     letters_gone_at";
 
 impl Store {
     /// # Errors
@@ -397,6 +398,9 @@ pub(super) fn campaign(row: &AnyRow) -> Result<Campaign, Error> {
         resolved_at: row.try_get::<Option<i64>, _>("resolved_at")?.map(Timestamp),
         composed_at: row.try_get::<Option<i64>, _>("composed_at")?.map(Timestamp),
         restored_at: row.try_get::<Option<i64>, _>("restored_at")?.map(Timestamp),
+        letters_gone_at: row
+            .try_get::<Option<i64>, _>("letters_gone_at")?
+            .map(Timestamp),
         thinned_at: row.try_get::<Option<i64>, _>("thinning_at")?.map(Timestamp),
     })
 }

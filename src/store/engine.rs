@@ -1,8 +1,6 @@
 //! What differs between SQLite and PostgreSQL, and nothing else.
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io;
 
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -261,6 +259,28 @@ impl Engine {
         }
     }
 
+    /// Writes what prune takes away from anew, so that the room is given back and no trace is left. SQLite does it
+    /// in a file beside, for a database may be larger than the memory.
+    pub(super) fn compact(self) -> &'static [&'static str] {
+        match self {
+            Self::Sqlite => &[
+                "PRAGMA temp_store = FILE",
+                "VACUUM",
+                "PRAGMA wal_checkpoint(TRUNCATE)",
+            ],
+            Self::Postgres => &[
+                "VACUUM (FULL, ANALYZE) suspect, sample, refusal, attachment, letter, incoming, reading",
+            ],
+        }
+    }
+
+    pub(super) fn no_bytes(self) -> &'static str {
+        match self {
+            Self::Sqlite => "X''",
+            Self::Postgres => "CAST('' AS BYTEA)",
+        }
+    }
+
     /// Leaves out the next $1 numbers of notices.
     pub(super) fn skip_notices(self) -> &'static [&'static str] {
         match self {
@@ -329,25 +349,6 @@ impl Engine {
             (Self::Sqlite, Error::Database(told)) => Error::Url(format!("{file}: {told}")),
             (_, error) => error,
         }
-    }
-
-    /// Held until it is dropped. It is waited for on a thread beside the workers, for whoever holds
-    /// it needs one of those to finish.
-    pub(super) async fn lock_for_migration(self, url: &str) -> Result<Option<File>, Error> {
-        if self == Self::Postgres {
-            return Ok(None);
-        }
-        let file = url.trim_start_matches("sqlite:").trim_start_matches("//");
-        let path = format!("{file}.lock");
-        let wait = {
-            let path = path.clone();
-            move || File::create(path).and_then(|file| file.lock().map(|()| file))
-        };
-        let lock = tokio::task::spawn_blocking(wait).await;
-        lock.map_err(io::Error::other)
-            .flatten()
-            .map(Some)
-            .map_err(|error| Error::Unavailable(format!("{path}: {error}")))
     }
 }
 

@@ -64,14 +64,16 @@ impl Store {
         rows.iter().map(kept).collect()
     }
 
-    /// Puts all messages back to be read, but those of which somebody has said what they are.
+    /// Puts all messages back to be read that are still there, but those of which somebody has said what they
+    /// are.
     ///
     /// # Errors
     /// The database's.
     pub async fn read_anew(&self) -> Result<u64, Error> {
         let put_back = sqlx::query(
             "UPDATE incoming SET read_at = NULL
-             WHERE NOT EXISTS (SELECT 1 FROM reading WHERE incoming_id = incoming.id AND classed_by <> '')",
+             WHERE gone_at IS NULL
+               AND NOT EXISTS (SELECT 1 FROM reading WHERE incoming_id = incoming.id AND classed_by <> '')",
         )
         .execute(&self.write)
         .await?;
@@ -81,13 +83,19 @@ impl Store {
     /// One message as it came.
     ///
     /// # Errors
-    /// [`Error::NotFound`].
+    /// [`Error::NotFound`]; [`Error::Refused`] when it was taken away.
     pub async fn incoming(&self, id: i64) -> Result<Kept, Error> {
         let row = sqlx::query("SELECT * FROM incoming WHERE id = $1")
             .bind(id)
             .fetch_optional(&self.read)
             .await?;
         let row = row.ok_or_else(|| Error::not_found("message", id.to_string()))?;
+        if let Some(at) = row.try_get::<Option<i64>, _>("gone_at")? {
+            return Err(Error::Refused(format!(
+                "message {id} was removed at {}, as keep.incoming says; what was made of it stays: lapwing reply show {id}",
+                Timestamp(at)
+            )));
+        }
         kept(&row)
     }
 }

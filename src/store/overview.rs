@@ -31,6 +31,10 @@ pub struct Overview {
     /// Readings that wait for staff.
     pub open_replies: i64,
     pub campaigns: Vec<Tally>,
+    /// Runs of schedules, by state.
+    pub runs: Vec<Tally>,
+    /// When the last of them began.
+    pub last_run: Option<Timestamp>,
     /// Workers that say they live.
     pub workers: i64,
     pub registries: Vec<RegistryLine>,
@@ -67,6 +71,14 @@ impl Store {
             sqlx::query_as("SELECT state, COUNT(*) FROM campaign GROUP BY state ORDER BY state")
                 .fetch_all(&self.read)
                 .await?;
+        let runs = sqlx::query_as(
+            "SELECT state, COUNT(*) FROM schedule_run GROUP BY state ORDER BY state",
+        )
+        .fetch_all(&self.read)
+        .await?;
+        let last_run: Option<i64> = sqlx::query_scalar("SELECT MAX(began_at) FROM schedule_run")
+            .fetch_one(&self.read)
+            .await?;
         let one = |count: &'static str| sqlx::query_scalar(count).fetch_one(&self.read);
         Ok(Overview {
             queue,
@@ -79,6 +91,8 @@ impl Store {
             )
             .await?,
             campaigns: tallies(campaigns),
+            runs: tallies(runs),
+            last_run: last_run.map(Timestamp),
             workers: one("SELECT COUNT(*) FROM worker").await?,
             registries: self.registries(now).await?,
         })

@@ -313,7 +313,8 @@ async fn send_again(
              hold_id = NULL, slot_at = NULL, ended_at = NULL, heard_from = $2, fate = '',
              sent_again = sent_again + 1
          WHERE letter_id = $1 AND state = 'accepted' AND fate = 'bounced-soft' AND sent_again = 0
-           AND (SELECT state FROM campaign WHERE id = campaign_id) IN ('approved', 'paused', 'settled')
+           AND EXISTS (SELECT 1 FROM campaign WHERE id = campaign_id AND thinning_at IS NULL
+                       AND campaign.state IN ('approved', 'paused', 'settled'))
          RETURNING campaign_id",
     )
     .bind(letter)

@@ -36,6 +36,9 @@ pub struct ReplyLine {
     pub evidence: String,
     /// Messages about the same letter, this one among them.
     pub in_thread: i64,
+    /// When the message itself was taken away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gone_at: Option<Timestamp>,
 }
 
 /// Which messages are wanted.
@@ -73,7 +76,7 @@ impl Store {
             false => "",
         };
         let sql = format!(
-            "SELECT incoming.id, came_at, class, kind, reason, known_by, untrue, reading.sender, reading.subject,
+            "SELECT incoming.id, came_at, gone_at, class, kind, reason, known_by, untrue, reading.sender, reading.subject,
                     reading.ticket, reading.state, classed_by, decided_by, letter.ticket AS about, body, evidence,
                     (SELECT status || ' ' || diagnostic FROM reported WHERE incoming_id = incoming.id
                      ORDER BY counts DESC, position LIMIT 1) AS said,
@@ -163,5 +166,6 @@ fn reply_line(row: &AnyRow) -> Result<ReplyLine, Error> {
         body: row.try_get("body")?,
         evidence: row.try_get("evidence")?,
         in_thread: row.try_get::<i64, _>("in_thread")?.max(1),
+        gone_at: row.try_get::<Option<i64>, _>("gone_at")?.map(Timestamp),
     })
 }

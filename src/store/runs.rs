@@ -1,8 +1,10 @@
 //! Runs of schedules: claimed once for a due time, held by a lease, and kept with their sheets.
 
+use serde_json::json;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use super::audit::Entry;
 use super::campaigns::{insert_campaign, unknown_word};
 use super::{Error, Store};
 use crate::model::{NewCampaign, Occasion, Run, RunSheet, RunState, RunStep, SheetMail, Timestamp};
@@ -153,7 +155,7 @@ impl Store {
         by: &str,
         now: Timestamp,
     ) -> Result<i64, Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.act(by, now).await?;
         let id = insert_campaign(&mut tx, new, by, now).await?;
         let linked = sqlx::query(
             "UPDATE schedule_run SET campaign_id = $3
@@ -167,7 +169,9 @@ impl Store {
         if linked.rows_affected() == 0 {
             return Err(taken_over());
         }
-        tx.commit().await?;
+        let entry = Entry::new("campaign new", &new.name)
+            .after(json!({ "kind": new.kind(), "letter": new.letter, "run": one.id }));
+        tx.written(entry).await?;
         Ok(id)
     }
 

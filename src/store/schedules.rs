@@ -1,8 +1,10 @@
 //! Schedules, and the standing approvals of what their runs write.
 
+use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use super::audit::Entry;
 use super::{Connection, Error, Store};
 use crate::model::{Paused, Plan, Schedule, Span, Standing, Timestamp};
 
@@ -12,6 +14,7 @@ impl Store {
     /// # Errors
     /// [`Error::Taken`] when there is one of that name.
     pub async fn add_schedule(&self, new: &Schedule) -> Result<(), Error> {
+        let mut deed = self.act(&new.author, new.created_at).await?;
         let added = sqlx::query(
             "INSERT INTO schedule (name, cron, zone, feed, letter, policy, max_lateness, author, created_at,
                                    changed_at, seen_to, paused_by, paused_for, etag, modified)
@@ -27,7 +30,7 @@ impl Store {
         .bind(new.max_lateness.0)
         .bind(new.author.as_str())
         .bind(new.created_at.0)
-        .execute(&self.write)
+        .execute(&mut *deed)
         .await?;
         if added.rows_affected() == 0 {
             return Err(Error::Taken {
@@ -35,7 +38,8 @@ impl Store {
                 name: new.name.clone(),
             });
         }
-        Ok(())
+        deed.written(Entry::new("schedule add", &new.name).after(facts(new)))
+            .await
     }
 
     /// # Errors
@@ -83,7 +87,8 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`] when it has been removed.
     pub async fn change_schedule(&self, new: &Schedule) -> Result<bool, Error> {
-        let mut tx = self.begin().await?;
+        let before = self.schedule_of(new.id).await?;
+        let mut tx = self.act(&new.author, new.changed_at).await?;
         let changed = sqlx::query(
             "UPDATE schedule
              SET cron = $2, zone = $3, letter = $5, policy = $6, max_lateness = $7, author = $8, changed_at = $9,
@@ -108,7 +113,9 @@ impl Store {
         }
         let why = format!("changed by {}", new.author);
         let ended = end_standing(&mut tx, new.id, &why, new.changed_at).await?;
-        tx.commit().await?;
+        let entry = Entry::new("schedule change", &new.name);
+        tx.written(entry.before(facts(&before)).after(facts(new)))
+            .await?;
         Ok(ended)
     }
 
@@ -117,6 +124,7 @@ impl Store {
     /// # Errors
     /// [`Error::Refused`] when it is paused already.
     pub async fn pause_schedule(&self, one: &Schedule, paused: &Paused) -> Result<(), Error> {
+        let mut deed = self.act(&paused.by, paused.at).await?;
         let done = sqlx::query(
             "UPDATE schedule SET paused_at = $2, paused_by = $3, paused_for = $4
              WHERE id = $1 AND paused_at IS NULL AND removed_at IS NULL",
@@ -125,25 +133,35 @@ impl Store {
         .bind(paused.at.0)
         .bind(paused.by.as_str())
         .bind(paused.reason.as_str())
-        .execute(&self.write)
+        .execute(&mut *deed)
         .await?;
-        expect_one(done.rows_affected(), one, "paused already")
+        expect_one(done.rows_affected(), one, "paused already")?;
+        let entry = Entry::new("schedule pause", &one.name);
+        deed.written(entry.after(json!({ "reason": paused.reason })))
+            .await
     }
 
     /// Goes on with a paused schedule; what fell due meanwhile stays undone.
     ///
     /// # Errors
     /// [`Error::Refused`] when it is not paused.
-    pub async fn resume_schedule(&self, one: &Schedule, now: Timestamp) -> Result<(), Error> {
+    pub async fn resume_schedule(
+        &self,
+        one: &Schedule,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let mut deed = self.act(by, now).await?;
         let done = sqlx::query(
             "UPDATE schedule SET paused_at = NULL, paused_by = '', paused_for = '', seen_to = $2
              WHERE id = $1 AND paused_at IS NOT NULL AND removed_at IS NULL",
         )
         .bind(one.id)
         .bind(now.0)
-        .execute(&self.write)
+        .execute(&mut *deed)
         .await?;
-        expect_one(done.rows_affected(), one, "not paused")
+        expect_one(done.rows_affected(), one, "not paused")?;
+        deed.written(Entry::new("schedule resume", &one.name)).await
     }
 
     /// Ends a schedule for good; its runs stay.
@@ -156,7 +174,7 @@ impl Store {
         by: &str,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.act(by, now).await?;
         let done = sqlx::query(
             "UPDATE schedule SET removed_at = $2, removed_by = $3 WHERE id = $1 AND removed_at IS NULL",
         )
@@ -179,8 +197,7 @@ impl Store {
             )));
         }
         end_standing(&mut tx, one.id, "the schedule was removed", now).await?;
-        tx.commit().await?;
-        Ok(())
+        tx.written(Entry::new("schedule remove", &one.name)).await
     }
 
     /// Keeps what a feed's server said of what it gave.
@@ -208,7 +225,7 @@ impl Store {
     /// # Errors
     /// [`Error::Refused`] when the schedule was changed meanwhile: it was not this that was looked at.
     pub async fn give_standing(&self, one: &Schedule, new: &Standing) -> Result<(), Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.act(&new.by, new.at).await?;
         let sql = format!(
             "SELECT changed_at FROM schedule WHERE id = $1 AND removed_at IS NULL{}",
             self.engine.for_update()
@@ -240,8 +257,11 @@ impl Store {
         .bind(new.expires_at.0)
         .execute(&mut *tx)
         .await?;
-        tx.commit().await?;
-        Ok(())
+        let entry = Entry::new("schedule approve", &one.name).after(json!({
+            "most_letters": new.most_letters, "most_new": new.most_new, "templates": new.templates,
+            "unreviewed": new.unreviewed, "until": new.expires_at, "reason": new.reason,
+        }));
+        tx.written(entry).await
     }
 
     /// Takes a standing approval back: from now on runs wait for a person. Whether there was one.
@@ -250,12 +270,20 @@ impl Store {
     /// The database's.
     pub async fn end_standing(
         &self,
-        schedule: i64,
+        one: &Schedule,
         why: &str,
+        by: &str,
         now: Timestamp,
     ) -> Result<bool, Error> {
-        let mut connection = self.write.acquire().await?;
-        end_standing(&mut connection, schedule, why, now).await
+        let mut deed = self.act(by, now).await?;
+        let had = end_standing(&mut deed, one.id, why, now).await?;
+        if !had {
+            deed.nothing_decided().await?;
+            return Ok(false);
+        }
+        let entry = Entry::new("schedule approve", &one.name);
+        deed.written(entry.after(json!({ "ended": why }))).await?;
+        Ok(true)
     }
 
     /// The standing approval that a schedule has, expired or not.
@@ -311,6 +339,18 @@ fn expect_one(rows: u64, one: &Schedule, how: &str) -> Result<(), Error> {
         ))),
         _ => Ok(()),
     }
+}
+
+/// What can be changed of a schedule, as the trail of decisions keeps it: without what may be a secret in a
+/// feed's address.
+fn facts(one: &Schedule) -> Value {
+    let feed = one.feed.to_string();
+    let feed = feed.split('?').next().unwrap_or_default();
+    let feed = feed.rsplit('@').next().unwrap_or_default();
+    json!({
+        "cron": one.plan.cron(), "zone": one.plan.zone(), "feed": feed, "letter": one.letter,
+        "policy": one.policy, "max_lateness": one.max_lateness,
+    })
 }
 
 fn policy_text(one: &Schedule) -> Result<String, Error> {

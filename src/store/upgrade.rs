@@ -1,6 +1,8 @@
 //! The database made, or brought up to date, by one process at a time.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
 
 use serde::Serialize;
 use sqlx::Connection as _;
@@ -99,7 +101,7 @@ impl Store {
     /// As [`create`](Self::create).
     pub async fn upgrade(url: &str) -> Result<(Self, Upgrade), Error> {
         let store = Self::connect(url, true).await?;
-        let _file = store.engine.lock_for_migration(url).await?;
+        let _file = store.lock_file(url).await?;
         let session = store.lock_session().await?;
         let applied = store.applied().await?;
         let upgrade = Upgrade::after(&applied, store.engine)?;
@@ -133,6 +135,25 @@ impl Store {
         let applied = store.applied().await;
         store.close().await;
         Upgrade::after(&applied?, engine)
+    }
+
+    /// Held until it is dropped. It is waited for on a thread beside the workers, for whoever holds
+    /// it needs one of those to finish.
+    async fn lock_file(&self, url: &str) -> Result<Option<File>, Error> {
+        if self.engine == Engine::Postgres {
+            return Ok(None);
+        }
+        let file = url.trim_start_matches("sqlite:").trim_start_matches("//");
+        let path = format!("{file}.lock");
+        let wait = {
+            let path = path.clone();
+            move || File::create(path).and_then(|file| file.lock().map(|()| file))
+        };
+        let lock = tokio::task::spawn_blocking(wait).await;
+        lock.map_err(io::Error::other)
+            .flatten()
+            .map(Some)
+            .map_err(|error| Error::Unavailable(format!("{path}: {error}")))
     }
 
     /// PostgreSQL's own lock, for the session that is handed back; SQLite has a file for it.

@@ -10,7 +10,7 @@ use prometheus_client::registry::Registry;
 
 use crate::config::Config;
 use crate::metrics;
-use crate::model::{CampaignState, Class, OutcomeKind, Timestamp};
+use crate::model::{CampaignState, Class, OutcomeKind, RunState, Timestamp};
 use crate::store::{Overview, RegistryLine, Tally};
 
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -130,6 +130,17 @@ impl Page<'_> {
                 CampaignState::ALL.map(CampaignState::as_str),
                 &overview.campaigns,
             ),
+        );
+        self.gauges(
+            "lapwing_runs",
+            "Runs of schedules, by state",
+            "state",
+            all(RunState::ALL.map(RunState::as_str), &overview.runs),
+        );
+        self.gauge(
+            "lapwing_last_run_time_seconds",
+            "When the last run of a schedule began; 0: there was none",
+            overview.last_run.map_or(0, |began| began.0 / 1000),
         );
         self.gauge(
             "lapwing_workers",
@@ -260,6 +271,8 @@ mod tests {
             "lapwing_queue_oldest_due_seconds 30",
             "lapwing_attempts_total{outcome=\"accepted\"} 0",
             "lapwing_incoming_total{class=\"bounce-hard\"} 0",
+            "lapwing_runs{state=\"failed\"} 0",
+            "lapwing_last_run_time_seconds 0",
             "lapwing_registry_asked_today{registry=\"arin\"} 3",
             "lapwing_registry_asked_today{registry=\"other\"} 9",
             "lapwing_registry_daily_limit{registry=\"ripe\"} 900",

@@ -44,7 +44,8 @@ const DEEDS: [(&str, &str); 25] = [
 ];
 
 /// The rest: of these the story needs no command of its own.
-const MORE: [(&str, &str); 3] = [
+const MORE: [(&str, &str); 4] = [
+    ("prune", "prune"),
     ("release_restored", "restore release"),
     ("set_waves", "campaign waves"),
     ("suppress", "suppression add"),
@@ -62,7 +63,7 @@ const DECIDERS: [&str; 7] = [
 ];
 
 /// Methods that take part in a decision and leave writing it down to another.
-const PARTS: [&str; 1] = ["begin_reading"];
+const PARTS: [&str; 3] = ["begin_reading", "begin_pruning", "forget_mail"];
 
 fn deeds() -> impl Iterator<Item = (&'static str, &'static str)> {
     DEEDS.into_iter().chain(MORE)
@@ -218,6 +219,13 @@ async fn decide_everything(world: &mut World) {
     let sql = "UPDATE campaign SET restored_at = 1 WHERE name = 'second'";
     world.behind_our_back(sql).await;
     ran(world, &["restore", "--release", "--as", "anna"]);
+    for sql in [
+        "UPDATE decision SET decided_at = 1000",
+        "UPDATE delivery SET ended_at = 1000 WHERE ended_at IS NOT NULL",
+    ] {
+        world.behind_our_back(sql).await;
+    }
+    ran(world, &["prune", "--yes", "--as", "anna"]);
 }
 
 story!(every_decision_is_on_the_trail, world, {

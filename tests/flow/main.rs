@@ -41,6 +41,7 @@ mod outage;
 mod overrides;
 mod parts;
 mod postfix;
+mod prune;
 mod readme;
 mod registry;
 mod reminder;

@@ -220,7 +220,7 @@ story!(
         assert!(why.contains("not of this version"), "{why}");
         let ran = world.lapwing(&["healthcheck", "--worker"]);
         assert_eq!(ran.code, 1, "{ran:?}");
-        assert!(ran.out.contains("lapwing init"), "{ran:?}");
+        assert!(ran.out.contains("lapwing migrate"), "{ran:?}");
         // This world's commands are told not to listen.
         let ran = world.lapwing(&["healthcheck"]);
         assert_eq!(ran.code, 2, "{ran:?}");

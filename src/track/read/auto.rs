@@ -1,107 +1,278 @@
 //! Machines that answer for people: vacations, desks that acknowledge, challenges, receipts (RFC 3834, 8098, and before).
 
 use super::fields::Fields;
+use super::reasons::plain;
 use super::signs::{Kind, Sign};
+use super::subject;
 use super::ticket;
 use crate::model::AutoReply;
 
-/// Whether a machine wrote it, and by which sign.
-pub(super) fn read(
-    header: &Fields,
-    subject: &str,
-    signs: &[Sign],
-    is_null_sender: bool,
-) -> Option<(AutoReply, String)> {
-    let by = by_header(header).or_else(|| by_subject(subject, is_list(header)));
-    let speaks = |kind: Kind| signs.iter().find(|sign| sign.kind == kind);
-    let answers = header.has("in-reply-to") || header.has("references") || is_reply(subject);
-    let by = by.or_else(|| {
-        // A machine that says so only in its text is believed where its envelope says the same.
-        let sign = speaks(Kind::Away)
-            .or_else(|| speaks(Kind::Challenge))
-            .or_else(|| speaks(Kind::Received));
-        let sign = sign.or_else(|| speaks(Kind::Retired))?;
-        is_null_sender.then(|| format!("no sender on the envelope, and it says \"{}\"", sign.words))
-    });
-    let is_junk = header
-        .get("precedence")
-        .is_some_and(|value| matches!(value.to_ascii_lowercase().as_str(), "junk" | "bulk"));
-    let by = by.or_else(|| {
-        let kinds = [Kind::Away, Kind::Challenge, Kind::Received, Kind::Retired];
-        let sign = kinds
-            .into_iter()
-            .find_map(speaks)
-            .filter(|_| is_junk && !is_list(header))?;
-        Some(format!(
-            "not to be answered, and it says \"{}\"",
-            sign.words
-        ))
-    });
-    let by = by.or_else(|| {
-        // A desk's program that marks nothing still numbers the case, and says what it did.
-        let sign = signs.iter().find(|sign| {
-            sign.kind == Kind::Received && DONE.iter().any(|word| sign.words.contains(word))
-        })?;
-        let number = ticket::in_brackets(subject).filter(|_| !is_list(header))?;
-        Some(format!(
-            "it numbers the case {number}, and says \"{}\"",
-            sign.words
-        ))
-    });
-    let by = by.or_else(|| {
-        let prefix = exchange_prefix(header, subject)?;
-        let sign = speaks(Kind::Away)
-            .or_else(|| speaks(Kind::Received))
-            .or_else(|| speaks(Kind::Retired))?;
-        Some(format!(
-            "\"{prefix}\" stands before the subject, and it says \"{}\"",
-            sign.words
-        ))
-    });
-    let by = by.or_else(|| {
-        (is_null_sender && answers).then(|| "an answer without a sender on its envelope".to_owned())
-    });
-    let by = by.or_else(|| {
-        let holds = header.address("from").is_some_and(|from| {
-            from.contains("noreply") || from.contains("no-reply") || from.contains("donotreply")
-        });
-        let sign = speaks(Kind::Received).or_else(|| speaks(Kind::Retired))?;
-        (holds && answers)
-            .then(|| format!("nobody reads answers to it, and it says \"{}\"", sign.words))
-    })?;
-    Some((kind_of(subject, signs), by))
+/// What is known of a message that may be a machine's answer.
+pub(super) struct Answer<'a> {
+    pub(super) header: &'a Fields,
+    pub(super) subject: &'a str,
+    pub(super) subject_signs: &'a [Sign],
+    /// What its writer says himself.
+    pub(super) own: &'a str,
+    pub(super) signs: &'a [Sign],
+    pub(super) is_null_sender: bool,
 }
 
-/// What programs say that they did.
-const DONE: [&str; 8] = [
-    "automat",
-    "auto-",
-    "autore",
-    "has been received",
-    "has been created",
-    "has been opened",
-    "has been assigned",
-    "we have received your",
+/// Kinds of signs that an answer has which nobody wrote; the first that speaks is quoted.
+const ANSWERS: [Kind; 5] = [
+    Kind::Away,
+    Kind::Challenge,
+    Kind::Logged,
+    Kind::Received,
+    Kind::Retired,
 ];
 
-fn kind_of(subject: &str, signs: &[Sign]) -> AutoReply {
-    let subject = super::signs::signs(subject);
-    let all = || subject.iter().chain(signs);
-    let has = |kind: Kind| all().any(|sign| sign.kind == kind);
-    if has(Kind::Challenge) {
-        AutoReply::Challenge
-    } else if subject.iter().any(|sign| sign.kind == Kind::Away) {
-        AutoReply::Vacation
-    } else if has(Kind::Retired) {
-        AutoReply::AddressRetired
-    } else if has(Kind::Away) {
-        AutoReply::Vacation
-    } else if has(Kind::Received) {
-        AutoReply::Acknowledgement
-    } else {
-        AutoReply::Automatic
+impl Answer<'_> {
+    /// Whether a machine wrote it, and by which sign.
+    pub(super) fn read(&self) -> Option<(AutoReply, String)> {
+        let by = by_header(self.header)
+            .or_else(|| subject::automatic(self.subject, is_list(self.header)))
+            .or_else(|| self.by_envelope())
+            .or_else(|| self.by_text())?;
+        Some((self.kind(), by))
+    }
+
+    /// Whether its text is one of an answer.
+    pub(super) fn speaks(&self) -> Option<&Sign> {
+        let of = |kind: Kind| self.signs.iter().find(|sign| sign.kind == kind);
+        ANSWERS.into_iter().find_map(of)
+    }
+
+    /// Its header or subject says so, and its text has the words of an answer that no failure has.
+    pub(super) fn is_told(&self) -> bool {
+        let is_marked = by_header(self.header).is_some()
+            || subject::automatic(self.subject, is_list(self.header)).is_some();
+        let kinds = [Kind::Away, Kind::Challenge, Kind::Logged, Kind::Retired];
+        is_marked && self.says(&kinds).is_some()
+    }
+
+    fn says(&self, kinds: &[Kind]) -> Option<&Sign> {
+        self.signs.iter().find(|sign| kinds.contains(&sign.kind))
+    }
+
+    fn answers(&self) -> bool {
+        self.header.has("in-reply-to")
+            || self.header.has("references")
+            || subject::is_reply(self.subject)
+    }
+
+    /// A machine that says so only in its text is believed where its envelope or its header says the same.
+    fn by_envelope(&self) -> Option<String> {
+        if let Some(sign) = self.speaks()
+            && self.is_null_sender
+        {
+            let words = sign.words;
+            return Some(format!(
+                "no sender on the envelope, and it says \"{words}\""
+            ));
+        }
+        let has = |name: &str, words: &[&str]| {
+            self.header.get(name).is_some_and(|value| {
+                let value = value.to_ascii_lowercase();
+                words.iter().any(|one| value.starts_with(one))
+            })
+        };
+        let is_unanswerable = has("precedence", &["junk", "bulk"])
+            || has("auto-submitted", &["auto-generated"])
+            || self.header.has("x-auto-response-suppress");
+        let spoken = self.speaks().or(self.says(&[Kind::Automatic]));
+        if let Some(sign) = spoken.or_else(|| self.titled())
+            && is_unanswerable
+            && !is_list(self.header)
+        {
+            return Some(format!(
+                "not to be answered, and it says \"{}\"",
+                sign.words
+            ));
+        }
+        if self.is_null_sender && self.answers() {
+            return Some("an answer without a sender on its envelope".to_owned());
+        }
+        let from = self.header.address("from").unwrap_or_default();
+        let from = from.to_ascii_lowercase().replace(['-', '_', '.'], "");
+        let holds = [
+            "noreply",
+            "donotreply",
+            "nepasrepondre",
+            "noresponder",
+            "autoreply",
+            "autoresponder",
+        ]
+        .iter()
+        .any(|name| from.contains(name));
+        let sign = self.says(&[Kind::Received, Kind::Logged, Kind::Automatic, Kind::Retired])?;
+        (holds && (self.answers() || self.titled().is_some()))
+            .then(|| format!("nobody reads answers to it, and it says \"{}\"", sign.words))
+    }
+
+    /// What nothing marks but its own words, of which one is not enough.
+    fn by_text(&self) -> Option<String> {
+        if is_list(self.header) {
+            return None;
+        }
+        let logged = self.says(&[Kind::Logged]);
+        let automatic = self.says(&[Kind::Automatic]);
+        if let Some(sign) = automatic
+            && !self.header.has("list-unsubscribe")
+        {
+            return Some(format!("it says of itself \"{}\"", sign.words));
+        }
+        // A desk's program that marks nothing still numbers the case, and says what it did.
+        if let Some(sign) = logged
+            && let Some(number) = self.number(sign)
+        {
+            let words = sign.words;
+            return Some(format!(
+                "it numbers the case {number}, and says \"{words}\""
+            ));
+        }
+        if let Some(title) = self.titled()
+            && let Some(sign) = logged.or(self.says(&[Kind::Received]))
+        {
+            let (title, words) = (title.words, sign.words);
+            return Some(format!(
+                "its subject says \"{title}\", and its text \"{words}\""
+            ));
+        }
+        if let Some(prefix) = exchange_prefix(self.header, self.subject)
+            && let Some(sign) = self.speaks()
+        {
+            let words = sign.words;
+            return Some(format!(
+                "\"{prefix}\" stands before the subject, and it says \"{words}\""
+            ));
+        }
+        // A riddle to be solved at a link.
+        if let Some(sign) = self.says(&[Kind::Challenge])
+            && RIDDLES.iter().any(|word| sign.words.contains(word))
+            && self.own.contains("http")
+        {
+            return Some(format!("behind a link it wants \"{}\"", sign.words));
+        }
+        let words = away_until(self.own)?;
+        Some(format!("it says no more than \"{words}\""))
+    }
+
+    /// The number of the case: marked as one, or beside the word for what was done with it.
+    fn number(&self, sign: &Sign) -> Option<String> {
+        let beside = || {
+            let lines = [self.subject].into_iter().chain(self.own.lines());
+            lines
+                .filter(|line| plain(line).contains(&plain(sign.words)))
+                .find_map(ticket::digits)
+        };
+        ticket::in_brackets(self.subject)
+            .or_else(|| ticket::of(self.subject, self.own))
+            .or_else(beside)
+    }
+
+    /// What the subject says that no person who answers would head it with.
+    fn titled(&self) -> Option<&Sign> {
+        let kinds = [Kind::Logged, Kind::Received, Kind::Automatic];
+        let sign = self
+            .subject_signs
+            .iter()
+            .find(|sign| kinds.contains(&sign.kind))?;
+        (!subject::is_reply(self.subject) && !subject::is_forward(self.subject)).then_some(sign)
+    }
+
+    fn kind(&self) -> AutoReply {
+        let all = || self.subject_signs.iter().chain(self.signs);
+        let has = |kind: Kind| all().any(|sign| sign.kind == kind);
+        let is_titled_away = self
+            .subject_signs
+            .iter()
+            .any(|sign| sign.kind == Kind::Away);
+        if has(Kind::Challenge) {
+            AutoReply::Challenge
+        } else if is_titled_away {
+            AutoReply::Vacation
+        } else if has(Kind::Retired) {
+            AutoReply::AddressRetired
+        } else if has(Kind::Away) {
+            AutoReply::Vacation
+        } else if has(Kind::Received) || has(Kind::Logged) {
+            AutoReply::Acknowledgement
+        } else {
+            AutoReply::Automatic
+        }
     }
 }
+
+/// What only those ask who let a program ask.
+const RIDDLES: [&str; 6] = [
+    "human",
+    "person",
+    "approved",
+    "held",
+    "waiting",
+    "delivered",
+];
+
+/// Lines of a note that says no more than that somebody is away.
+const NOTE: usize = 10;
+
+/// Away until then, in one line of a short text: not "I was away", from one who is back.
+fn away_until(own: &str) -> Option<&'static str> {
+    let lines = || own.lines().filter(|line| !line.trim().is_empty());
+    if lines().count() > NOTE || own.len() > 1000 {
+        return None;
+    }
+    let sentences = own.split_inclusive(['.', '!', '\u{3002}']);
+    sentences
+        .filter(|one| {
+            let text = plain(one);
+            let has = |list: &[&str]| list.iter().any(|word| text.contains(word));
+            has(&UNTIL) && !has(&WAS) && text.chars().any(|c| c.is_ascii_digit())
+        })
+        .find_map(|one| {
+            let found = super::signs::signs(one);
+            let sign = found.into_iter().find(|sign| sign.kind == Kind::Away);
+            sign.map(|sign| sign.words)
+        })
+}
+
+const UNTIL: [&str; 30] = [
+    "until",
+    "till ",
+    "through ",
+    "from ",
+    "back on",
+    "return on",
+    "returning",
+    "bis ",
+    "jusqu",
+    "du ",
+    "hasta",
+    "fino a",
+    "rientr",
+    "ate ",
+    "de volta",
+    "tot ",
+    "t/m",
+    "vanaf",
+    "do ",
+    "od ",
+    "до ",
+    "по ",
+    "tilbage",
+    "tillbaka",
+    "saakka",
+    "kadar",
+    "まで",
+    "より",
+    "返回",
+    "까지",
+];
+
+const WAS: [&str; 8] = [
+    " was ", " war ", " were ", "etais", "estuve", "estaba", "estive", " ero ",
+];
 
 fn by_header(header: &Fields) -> Option<String> {
     let told = |name: &str, value: &str| Some(format!("{name}: {value}"));
@@ -158,7 +329,7 @@ fn by_header(header: &Fields) -> Option<String> {
         let value = value.to_ascii_lowercase();
         value.contains("all") || value.contains("autoreply") || value.contains("oof")
     });
-    let answers = header.has("in-reply-to") || is_reply(&header.decoded("subject"));
+    let answers = header.has("in-reply-to") || subject::is_reply(&header.decoded("subject"));
     let is_generated = header
         .get("auto-submitted")
         .is_some_and(|value| value.to_ascii_lowercase().starts_with("auto-generated"));
@@ -179,148 +350,6 @@ fn is_list(header: &Fields) -> bool {
     ["list-id", "list-post", "mailing-list"]
         .iter()
         .any(|name| header.has(name))
-}
-
-/// `Re:` in the languages that have another.
-pub(super) fn is_reply(subject: &str) -> bool {
-    let lower = subject.trim_start().to_lowercase();
-    [
-        "re:", "re :", "re[", "aw:", "antw:", "sv:", "vs:", "odp:", "res:", "rif:", "ref:", "tr:",
-        "回复", "回覆", "答复", "返信", "答覆", "回信", "отв:", "ha:", "на:", "ynt:", "atb:",
-        "bls:", "vá:",
-    ]
-    .iter()
-    .any(|mark| lower.starts_with(mark))
-}
-
-fn by_subject(subject: &str, is_list: bool) -> Option<String> {
-    // Words that people on lists head their own mail with.
-    const UNSURE: [&str; 12] = [
-        "vacation",
-        "on vacation",
-        "on holiday",
-        "away:",
-        "away from",
-        "i am away",
-        "absence",
-        "absent",
-        "assenza",
-        "不在",
-        "ausência",
-        "abwesend",
-    ];
-    const STARTS: [&str; 62] = [
-        "automatic reply",
-        "auto reply",
-        "auto-reply",
-        "autoreply",
-        "auto:",
-        "auto response",
-        "auto-response",
-        "autoresponse",
-        "automated reply",
-        "automated response",
-        "automatic response",
-        "automatically generated",
-        "out of office",
-        "out-of-office",
-        "out of the office",
-        "ooo:",
-        "away from",
-        "i am away",
-        "vacation",
-        "on vacation",
-        "on holiday",
-        "away:",
-        "automatische antwort",
-        "abwesenheit",
-        "abwesend",
-        "automatische eingangsbestätigung",
-        "eingangsbestätigung",
-        "antwort: abwesen",
-        "réponse automatique",
-        "absence",
-        "absent",
-        "accusé de réception",
-        "message d'absence",
-        "respuesta automática",
-        "respuesta automatica",
-        "fuera de la oficina",
-        "fuera de oficina",
-        "acuse de recibo",
-        "resposta automática",
-        "resposta automatica",
-        "fora do escritório",
-        "ausência",
-        "risposta automatica",
-        "fuori ufficio",
-        "assenza",
-        "automatisch antwoord",
-        "afwezig",
-        "automatische reactie",
-        "autosvar",
-        "automaattinen vastaus",
-        "automatyczna odpowiedź",
-        "nieobecność",
-        "автоматический ответ",
-        "автоответ",
-        "自動返信",
-        "自動応答",
-        "不在",
-        "自动回复",
-        "自動回覆",
-        "自动答复",
-        "자동 회신",
-        "부재중",
-    ];
-    let lower = subject.trim().to_lowercase();
-    let mut bare = lower.as_str();
-    bare = bare
-        .strip_prefix('[')
-        .filter(|inner| STARTS.iter().any(|start| inner.starts_with(start)))
-        .unwrap_or(bare);
-    while let Some(rest) = ["re:", "fw:", "fwd:", "aw:", "sv:", "["]
-        .iter()
-        .find_map(|mark| bare.strip_prefix(mark))
-    {
-        // `[Queue] Auto: …`
-        bare = match bare.strip_prefix('[') {
-            Some(tag) => tag
-                .split_once(']')
-                .map_or("", |(_, rest)| rest)
-                .trim_start(),
-            None => rest.trim_start(),
-        };
-    }
-    // A person who answers a vacation's note keeps its subject.
-    let is_kept = lower.starts_with("re:") || lower.starts_with("aw:");
-    let start = STARTS
-        .iter()
-        .find(|start| bare.starts_with(**start))
-        .filter(|start| !(is_kept || is_list && UNSURE.contains(start)));
-    let anywhere = [
-        "out of office",
-        "autoreply",
-        "auto-reply",
-        "auto reply",
-        "autoresponse",
-        "auto response",
-        "automatic reply",
-        "automatyczna odpowiedź",
-        "(automatic reply)",
-        "[auto-reply]",
-        "[autoreply]",
-        "abwesenheitsnotiz",
-        "自動返信",
-        "自动回复",
-    ];
-    let words = start.or_else(|| {
-        anywhere
-            .iter()
-            .find(|words| lower.contains(**words))
-            .filter(|_| !is_kept)
-    })?;
-    Some(format!("the subject says \"{words}\""))
 }
 
 /// Exchange keeps the subject of a thread, and puts words of its own language before that of an answer.

@@ -1,6 +1,9 @@
 //! Addresses in a report's own text, and how surely each is one that the report is about.
 
+use std::borrow::Cow;
+
 use super::address;
+use super::reasons::plain;
 use super::signs::leads;
 use super::status::{Code, reply};
 
@@ -33,14 +36,22 @@ pub(super) struct Candidate<'a> {
 pub(super) fn candidates<'a>(lines: &[&'a str]) -> Vec<Candidate<'a>> {
     let mut found = Vec::new();
     let mut is_contact = false;
+    let mut is_below_sender = false;
     for (at, line) in lines.iter().enumerate() {
         let lower = line.to_ascii_lowercase();
-        let names_contact = CONTACT.iter().any(|words| lower.contains(words));
+        // A mailbox may be called `contact`.
+        let bare = without_addresses(&lower);
+        let names_contact = CONTACT.iter().any(|words| bare.contains(words));
         let is_skipped = is_contact || names_contact || is_about_sender(&lower);
         if !line.trim().is_empty() {
             is_contact = names_contact && !lower.trim_end().ends_with('.');
         }
-        if !line.contains('@') || lower.contains("message-id") {
+        let names_sender = is_sender_label(line);
+        let is_senders = names_sender || is_below_sender;
+        if !line.trim().is_empty() {
+            is_below_sender = names_sender && !line.contains('@');
+        }
+        if !line.contains('@') || lower.contains("message-id") || is_senders {
             continue;
         }
         for (nth, address) in address::all(line).enumerate().take(20) {
@@ -61,7 +72,9 @@ pub(super) fn candidates<'a>(lines: &[&'a str]) -> Vec<Candidate<'a>> {
             if is_skipped && rank > Rank::Alone {
                 continue;
             }
-            if is_skipped && names_contact {
+            // "The user you are trying to contact" is no word about whom to ask.
+            let before = without_addresses(&line[..start]).to_ascii_lowercase();
+            if CONTACT.iter().any(|words| before.contains(words)) {
                 continue;
             }
             found.push(Candidate {
@@ -138,6 +151,27 @@ pub(super) fn is_daemon(address: &str) -> bool {
         .any(|desk| local == *desk || (desk.len() > 9 && local.starts_with(desk)))
 }
 
+fn without_addresses(line: &str) -> Cow<'_, str> {
+    if !line.contains('@') {
+        return Cow::Borrowed(line);
+    }
+    let plain = address::all(line).fold(line.to_owned(), |text, one| text.replace(one, " "));
+    Cow::Owned(plain)
+}
+
+/// `Adresse de l'expéditeur:`, alone or with what it labels.
+fn is_sender_label(line: &str) -> bool {
+    let label = match line.split_once([':', '\u{ff1a}']) {
+        Some((label, _)) => label,
+        None if line.contains('@') => return false,
+        None => line,
+    };
+    let label = plain(label.trim_matches([' ', '\t', '*', '|', '-']));
+    label.chars().count() <= 40
+        && label.split(' ').count() <= 5
+        && SENDERS.iter().any(|word| label.contains(word))
+}
+
 fn is_about_sender(lower: &str) -> bool {
     let line = lower.trim_start();
     SENDER.iter().any(|start| line.starts_with(start))
@@ -161,6 +195,35 @@ const CONTACT: [&str; 13] = [
     "write to",
     "postmaster <",
     "in-reply-to",
+];
+
+/// The word for who sent, in the languages of mail systems.
+const SENDERS: [&str; 25] = [
+    "sender address",
+    "sender",
+    "absender",
+    "expediteur",
+    "remitente",
+    "remetente",
+    "mittente",
+    "afzender",
+    "nadawca",
+    "avsandare",
+    "afsender",
+    "avsender",
+    "lahettaja",
+    "odesilatel",
+    "felado",
+    "gonderen",
+    "expeditor",
+    "отправител",
+    "відправник",
+    "送信者",
+    "差出人",
+    "发件人",
+    "寄件者",
+    "보낸",
+    "αποστολεας",
 ];
 
 /// How lines begin that tell who sent.

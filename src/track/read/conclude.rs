@@ -48,14 +48,17 @@ impl Desk<'_> {
         let said = block.said();
         // What has no number may be a part of a longer sentence.
         let is_vague = reply(said).is_none() && Code::find(said).is_none() && is_sole;
-        let wider = is_vague.then(|| format!("{said} {}", self.report));
-        let mut found = self.reasons.find(said, code.as_ref()).filter(|_| !is_vague);
-        found = found
-            .or_else(|| self.reasons.find_around(wider.as_deref()?, code.as_ref()))
-            .or_else(|| self.reasons.find(said, code.as_ref()));
-        if found.is_none() {
-            found = self.reasons.find_around(&self.report, code.as_ref());
-        }
+        // What stands beside the name is about it, what stands farther off perhaps about others.
+        let found = match is_vague {
+            true => self.reasons.find_around(said, code.as_ref()).or_else(|| {
+                let wider = format!("{said} {}", self.telling);
+                self.reasons.find_around(&wider, code.as_ref())
+            }),
+            false => None,
+        };
+        let found = found
+            .or_else(|| self.reasons.find(said, code.as_ref()))
+            .or_else(|| self.reasons.find_around(&self.telling, code.as_ref()));
         let class = match action {
             Action::Failed => found
                 .as_ref()

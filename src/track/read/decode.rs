@@ -13,6 +13,15 @@ const GUESSED: usize = 4096;
 
 /// By its charset; where it names none, or a wrong one, by what the bytes look like.
 pub(super) fn into_text<'a>(bytes: Cow<'a, [u8]>, charset: Option<&str>) -> Cow<'a, str> {
+    into_text_from(bytes, charset, None)
+}
+
+/// A country (`cn`) helps to guess.
+pub(super) fn into_text_from<'a>(
+    bytes: Cow<'a, [u8]>,
+    charset: Option<&str>,
+    country: Option<&str>,
+) -> Cow<'a, str> {
     let is_seven_bit = bytes.is_ascii();
     let escapes =
         is_seven_bit && bytes.contains(&0x1b) && bytes.windows(2).any(|pair| pair == b"\x1b$");
@@ -35,10 +44,20 @@ pub(super) fn into_text<'a>(bytes: Cow<'a, [u8]>, charset: Option<&str>) -> Cow<
     }
     let guessed = || {
         let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
-        detector.feed(&bytes[..bytes.len().min(GUESSED)], true);
+        // What is plain says nothing, and stands first.
+        let telling = bytes
+            .split_inclusive(|byte| *byte == b'\n')
+            .filter(|line| !line.is_ascii());
+        let mut left = GUESSED;
+        for line in telling {
+            let line = &line[..line.len().min(left)];
+            detector.feed(line, false);
+            left -= line.len();
+        }
+        detector.feed(&[], true);
         charset_decoder(
             detector
-                .guess(None, Utf8Detection::Allow)
+                .guess(country.map(str::as_bytes), Utf8Detection::Allow)
                 .name()
                 .to_ascii_lowercase()
                 .as_bytes(),
@@ -61,6 +80,37 @@ static LINE_TAGS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
         .build(tags)
         .ok()
 });
+
+/// RFC 2045 6.7, and what stands there without being encoded stays as it is.
+pub(super) fn quoted_printable(bytes: &[u8]) -> Vec<u8> {
+    let digit = |at: usize| {
+        bytes
+            .get(at)
+            .and_then(|byte| char::from(*byte).to_digit(16))
+    };
+    let mut plain = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let blanks = || {
+            let rest = &bytes[at + 1..];
+            rest.iter()
+                .take_while(|byte| matches!(byte, b' ' | b'\t'))
+                .count()
+        };
+        match (byte, digit(at + 1), digit(at + 2)) {
+            (b'=', Some(high), Some(low)) => {
+                plain.push((high * 16 + low) as u8);
+                at += 3;
+            }
+            (b'=', ..) if bytes.get(at + 1 + blanks()) == Some(&b'\n') => at += 2 + blanks(),
+            (byte, ..) => {
+                plain.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    plain
+}
 
 pub(super) fn page_text(page: &str) -> String {
     match &*LINE_TAGS {

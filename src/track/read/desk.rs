@@ -1,13 +1,15 @@
 //! Layer by layer, from what is written for machines to what is written for people: the first that knows decides.
 
 use super::Envelope;
-use super::auto;
 use super::candidate::is_daemon;
 use super::fields::Fields;
 use super::frame::Frame;
+use super::quoted::own;
 use super::reasons::{Reasons, floor};
 use super::returned::{Cut, named_id};
 use super::signs::{Kind, Sign, signs};
+use super::subject;
+use super::telling::telling;
 use super::ticket;
 use crate::model::{Class, Evidence, Reading};
 
@@ -23,6 +25,10 @@ pub(super) struct Desk<'a> {
     pub(super) text: String,
     /// The part of it that is not the letter coming back.
     pub(super) report: String,
+    /// The part of that which does not tell the letter again.
+    pub(super) telling: String,
+    /// What whoever wrote it says himself.
+    pub(super) own: String,
     pub(super) letter: Option<Fields>,
     /// It comes back, though perhaps nothing of it is left.
     pub(super) has_letter: bool,
@@ -51,8 +57,14 @@ impl<'a> Desk<'a> {
             }
         }
         let cut = Cut::of(&text);
-        let report = cut.report.to_owned();
+        let mut report = cut.report.to_owned();
         let mut letter = cut.letter;
+        // A report that was handed on as text gives back another report first.
+        if let Some(inner) = letter.take_if(|letter| is_report(letter)) {
+            let again = Cut::of(below_header(&text[report.len()..]));
+            report.push_str(again.report);
+            letter = again.letter.or(Some(inner));
+        }
         let mut has_letter = letter.is_some();
         for part in frame
             .parts
@@ -71,6 +83,8 @@ impl<'a> Desk<'a> {
             }
         }
         let subject = header.decoded("subject").into_owned();
+        let of_letter = letter.as_ref().map(|letter| letter.decoded("subject"));
+        let telling = telling(&report, of_letter.as_deref().unwrap_or_default());
         let is_null_sender = match envelope.and_then(|envelope| envelope.sender) {
             Some(sender) => sender.trim_matches(['<', '>']).is_empty(),
             None => header.get("return-path").is_some_and(|path| {
@@ -78,15 +92,20 @@ impl<'a> Desk<'a> {
                     || path.to_ascii_lowercase().contains("mailer-daemon")
             }),
         };
+        let is_daemon = is_written_by_daemon(header)
+            && !is_postmasters_answer(header, &subject, is_null_sender);
+        let heard = &report[..floor(&report, HEARD)];
+        let own = own(heard);
         Self {
             frame,
             header,
             reasons,
-            signs: signs(&unquoted(&report[..floor(&report, HEARD)])),
+            signs: signs(&own),
+            own,
             subject_signs: signs(&subject),
-            is_daemon: is_written_by_daemon(header)
-                && !is_postmasters_answer(header, &subject, is_null_sender),
+            is_daemon,
             report,
+            telling,
             text,
             letter,
             has_letter,
@@ -101,6 +120,7 @@ impl<'a> Desk<'a> {
             || self.structured(reading)
             || self.receipt(reading)
             || self.written(reading)
+            || self.announced(reading)
             || self.automatic(reading)
             || self.strange(reading);
         if !decided {
@@ -155,7 +175,13 @@ impl<'a> Desk<'a> {
                 .subject_signs
                 .iter()
                 .any(|sign| matches!(sign.kind, Kind::Failed | Kind::Delayed))
-                && !auto::is_reply(&self.subject)
+                && !subject::is_reply(&self.subject)
+                && !(subject::is_forward(&self.subject) && says_much(&self.own))
+    }
+
+    /// Somebody answers, or hands on what he got.
+    pub(super) fn is_talk(&self) -> bool {
+        subject::is_reply(&self.subject) || subject::is_forward(&self.subject)
     }
 }
 
@@ -169,8 +195,16 @@ fn base(frame: &Frame) -> u8 {
         .parts
         .iter()
         .find(|part| part.level == 0 && part.is_message());
-    let is_wrapped =
-        !has_report && inner.is_some_and(|part| is_report(&Fields::of_header(&part.decoded())));
+    let words = || {
+        let texts = frame.texts_of(0).filter(|(part, _)| part.is_text());
+        texts.map(|(_, text)| text.into_owned()).collect::<String>()
+    };
+    let is_forwarded = subject::is_forward(&frame.header.decoded("subject"))
+        && !is_report(&frame.header)
+        && says_much(&words());
+    let is_wrapped = !has_report
+        && !is_forwarded
+        && inner.is_some_and(|part| is_report(&Fields::of_header(&part.decoded())));
     let header = &frame.header;
     // List managers hand on what they do not understand.
     let is_handed_on = header.has("x-list-administrivia")
@@ -186,6 +220,19 @@ fn base(frame: &Frame) -> u8 {
     u8::from(is_wrapped && (is_handed_on || says_nothing()))
 }
 
+/// What stands behind the first paragraph that has fields.
+fn below_header(text: &str) -> &str {
+    let start = text.find(':').unwrap_or_default();
+    text[start..]
+        .find("\n\n")
+        .map_or("", |end| &text[start + end..])
+}
+
+/// Who hands on a report with words of his own has something to say, and is heard himself.
+fn says_much(own: &str) -> bool {
+    own.chars().filter(|c| c.is_alphanumeric()).count() > 40
+}
+
 fn is_report(header: &Fields) -> bool {
     is_written_by_daemon(header)
         || header
@@ -193,16 +240,10 @@ fn is_report(header: &Fields) -> bool {
             .is_some_and(|kind| kind.to_ascii_lowercase().starts_with("multipart/report"))
 }
 
-/// What a person quotes is not what a machine says.
-fn unquoted(text: &str) -> String {
-    let own = text.lines().filter(|line| !line.starts_with('>'));
-    own.collect::<Vec<_>>().join("\n")
-}
-
 /// Postmasters are people, too, and answer.
 fn is_postmasters_answer(header: &Fields, subject: &str, is_null_sender: bool) -> bool {
     let from = header.get("from").unwrap_or_default().to_ascii_lowercase();
-    auto::is_reply(subject) && !is_null_sender && !from.contains("daemon")
+    subject::is_reply(subject) && !is_null_sender && !from.contains("daemon")
 }
 
 fn is_written_by_daemon(header: &Fields) -> bool {

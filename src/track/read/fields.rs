@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use mail_parser::parsers::MessageStream;
 
 use super::address;
-use super::decode::into_text;
+use super::decode::into_text_from;
 
 /// Fields of one header that are kept.
 const MOST: usize = 1000;
@@ -26,7 +26,9 @@ impl Fields {
             Some(at) => at + 1,
             None => bytes.len(),
         };
-        let text = into_text(Cow::Borrowed(&bytes[..end]), None);
+        let header = &bytes[..end];
+        let country = country(header);
+        let text = into_text_from(Cow::Borrowed(header), None, country.as_deref());
         let mut fields = Self::of_lines(text.lines());
         fields.end = (end + 1).min(bytes.len());
         fields
@@ -106,6 +108,23 @@ impl Fields {
     pub(super) fn ids(&self, name: &str) -> Vec<String> {
         self.all(name).flat_map(ids).collect()
     }
+}
+
+/// Of whoever wrote it, by his address, if what he wrote is not plain.
+fn country(header: &[u8]) -> Option<String> {
+    if header.is_ascii() {
+        return None;
+    }
+    let line = header
+        .split(|byte| *byte == b'\n')
+        .find(|line| line.len() > 5 && line[..5].eq_ignore_ascii_case(b"from:"))?;
+    let line = String::from_utf8_lossy(line);
+    let address = line.rfind('<').map_or(&*line, |at| &line[at..]);
+    let end = address::first(address)?
+        .rsplit('.')
+        .next()?
+        .to_ascii_lowercase();
+    (end.len() == 2 && end.bytes().all(|byte| byte.is_ascii_lowercase())).then_some(end)
 }
 
 pub(super) fn ids(text: &str) -> Vec<String> {

@@ -4,10 +4,9 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use mail_parser::decoders::base64::base64_decode;
-use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{HeaderName, Message, MessageParser, MimeHeaders, PartType};
 
-use super::decode::{into_text, looks_like_page, page_text};
+use super::decode::{into_text, looks_like_page, page_text, quoted_printable};
 use super::fields::Fields;
 
 /// Bytes of a message that are looked at.
@@ -219,7 +218,7 @@ impl Part {
     pub(super) fn decoded(&self) -> Cow<'_, [u8]> {
         let decoded = match self.encoding {
             Encoding::None => None,
-            Encoding::QuotedPrintable => quoted_printable_decode(&self.bytes),
+            Encoding::QuotedPrintable => Some(quoted_printable(&self.bytes)),
             Encoding::Base64 => base64_decode(&self.bytes),
         };
         match decoded {

@@ -118,7 +118,7 @@ impl Desk<'_> {
             .unwrap_or_default()
             .to_ascii_lowercase();
         reading.message_id = fields.ids("original-message-id").into_iter().next();
-        let said = self.reasons.find_around(&self.report, None);
+        let said = self.reasons.find_around(&self.telling, None);
         let is_refusal = disposition.contains("automatic-action")
             && disposition.contains("deleted")
             && said.is_some();

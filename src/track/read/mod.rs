@@ -11,12 +11,15 @@ mod fields;
 mod frame;
 mod machine;
 mod notice;
+mod quoted;
 mod reasons;
 mod report;
 mod returned;
 mod signs;
 mod sns;
 mod status;
+mod subject;
+mod telling;
 mod ticket;
 mod written;
 

@@ -6,6 +6,7 @@ use super::fields::Fields;
 use super::reasons::floor;
 use super::report::Block;
 use super::status::{Code, reply};
+use super::telling::told;
 
 /// Lines of a report that are read.
 const LINES: usize = 400;
@@ -22,6 +23,8 @@ pub(super) struct Bystanders {
     pub(super) ours: Vec<String>,
     /// Who wrote the report.
     pub(super) theirs: Option<String>,
+    /// To whom the letter was, if to one.
+    pub(super) wrote: Option<String>,
 }
 
 /// Everybody whom a report's own text is about, with what it says of them.
@@ -65,6 +68,16 @@ pub(super) fn recipients(report: &str, bystanders: &Bystanders) -> Vec<Block> {
         .collect();
     found.retain(|one| one.rank == Rank::Alone || !sure.contains(&one.line));
     if best >= Rank::Mentioned {
+        if let Some(wrote) = &bystanders.wrote {
+            let near = found
+                .iter()
+                .find(|one| address::same(one.address, wrote))
+                .map(|one| said(&lines, one, &[]));
+            return vec![Block {
+                diagnostic: near.unwrap_or_default(),
+                ..Block::of_address(wrote.clone())
+            }];
+        }
         if let Some(block) = bare_name(&lines, bystanders) {
             return vec![block];
         }
@@ -203,7 +216,9 @@ fn said(lines: &[&str], one: &Candidate<'_>, stops: &[usize]) -> String {
         _ => lines[one.line].trim().to_owned(),
     };
     let mut blanks = 0;
-    for line in lines.iter().take(next).skip(one.line + 1).take(SAID) {
+    let behind = &lines[(one.line + 1).min(next)..next];
+    let behind = &behind[..behind.len().min(SAID)];
+    for (line, _) in behind.iter().zip(told(behind)).filter(|(_, told)| !told) {
         let line = line.trim();
         if line.is_empty() {
             blanks += 1;

@@ -184,7 +184,8 @@ impl Reasons {
 
     /// By a text around what the server said, in which common words mean nothing.
     pub(super) fn find_around(&self, text: &str, code: Option<&Code>) -> Option<Found<'_>> {
-        let (when, at, words) = self.by_words(&plain(&text[..floor(text, HEARD)]))?;
+        let (when, at, words) =
+            self.by_words(&plain(&without_names(&text[..floor(text, HEARD)])))?;
         (when < When::NothingElse).then(|| self.for_now(self.found(at, &words), code))
     }
 
@@ -272,6 +273,8 @@ fn unaccented(c: char) -> char {
         'ř' => 'r',
         'ť' | 'ț' => 't',
         'ď' | 'đ' => 'd',
+        'ı' => 'i',
+        'ğ' => 'g',
         c => c,
     }
 }

@@ -1,10 +1,14 @@
 //! The letter that a report gives back: in a part, or somewhere below the report's own text.
 
 use super::fields::{Fields, ids, name_of};
-use super::signs::{Kind, signs};
+use super::reasons::plain;
+use super::signs::{Kind, Sign, signs};
+use super::status::{Code, reply};
 
 /// Lines of a text that are looked at.
 const LINES: usize = 4000;
+/// Lines behind a told title in which a report says what became of the letter.
+const TOLD: usize = 10;
 
 /// A text cut where the returned letter begins.
 pub(super) struct Cut<'a> {
@@ -28,6 +32,11 @@ impl<'a> Cut<'a> {
                     .position(|one| begins_header(one))
                     .map(|skip| header(&lines[at + 1 + skip..]).0);
                 let letter = letter.filter(|one| is_letter(one, 1));
+                if goes_on_telling(&lines[at + 1..]) {
+                    offset += line.len();
+                    at += 1;
+                    continue;
+                }
                 if letter.is_some() || rest_is_dull(&lines[at + 1..]) {
                     return Self {
                         report: &text[..offset],
@@ -89,10 +98,36 @@ fn is_separator(line: &str) -> bool {
     }
     let found = signs(line)
         .into_iter()
-        .find(|sign| sign.kind == Kind::Separator);
+        .find(|sign| sign.kind == Kind::Separator)
+        .filter(|sign| !tells_fate(line, sign));
     let is_ruled = line.starts_with(['-', '=', '*', '_', '|', '+', '#', '~'])
         || line.ends_with([':', '-', '*', '=', '|']);
     found.is_some_and(|sign| is_ruled || sign.words.len() * 5 > line.len() * 3)
+}
+
+/// The letter's title told, and then what became of it, with a reply: "Original message: Subject: x".
+fn goes_on_telling(lines: &[&str]) -> bool {
+    let empty = |line: &&str| line.trim().is_empty();
+    let start = lines.iter().position(|line| !empty(line)).unwrap_or(0);
+    let len = lines[start..].iter().position(empty).unwrap_or(lines.len());
+    let rest = lines.get(start + len..).unwrap_or_default();
+    let head = Fields::of_lines(lines[start..].iter().take(len).map(|line| line.trim()));
+    let is_told = (1..=4).contains(&len) && head.has("subject") && !head.has("message-id");
+    let behind = rest.iter().take(TOLD).copied().collect::<String>();
+    let is_failed = || signs(&behind).iter().any(|sign| sign.kind == Kind::Failed);
+    is_told && is_failed() && (Code::find(&behind).is_some() || reply(&behind).is_some())
+}
+
+/// "Your message was not delivered to:" begins like words over a letter, and goes on otherwise.
+fn tells_fate(line: &str, sign: &Sign) -> bool {
+    let line = plain(line);
+    let Some(at) = line.find(&plain(sign.words)) else {
+        return false;
+    };
+    let rest = line[at..].split_once(' ').map_or("", |(_, rest)| rest);
+    signs(rest)
+        .iter()
+        .any(|sign| matches!(sign.kind, Kind::Failed | Kind::Delayed))
 }
 
 /// Nothing follows that a report would still have to say.

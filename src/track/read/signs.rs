@@ -17,8 +17,12 @@ pub(super) enum Kind {
     Separator,
     /// Somebody is away.
     Away,
-    /// A desk has received it.
+    /// A desk has received it; people say so, too.
     Received,
+    /// What a desk's program says that it did.
+    Logged,
+    /// A machine says that it is one.
+    Automatic,
     /// Prove that you are a person.
     Challenge,
     /// Nobody reads this any more.
@@ -79,12 +83,14 @@ pub(super) fn leads(text: &str) -> bool {
 static LEADS: LazyLock<Vec<String>> =
     LazyLock::new(|| include_str!("words/leads.txt").lines().map(plain).collect());
 
-const WORDS: [(Kind, &str); 8] = [
+const WORDS: [(Kind, &str); 10] = [
     (Kind::Failed, include_str!("words/failed.txt")),
     (Kind::Delayed, include_str!("words/delayed.txt")),
     (Kind::Separator, include_str!("words/separators.txt")),
     (Kind::Away, include_str!("words/away.txt")),
     (Kind::Received, include_str!("words/received.txt")),
+    (Kind::Logged, include_str!("words/logged.txt")),
+    (Kind::Automatic, include_str!("words/automatic.txt")),
     (Kind::Challenge, include_str!("words/challenge.txt")),
     (Kind::Retired, include_str!("words/retired.txt")),
     (Kind::System, include_str!("words/systems.txt")),

@@ -25,6 +25,13 @@ pub(super) fn in_brackets(subject: &str) -> Option<String> {
     None
 }
 
+/// Digits that stand together, more than a year or a time has.
+pub(super) fn digits(line: &str) -> Option<String> {
+    let mut runs = line.split(|c: char| !c.is_ascii_digit());
+    let found = runs.find(|run| (5..=20).contains(&run.len()));
+    found.map(str::to_owned)
+}
+
 fn behind_word(line: &str) -> Option<String> {
     const WORDS: [&str; 34] = [
         "ticket number",

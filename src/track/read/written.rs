@@ -1,12 +1,13 @@
 //! What mail systems write for people to read, and how it is told from what people write.
 
 use super::address;
-use super::auto;
+use super::auto::Answer;
 use super::candidate::is_daemon;
 use super::desk::{Desk, say};
 use super::notice::{self, Bystanders};
 use super::report::Block;
 use super::signs::{Kind, Sign};
+use super::subject;
 use crate::model::{Class, Reading};
 
 /// Lines that a report without a letter, and without a name below it, may have.
@@ -60,9 +61,14 @@ impl Desk<'_> {
     /// Why it is a report, if it is one.
     fn why_report(&self) -> Option<String> {
         let in_text = self.sign(Kind::Failed).or_else(|| self.sign(Kind::Delayed));
-        let in_subject = self.subject_signs.iter().find(|sign| is_trouble(sign));
+        let in_subject = self
+            .subject_signs
+            .iter()
+            .find(|sign| is_trouble(sign))
+            .filter(|sign| !subject::keeps(&self.subject, sign.words));
         let words = in_text.or(in_subject);
-        let answers = auto::read(self.header, &self.subject, &[], false).is_some();
+        let answer = self.answer();
+        let answers = answer.is_told();
         if self.is_daemon {
             if let Some(words) = words.filter(|_| self.is_credible(in_subject.is_some())) {
                 return Some(format!("a mail system says \"{}\"", words.words));
@@ -82,11 +88,22 @@ impl Desk<'_> {
         if (self.is_daemon || (self.is_null_sender && !answers))
             && self.sign(Kind::Away).is_none()
             && self.names_sure()
-            && let Some(found) = self.reasons.find_around(&self.report, None)
+            && let Some(found) = self.reasons.find_around(&self.telling, None)
         {
             return Some(format!("it names an address and says \"{}\"", found.by));
         }
-        let words = words.filter(|_| !auto::is_reply(&self.subject) || self.is_daemon)?;
+        if self.is_robot() && self.is_about_somebody() && answer.speaks().is_none() {
+            return Some("a mail system names somebody else's address".to_owned());
+        }
+        if let Some(words) = in_text
+            && !answers
+            && self.is_short_and_new()
+            && is_form(&self.report)
+            && self.names_sure()
+        {
+            return Some(format!("a form that says \"{}\"", words.words));
+        }
+        let words = words.filter(|_| !self.is_talk() || self.is_daemon)?;
         let is_backed =
             in_subject.is_some() || self.sign(Kind::System).is_some() || self.is_null_sender;
         if self.has_letter && is_backed {
@@ -97,6 +114,30 @@ impl Desk<'_> {
         }
         let is_told = in_subject.is_some() && in_text.is_some() && self.is_null_sender && !answers;
         is_told.then(|| format!("it has no sender, and says \"{}\"", words.words))
+    }
+
+    /// Nobody else calls himself so, and nothing can be sent back to it.
+    fn is_robot(&self) -> bool {
+        let from = self.header.address("from").unwrap_or_default();
+        self.is_daemon
+            && !self.is_talk()
+            && (self.is_null_sender || from.to_ascii_lowercase().contains("daemon"))
+    }
+
+    /// It gives a letter back, or names who did not get it.
+    fn is_about_somebody(&self) -> bool {
+        self.has_letter || self.names_sure()
+    }
+
+    fn answer(&self) -> Answer<'_> {
+        Answer {
+            header: self.header,
+            subject: &self.subject,
+            subject_signs: &self.subject_signs,
+            own: &self.own,
+            signs: &self.signs,
+            is_null_sender: self.is_null_sender && !self.is_daemon,
+        }
     }
 
     /// Anybody may call himself Mail Administrator, and a postmaster may write himself.
@@ -112,11 +153,24 @@ impl Desk<'_> {
                 .header
                 .address("from")
                 .is_some_and(|from| is_daemon(&from));
-        is_robot || is_titled || self.has_letter || self.is_null_sender || self.names_sure()
+        is_robot
+            || is_titled
+            || self.has_letter
+            || self.is_null_sender
+            || (!self.is_own_mailbox() && self.names_sure())
+    }
+
+    /// A postmaster who sends from where he can be answered writes as people do.
+    fn is_own_mailbox(&self) -> bool {
+        let address = |name: &str| self.header.address(name);
+        let path = address("return-path").zip(address("from"));
+        path.is_some_and(|(path, from)| address::same(&path, &from))
     }
 
     fn is_short_and_new(&self) -> bool {
-        let is_talk = self.header.has("in-reply-to") || self.header.has("references");
+        let is_talk = subject::is_forward(&self.subject)
+            || self.header.has("in-reply-to")
+            || self.header.has("references");
         let lines = self.report.lines().filter(|line| !line.trim().is_empty());
         !is_talk && lines.count() < SHORT
     }
@@ -125,9 +179,24 @@ impl Desk<'_> {
         notice::names_sure(&self.report, &self.bystanders())
     }
 
+    /// What machines send to everybody whom it may concern, and which answers nothing.
+    pub(super) fn announced(&self, reading: &mut Reading) -> bool {
+        let subject = self.subject.to_ascii_lowercase();
+        let has = |words: &[&str]| words.iter().any(|one| subject.contains(one));
+        let why = match () {
+            () if has(&["report domain:", "report-id:"]) => {
+                "a report of what others sent in our name"
+            }
+            () if has(&ALERTS) => "an alert of a virus scanner",
+            () => return false,
+        };
+        reading.class = Class::Other;
+        say(reading, "other", why.to_owned());
+        true
+    }
+
     pub(super) fn automatic(&self, reading: &mut Reading) -> bool {
-        let null = self.is_null_sender && !self.is_daemon;
-        let Some((kind, why)) = auto::read(self.header, &self.subject, &self.signs, null) else {
+        let Some((kind, why)) = self.answer().read() else {
             return false;
         };
         reading.class = Class::AutoReply;
@@ -138,20 +207,14 @@ impl Desk<'_> {
 
     /// What looks like a report and is none, and what is sent to many.
     pub(super) fn strange(&self, reading: &mut Reading) -> bool {
-        let subject = self.subject.to_ascii_lowercase();
-        let has = |words: &[&str]| words.iter().any(|one| subject.contains(one));
-        let is_new = !auto::is_reply(&self.subject);
-        let seems_failed = self.is_daemon
+        let is_new = !self.is_talk();
+        let seems_failed = (self.is_daemon && !self.is_own_mailbox())
             || (is_new
                 && self
                     .subject_signs
                     .iter()
                     .any(|sign| sign.kind == Kind::Failed));
         let why = match () {
-            () if has(&["report domain:", "report-id:"]) => {
-                "a report of what others sent in our name"
-            }
-            () if has(&ALERTS) => "an alert of a virus scanner",
             () if seems_failed => "it looks like a report, but says nothing of a letter",
             () if self.is_for_many() => "a newsletter",
             () => return false,
@@ -190,6 +253,7 @@ impl Desk<'_> {
         Bystanders {
             ours,
             theirs: self.header.address("from"),
+            wrote: self.written_to(),
         }
     }
 
@@ -199,9 +263,13 @@ impl Desk<'_> {
         if !found.is_empty() {
             return found;
         }
-        let Some(letter) = &self.letter else {
-            return Vec::new();
-        };
+        let wrote = self.written_to().map(Block::of_address);
+        wrote.into_iter().collect()
+    }
+
+    /// The one to whom the letter went, as its own head tells.
+    fn written_to(&self) -> Option<String> {
+        let letter = self.letter.as_ref()?;
         let names = [
             "x-envelope-to",
             "envelope-to",
@@ -210,9 +278,9 @@ impl Desk<'_> {
             "to",
         ];
         let mut lists = names.iter().map(|name| letter.addresses(name));
-        match lists.find(|found| !found.is_empty()).as_deref() {
-            Some([one]) => vec![Block::of_address(one.clone())],
-            _ => Vec::new(),
+        match lists.find(|found| !found.is_empty())?.as_slice() {
+            [one] => Some(one.clone()),
+            _ => None,
         }
     }
 
@@ -226,6 +294,21 @@ impl Desk<'_> {
             .collect();
         lines[lines.len().saturating_sub(8)..].join(" ")
     }
+}
+
+/// Lines of a label and its value: sender, recipient, subject, reason. People write sentences.
+fn is_form(report: &str) -> bool {
+    let is_filled = |line: &&str| {
+        line.split_once([':', '\u{ff1a}'])
+            .is_some_and(|(label, value)| {
+                let label = label.trim();
+                (1..=24).contains(&label.chars().count())
+                    && label.split_whitespace().count() <= 3
+                    && !value.trim().is_empty()
+                    && !value.starts_with("//")
+            })
+    };
+    report.lines().filter(is_filled).count() >= 4
 }
 
 fn is_trouble(sign: &Sign) -> bool {

@@ -115,7 +115,7 @@ story!(a_pause_keeps_what_falls_due_from_beginning, world, {
     world.later("1h");
     world
         .store
-        .resume_schedule(&schedule, world.now)
+        .resume_schedule(&schedule, "author", world.now)
         .await
         .unwrap();
     assert!(

@@ -135,7 +135,7 @@ story!(a_run_that_fails_says_so_by_its_exit_code, world, {
 });
 
 story!(a_run_that_is_killed_is_gone_on_with_at_once, world, {
-    const ROWS: usize = 120_000;
+    const ROWS: usize = 30_000;
     office(&world);
     add(&world);
     let mut feed = String::from("ip,seen,source\n");
