@@ -33,7 +33,7 @@ pub(super) struct Backup {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A backup cannot know what was sent after it was taken. So nothing of its campaigns leaves, until somebody has\nlooked into the mail server's log and says: lapwing restore --release"
+    after_help = "A backup cannot know what was sent after it was taken. So nothing of its campaigns leaves, until somebody has looked into the mail server's log and says: lapwing restore --release"
 )]
 pub(super) struct Restore {
     /// What lapwing backup has written

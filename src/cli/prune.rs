@@ -9,7 +9,7 @@ use crate::store::{Amount, Prunable, Retention};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "How long what stays is set under [keep]. What proves a letter always stays: ticket, digest, to whom, when, each\nattempt, each approval and the audit trail."
+    after_help = "How long what stays is set under [keep]. What proves a letter always stays: ticket, digest, to whom, when, each attempt, each approval and the audit trail."
 )]
 pub(super) struct Prune {
     /// Take it away; without this it is only shown

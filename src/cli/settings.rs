@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use super::Ended;
 use super::context::Context;
 use super::output::print;
-use crate::config::{DEFAULT, Origin};
+use crate::config::DEFAULT;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -21,7 +21,7 @@ enum Action {
 
 #[derive(Debug, Args)]
 struct Show {
-    /// Only what is not as shipped
+    /// Only what is not as shipped, whether it stands in the file or not
     #[arg(long)]
     changed: bool,
     /// Only these sections or settings: smtp, database.url
@@ -62,7 +62,7 @@ fn show(context: &Context, options: &Show) -> anyhow::Result<Ended> {
     };
     let settings = context.loaded.settings.iter();
     let settings = settings.filter(|one| is_asked(&one.key));
-    let settings = settings.filter(|one| !options.changed || one.origin != Origin::Default);
+    let settings = settings.filter(|one| !options.changed || one.changed);
     let mut is_empty = true;
     for setting in settings {
         is_empty = false;

@@ -108,14 +108,23 @@ impl Settings {
         leaves
     }
 
-    pub(super) fn text(&self, key: &str) -> Option<&str> {
-        let mut parts = key.split('.');
-        let mut value = self.values.get(parts.next()?)?;
-        for part in parts {
-            value = value.get(part)?;
-        }
-        value.as_str()
+    /// Whether it is another value than the shipped one.
+    pub(super) fn is_changed(&self, key: &str, value: &Value) -> bool {
+        at(&self.known, key) != Some(value)
     }
+
+    pub(super) fn text(&self, key: &str) -> Option<&str> {
+        at(&self.values, key)?.as_str()
+    }
+}
+
+fn at<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
+    let mut parts = key.split('.');
+    let mut value = table.get(parts.next()?)?;
+    for part in parts {
+        value = value.get(part)?;
+    }
+    Some(value)
 }
 
 struct Over<'a> {

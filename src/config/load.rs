@@ -24,14 +24,16 @@ pub struct Setting {
     pub key: String,
     pub value: Value,
     pub origin: Origin,
+    /// Whether the value is another than the shipped one, whoever said it: `lapwing init` writes them all down.
+    pub changed: bool,
 }
 
 impl Loaded {
-    /// Whether nobody has said anything of it.
+    /// Whether it is as shipped.
     #[must_use]
     pub fn is_default(&self, key: &str) -> bool {
         let mut settings = self.settings.iter();
-        settings.any(|setting| setting.key == key && setting.origin == Origin::Default)
+        settings.any(|setting| setting.key == key && !setting.changed)
     }
 }
 
@@ -103,6 +105,7 @@ pub fn load(
         .map_err(|problem| Error(vec![problem]))?;
     config.check()?;
     let told = settings.leaves().into_iter().map(|(key, value)| Setting {
+        changed: settings.is_changed(&key, &value),
         origin: settings.origin_of(&key),
         value: secrets::shown(&key, value),
         key,

@@ -26,23 +26,23 @@ pub(super) fn disks(config: &Config) -> Vec<Finding> {
     if let Some(file) = config.database.url.strip_prefix("sqlite:") {
         let file = file.trim_start_matches("//");
         let file = file.split('?').next().unwrap_or_default();
-        places.push(("the database", PathBuf::from(file)));
+        places.push(("database", PathBuf::from(file)));
     }
     if config.send.transport == Transport::Folder {
-        places.push(("the letters (send.folder)", config.send.folder.clone()));
+        places.push(("send.folder", config.send.folder.clone()));
     }
     if !config.send.journal.as_os_str().is_empty() {
-        places.push(("the journal (send.journal)", config.send.journal.clone()));
+        places.push(("send.journal", config.send.journal.clone()));
     }
     // What lies on one disk is told once.
     let mut disks: BTreeMap<Result<(u64, u64), String>, Vec<String>> = BTreeMap::new();
     for (what, place) in places {
-        let what = format!("{what}, {}", place.display());
+        let what = format!("{} ({what})", place.display());
         disks.entry(free(&place)).or_default().push(what);
     }
     let disks = disks.into_iter();
     disks
-        .map(|(free, what)| disk(free, &what.join(" and ")))
+        .map(|(free, what)| disk(free, &what.join(", ")))
         .collect()
 }
 

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::{Area, Finding};
+use super::{Area, Finding, Grade};
 use crate::config::{Config, SourceName};
 use crate::tls;
 
@@ -28,7 +28,18 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
     let patience = config.doctor.timeout.to_std();
     let doors = doors(config);
     let knocks = doors.iter().map(|door| knock(door, patience));
-    join_all(knocks).await
+    let found = join_all(knocks).await;
+    match found.as_slice() {
+        [first, _, ..] if found.iter().all(|one| one.grade == Grade::Warn) => {
+            let said = format!(
+                "none of {} servers of registries can be reached; the first: {}",
+                found.len(),
+                first.said
+            );
+            vec![Area::Registries.warn("registries", said, &first.remedy)]
+        }
+        _ => found,
+    }
 }
 
 fn doors(config: &Config) -> Vec<Door> {

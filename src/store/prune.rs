@@ -26,21 +26,27 @@ impl Store {
     ) -> Result<Amount, Error> {
         let mut gone = Amount::default();
         for one in self.ended_before(before.evidence, "thinned_at").await? {
-            self.begin_pruning(&one, "thinning_at", by, now).await?;
+            self.begin_pruning(&one, "evidence", by, now).await?;
             let amount = self.thin(&one, progress).await?;
             gone.add(&amount);
             if progress.is_stopped() {
                 return Ok(gone);
             }
-            self.end_pruning(&one, "thinned_at", now).await?;
+            self.end_pruning(&one, "thinned_at", &amount, (by, now))
+                .await?;
         }
         for one in self.ended_before(before.letters, "letters_gone_at").await? {
-            self.begin_pruning(&one, "thinning_at", by, now).await?;
-            gone.letters += self.empty_letters(&one, progress).await?;
+            self.begin_pruning(&one, "letters", by, now).await?;
+            let amount = Amount {
+                letters: self.empty_letters(&one, progress).await?,
+                ..Amount::default()
+            };
+            gone.add(&amount);
             if progress.is_stopped() {
                 return Ok(gone);
             }
-            self.end_pruning(&one, "letters_gone_at", now).await?;
+            self.end_pruning(&one, "letters_gone_at", &amount, (by, now))
+                .await?;
         }
         if let Some(at) = before.incoming {
             gone.incoming += self.forget_mail(at, by, now, progress).await?;
@@ -80,30 +86,38 @@ impl Store {
     async fn begin_pruning(
         &self,
         one: &Old,
-        column: &str,
+        what: &str,
         by: &str,
         now: Timestamp,
     ) -> Result<(), Error> {
         let mut tx = self.act(by, now).await?;
-        let sql = format!("UPDATE campaign SET {column} = COALESCE({column}, $2) WHERE id = $1");
+        sqlx::query("UPDATE campaign SET thinning_at = COALESCE(thinning_at, $2) WHERE id = $1")
+            .bind(one.id)
+            .bind(now.0)
+            .execute(&mut *tx)
+            .await?;
+        let entry = Entry::new("prune", one.campaign.as_str())
+            .before(json!({ "ended_at": one.ended_at }))
+            .after(json!({ "removes": what }));
+        tx.written(entry).await
+    }
+
+    async fn end_pruning(
+        &self,
+        one: &Old,
+        column: &str,
+        amount: &Amount,
+        (by, now): (&str, Timestamp),
+    ) -> Result<(), Error> {
+        let mut tx = self.act(by, now).await?;
+        let sql = format!("UPDATE campaign SET {column} = $2 WHERE id = $1");
         sqlx::query(AssertSqlSafe(sql))
             .bind(one.id)
             .bind(now.0)
             .execute(&mut *tx)
             .await?;
-        let entry = Entry::new("prune", one.campaign.as_str());
-        tx.written(entry.before(json!({ "ended_at": one.ended_at })))
+        tx.written(Entry::new("prune end", one.campaign.as_str()).after(amount))
             .await
-    }
-
-    async fn end_pruning(&self, one: &Old, column: &str, now: Timestamp) -> Result<(), Error> {
-        let sql = format!("UPDATE campaign SET {column} = $2 WHERE id = $1");
-        sqlx::query(AssertSqlSafe(sql))
-            .bind(one.id)
-            .bind(now.0)
-            .execute(&self.write)
-            .await?;
-        Ok(())
     }
 
     async fn thin(&self, one: &Old, progress: &Progress) -> Result<Amount, Error> {
@@ -247,6 +261,11 @@ impl Store {
                 .await?;
             gone += messages;
             progress.add(ids.len() as u64);
+        }
+        if gone > 0 {
+            let tx = self.act(by, now).await?;
+            let entry = Entry::new("prune end", "incoming");
+            tx.written(entry.after(json!({ "incoming": gone }))).await?;
         }
         Ok(gone)
     }

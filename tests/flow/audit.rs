@@ -44,8 +44,9 @@ const DEEDS: [(&str, &str); 25] = [
 ];
 
 /// The rest: of these the story needs no command of its own.
-const MORE: [(&str, &str); 4] = [
+const MORE: [(&str, &str); 5] = [
     ("prune", "prune"),
+    ("prune", "prune end"),
     ("release_restored", "restore release"),
     ("set_waves", "campaign waves"),
     ("suppress", "suppression add"),
@@ -131,7 +132,7 @@ async fn decide_everything(world: &mut World) {
     world.send().await;
     world.sink.rules().clear();
     let person = answer(
-        &format!("From: bob@isp001.example\r\nSubject: thanks\r\n"),
+        "From: bob@isp001.example\r\nSubject: thanks\r\n",
         "Cleaned.",
     );
     comes_back(world, "notices@coalition.example", &person).await;

@@ -197,7 +197,11 @@ story!(evidence_goes_and_proof_stays, world, {
     };
     let rows = world.store.audit(&filter, 0, 100).await.unwrap();
     let about: Vec<&str> = rows.iter().map(|row| row.about.as_str()).collect();
-    assert_eq!(about, ["trial", "trial", "incoming"]);
+    assert_eq!(
+        about,
+        ["trial", "trial", "trial", "trial", "incoming", "incoming"]
+    );
+    assert!(rows[1].after.contains("\"samples\":1"), "{:?}", rows[1]);
     assert!(rows.iter().all(|row| row.by == "anna"));
     assert_eq!(world.lapwing(&["audit", "verify"]).code, 0);
 });

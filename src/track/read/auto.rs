@@ -45,10 +45,10 @@ impl Answer<'_> {
 
     /// Its header or subject says so, and its text has the words of an answer that no failure has.
     pub(super) fn is_told(&self) -> bool {
-        let is_marked = by_header(self.header).is_some()
-            || subject::automatic(self.subject, is_list(self.header)).is_some();
         let kinds = [Kind::Away, Kind::Challenge, Kind::Logged, Kind::Retired];
-        is_marked && self.says(&kinds).is_some()
+        self.says(&kinds).is_some()
+            && (by_header(self.header).is_some()
+                || subject::automatic(self.subject, is_list(self.header)).is_some())
     }
 
     fn says(&self, kinds: &[Kind]) -> Option<&Sign> {
@@ -106,7 +106,7 @@ impl Answer<'_> {
         .iter()
         .any(|name| from.contains(name));
         let sign = self.says(&[Kind::Received, Kind::Logged, Kind::Automatic, Kind::Retired])?;
-        (holds && (self.answers() || self.titled().is_some()))
+        (holds && !self.header.has("list-unsubscribe"))
             .then(|| format!("nobody reads answers to it, and it says \"{}\"", sign.words))
     }
 
@@ -145,6 +145,16 @@ impl Answer<'_> {
             let words = sign.words;
             return Some(format!(
                 "\"{prefix}\" stands before the subject, and it says \"{words}\""
+            ));
+        }
+        let is_away = |sign: &&Sign| sign.kind == Kind::Away && !VAGUE.contains(&sign.words);
+        if let Some(title) = self.subject_signs.iter().find(is_away)
+            && let Some(sign) = self.signs.iter().find(is_away)
+            && !self.answers()
+        {
+            let (title, words) = (title.words, sign.words);
+            return Some(format!(
+                "its subject says \"{title}\", and its text \"{words}\""
             ));
         }
         // A riddle to be solved at a link.
@@ -232,12 +242,18 @@ fn away_until(own: &str) -> Option<&'static str> {
         })
         .find_map(|one| {
             let found = super::signs::signs(one);
-            let sign = found.into_iter().find(|sign| sign.kind == Kind::Away);
+            let is_said = |sign: &Sign| sign.kind == Kind::Away && !VAGUE.contains(&sign.words);
+            let sign = found.into_iter().find(is_said);
             sign.map(|sign| sign.words)
         })
 }
 
-const UNTIL: [&str; 30] = [
+/// Words that mean other things in a sentence: "in the absence of ports".
+const VAGUE: [&str; 7] = [
+    "absence", "absent", "absente", "assenza", "i am on", "on leave", "外出",
+];
+
+const UNTIL: [&str; 34] = [
     "until",
     "till ",
     "through ",
@@ -268,6 +284,10 @@ const UNTIL: [&str; 30] = [
     "より",
     "返回",
     "까지",
+    " til ",
+    "tills ",
+    "-ig ",
+    "-tol ",
 ];
 
 const WAS: [&str; 8] = [

@@ -73,9 +73,11 @@ pub(super) fn candidates<'a>(lines: &[&'a str]) -> Vec<Candidate<'a>> {
                 continue;
             }
             // "The user you are trying to contact" is no word about whom to ask.
-            let before = without_addresses(&line[..start]).to_ascii_lowercase();
-            if CONTACT.iter().any(|words| before.contains(words)) {
-                continue;
+            if names_contact {
+                let before = without_addresses(&line[..start]).to_ascii_lowercase();
+                if CONTACT.iter().any(|words| before.contains(words)) {
+                    continue;
+                }
             }
             found.push(Candidate {
                 rank,
@@ -166,10 +168,12 @@ fn is_sender_label(line: &str) -> bool {
         None if line.contains('@') => return false,
         None => line,
     };
-    let label = plain(label.trim_matches([' ', '\t', '*', '|', '-']));
-    label.chars().count() <= 40
-        && label.split(' ').count() <= 5
-        && SENDERS.iter().any(|word| label.contains(word))
+    let label = label.trim_matches([' ', '\t', '*', '|', '-']);
+    if label.is_empty() || label.len() > 80 || label.split(' ').count() > 5 {
+        return false;
+    }
+    let label = plain(label);
+    SENDERS.iter().any(|word| label.contains(word))
 }
 
 fn is_about_sender(lower: &str) -> bool {

@@ -27,7 +27,8 @@ pub(super) fn own(text: &str) -> String {
 /// `-----Original Message-----`, `On Tuesday A wrote:`, or the head that Outlook sets above what it quotes.
 fn begins_anothers(lines: &[&str]) -> bool {
     let line = lines[0].trim();
-    if line.is_empty() {
+    // Few lines have a colon or are ruled.
+    if !(line.starts_with(['-', '_', '*', 'B']) || line.contains([':', '\u{ff1a}'])) {
         return false;
     }
     let text = plain(line);

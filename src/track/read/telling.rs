@@ -44,17 +44,25 @@ fn subject_of(line: &str) -> Option<&str> {
             ' ', '\t', '>', '|', '*', '-', '\u{2022}', '\u{3000}', '\u{a0}',
         ])
         .trim_end();
+    let line = line.trim_start_matches('\u{3010}');
     // In a table the word stands alone.
-    let (label, value) = line.split_once([':', '\u{ff1a}']).unwrap_or((line, ""));
-    if label.len() > 60 {
+    let (label, value) = line
+        .split_once([':', '\u{ff1a}', '\u{3011}'])
+        .unwrap_or((line, ""));
+    if label.is_empty() || label.len() > 40 {
         return None;
     }
     let label: String = plain(label)
         .chars()
         .filter(|c| !matches!(c, ' ' | '\u{3000}' | '\u{a0}' | '*'))
         .collect();
-    LABELS.contains(&label.as_str()).then_some(value)
+    let is_one = LABELS.contains(&label.as_str())
+        || label.chars().count() <= 6 && ENDINGS.iter().any(|word| label.ends_with(word));
+    is_one.then_some(value)
 }
+
+/// Where no blank stands between words: "the original mail's subject".
+const ENDINGS: [&str; 6] = ["件名", "主题", "主旨", "主題", "标题", "제목"];
 
 /// The words for it, without blanks and accents.
 const LABELS: [&str; 39] = [
@@ -105,7 +113,7 @@ mod tests {
 
     #[test]
     fn what_the_letter_was_about_is_left_out() {
-        let report = "Ihre Nachricht\n\n  Betreff: Spam aus Ihrem Netz\n\nkonnte nicht\nSubject:\n   Spam\nMail \"Spam aus Ihrem Netz\" failed\n主　题：Spam\n";
+        let report = "Ihre Nachricht\n\n  Betreff: Spam aus Ihrem Netz\n\nkonnte nicht\nSubject:\n   Spam\nMail \"Spam aus Ihrem Netz\" failed\n主　题：Spam\n【件名】 Spam\n原邮件主题：Spam\n";
         let told = telling(report, "Spam aus Ihrem Netz");
         assert!(!told.to_lowercase().contains("spam"), "{told}");
         assert!(told.contains("konnte nicht") && told.contains("failed"));
