@@ -107,7 +107,7 @@ pub(super) enum Command {
     /// Show the letters of a campaign as they will leave
     Preview(Preview),
     /// Send what is due of an approved campaign
-    Send(Send),
+    Send(super::stages::Send),
     /// Read feeds and write their letters at set times, without anybody there
     #[command(subcommand)]
     Schedule(Schedule),
@@ -123,7 +123,7 @@ pub(super) enum Command {
     /// Read mail that came back: what it is, whom it is about, and why
     Ingest(Ingest),
     /// Show how far a campaign is
-    Status(Status),
+    Status(super::stages::Status),
     /// Report what became of every row, suspect and letter
     Report(OfCampaign),
     /// List and show letters, with all that happened to each
@@ -359,24 +359,6 @@ pub(super) struct Preview {
     /// As a page for a browser or a printer, with the mail's head: lapwing preview NAME --html > x.html
     #[arg(long)]
     pub(super) html: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Send {
-    /// Its name
-    pub(super) campaign: String,
-    /// Stay until every letter has come to its end, retries included
-    #[arg(long)]
-    pub(super) wait: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Status {
-    /// Without one: a line for each campaign
-    pub(super) campaign: Option<String>,
-    /// Show it anew every second until the campaign has come to its end
-    #[arg(long, requires = "campaign")]
-    pub(super) watch: bool,
 }
 
 /// A table to read, and how.

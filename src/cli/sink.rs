@@ -11,9 +11,12 @@ use crate::sink::{self, Sink};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// Where to listen; on this machine only
+    /// Where to listen; on this machine only, unless --anywhere
     #[arg(long, default_value = "127.0.0.1:2525")]
     listen: SocketAddr,
+    /// Listen at any address, for a network of your own: whoever reaches it can fill the disk
+    #[arg(long)]
+    anywhere: bool,
     /// Where caught letters go as .eml files
     #[arg(long, default_value = "caught")]
     dir: PathBuf,
@@ -27,6 +30,7 @@ pub(super) async fn run(context: &Context, options: &Options) -> anyhow::Result<
         dir: Some(options.dir.clone()),
         rules: options.answer.clone(),
         keep: false,
+        anywhere: options.anywhere,
         ..sink::Options::default()
     };
     let sink = Sink::start(options.listen, settings)

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use clap::Args;
+
 use super::Ended;
-use super::arguments::{OfCampaign, Send, Status};
+use super::arguments::OfCampaign;
 use super::context::{Context, Watch};
 use super::output::{count, print_raw};
 use super::worker::{bury_askers, bury_the_dead, worker};
@@ -15,6 +17,24 @@ use crate::{compose, resolve, retry, send};
 
 /// How often `status --watch` looks.
 const LOOK: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Args)]
+pub(super) struct Send {
+    /// Its name
+    pub(super) campaign: String,
+    /// Stay until every letter has come to its end, retries included
+    #[arg(long)]
+    pub(super) wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    /// Without one: a line for each campaign
+    pub(super) campaign: Option<String>,
+    /// Show it anew every second until the campaign has come to its end
+    #[arg(long, requires = "campaign")]
+    pub(super) watch: bool,
+}
 
 pub(super) async fn resolve(context: &Context, options: &OfCampaign) -> anyhow::Result<Ended> {
     let store = context.store().await?;

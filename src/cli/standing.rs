@@ -104,7 +104,7 @@ async fn end(
         true => store.standing(one.id).await?.is_some(),
         false => {
             store
-                .end_standing(&one, &why, &context.by, context.clock.now())
+                .end_standing(one, &why, &context.by, context.clock.now())
                 .await?
         }
     };

@@ -153,7 +153,7 @@ impl Sink {
         if !options.anywhere && !listen.ip().to_canonical().is_loopback() {
             return invalid(format!(
                 "the sink would catch mail from the whole net on {listen}: let it listen on \
-                 127.0.0.1 or [::1], or allow it any address"
+                 127.0.0.1 or [::1], or allow it any address (lapwing sink --anywhere)"
             ));
         }
         if options.implicit_tls && options.tls.is_none() {

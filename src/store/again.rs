@@ -7,7 +7,8 @@ use serde_json::json;
 use sqlx::Row;
 
 use super::audit::Entry;
-use super::campaigns::{add_decision, set_state};
+use super::campaigns::set_state;
+use super::decisions::add_decision;
 use super::{Connection, Error, Store};
 use crate::model::{CampaignState, Cause, Decision, DeliveryState, Timestamp};
 

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
 
-use super::engine::{Engine, MIGRATIONS};
+use super::engine::Engine;
+use super::steps::MIGRATIONS;
 use super::{Connection, Error, Store, programs};
 
 /// Tables that nobody takes rows away from.

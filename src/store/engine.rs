@@ -6,6 +6,7 @@ use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
 
+use super::steps::MIGRATIONS;
 use super::{Connection, Error};
 use crate::config::masked;
 
@@ -14,125 +15,6 @@ pub(super) enum Engine {
     Sqlite,
     Postgres,
 }
-
-/// The numbered texts of `migrations/`, compiled in.
-pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
-    (
-        1,
-        "campaigns",
-        include_str!("../../migrations/0001_campaigns.sql"),
-    ),
-    (
-        2,
-        "networks",
-        include_str!("../../migrations/0002_networks.sql"),
-    ),
-    (
-        3,
-        "suspects",
-        include_str!("../../migrations/0003_suspects.sql"),
-    ),
-    (
-        4,
-        "letters",
-        include_str!("../../migrations/0004_letters.sql"),
-    ),
-    (5, "queue", include_str!("../../migrations/0005_queue.sql")),
-    (
-        6,
-        "answers",
-        include_str!("../../migrations/0006_answers.sql"),
-    ),
-    (
-        7,
-        "systems",
-        include_str!("../../migrations/0007_systems.sql"),
-    ),
-    (
-        8,
-        "override_subjects",
-        include_str!("../../migrations/0008_override_subjects.sql"),
-    ),
-    (
-        9,
-        "under_way",
-        include_str!("../../migrations/0009_under_way.sql"),
-    ),
-    (10, "kinds", include_str!("../../migrations/0010_kinds.sql")),
-    (
-        11,
-        "addressees",
-        include_str!("../../migrations/0011_addressees.sql"),
-    ),
-    (12, "roll", include_str!("../../migrations/0012_roll.sql")),
-    (
-        13,
-        "samples",
-        include_str!("../../migrations/0013_samples.sql"),
-    ),
-    (
-        14,
-        "signatures",
-        include_str!("../../migrations/0014_signatures.sql"),
-    ),
-    (
-        15,
-        "unreviewed",
-        include_str!("../../migrations/0015_unreviewed.sql"),
-    ),
-    (
-        16,
-        "seen_from",
-        include_str!("../../migrations/0016_seen_from.sql"),
-    ),
-    (17, "pace", include_str!("../../migrations/0017_pace.sql")),
-    (
-        18,
-        "workers",
-        include_str!("../../migrations/0018_workers.sql"),
-    ),
-    (
-        19,
-        "exchanger",
-        include_str!("../../migrations/0019_exchanger.sql"),
-    ),
-    (
-        20,
-        "incoming",
-        include_str!("../../migrations/0020_incoming.sql"),
-    ),
-    (
-        21,
-        "mailbox",
-        include_str!("../../migrations/0021_mailbox.sql"),
-    ),
-    (
-        22,
-        "rounds",
-        include_str!("../../migrations/0022_rounds.sql"),
-    ),
-    (
-        23,
-        "schedules",
-        include_str!("../../migrations/0023_schedules.sql"),
-    ),
-    (
-        24,
-        "policy",
-        include_str!("../../migrations/0024_policy.sql"),
-    ),
-    (25, "keep", include_str!("../../migrations/0025_keep.sql")),
-    (
-        26,
-        "attempt_count",
-        include_str!("../../migrations/0026_attempt_count.sql"),
-    ),
-    (
-        27,
-        "opt_out",
-        include_str!("../../migrations/0027_opt_out.sql"),
-    ),
-];
 
 impl Engine {
     pub(super) fn of(url: &str) -> Result<Self, Error> {

@@ -167,10 +167,13 @@ async fn one(tx: &mut Connection, id: i64, which: &str) -> Result<Suppression, E
     suppression(&row)
 }
 
+/// Its id, address and cause; when it was removed, and by whom.
+type Followed = (i64, String, String, Option<i64>, Option<String>);
+
 /// What follows from a message stands in place of what followed from it before. What staff have removed the
 /// rules do not make anew.
 pub(super) async fn follow(tx: &mut Connection, judgement: &Judgement<'_>) -> Result<(), Error> {
-    let before: Vec<(i64, String, String, Option<i64>, Option<String>)> = sqlx::query_as(
+    let before: Vec<Followed> = sqlx::query_as(
         "SELECT id, address, cause, removed_at, removed_by FROM suppression WHERE incoming_id = $1 ORDER BY id",
     )
     .bind(judgement.incoming)

@@ -7,6 +7,9 @@ use super::secrets::new_key;
 use super::{Error, Store};
 use crate::model::{Purpose, Span, TOKEN_KEYS, Timestamp, TokenKey, TokenKeys};
 
+/// Its number and value, when it ends, and for how long reports are waited for.
+type Row = (i64, Vec<u8>, Option<i64>, Option<i64>);
+
 impl Store {
     /// The keys that tokens are read with at this moment, the one in use first; none before the first
     /// letter is frozen.
@@ -14,7 +17,7 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn token_keys(&self, now: Timestamp) -> Result<TokenKeys, Error> {
-        let rows: Vec<(i64, Vec<u8>, Option<i64>, Option<i64>)> = sqlx::query_as(
+        let rows: Vec<Row> = sqlx::query_as(
             "SELECT id, value, expires_at, read_for FROM token_key
              ORDER BY CASE WHEN expires_at IS NULL THEN 0 ELSE 1 END, made_at DESC, id",
         )

@@ -35,7 +35,7 @@ fn each_mail_system_is_understood() {
     let reasons = Reasons::shipped();
     let mut wrong = Vec::new();
     let rows = expected(&folder);
-    assert!(rows.len() > 90, "{} fixtures", rows.len());
+    assert!(rows.len() > 120, "{} fixtures", rows.len());
     for row in &rows {
         let reading = read(&fs::read(folder.join(&row[0])).unwrap(), None, &reasons);
         let dash = |text: &str| if text.is_empty() { "-" } else { text }.to_owned();

@@ -111,4 +111,33 @@ mod tests {
             assert!(!twice, "{:?} {}", sign.kind, sign.words);
         }
     }
+
+    /// Whoever answers may quote our letter without a mark.
+    #[test]
+    fn our_own_letters_do_not_speak_as_machines_that_answer() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+        let mut folders = ["letter", "part", "measure", "jurisdiction"]
+            .map(|one| root.join(one))
+            .to_vec();
+        let mut read = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let Ok(text) = std::fs::read_to_string(&path) else {
+                    continue;
+                };
+                read += 1;
+                let kinds = [Kind::Logged, Kind::Automatic, Kind::Challenge];
+                let found = signs(&text)
+                    .into_iter()
+                    .find(|sign| kinds.contains(&sign.kind));
+                assert!(found.is_none(), "{}: {found:?}", path.display());
+            }
+        }
+        assert!(read > 100, "{read} files");
+    }
 }

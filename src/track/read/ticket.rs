@@ -1,6 +1,8 @@
 //! The number that a desk gives a case of ours, wherever it writes it.
 
-/// The number that a desk has given the case: in brackets, or behind a word for it.
+use crate::model::is_ticket;
+
+/// The number that a desk has given the case: in brackets, or behind a word for it. Ours is none.
 pub(super) fn of(subject: &str, text: &str) -> Option<String> {
     in_brackets(subject)
         .or_else(|| behind_word(subject))
@@ -17,7 +19,7 @@ pub(super) fn in_brackets(subject: &str) -> Option<String> {
             || inside
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        if has_number && is_marked && inside.len() < 60 {
+        if has_number && is_marked && inside.len() < 60 && !is_ticket(inside) {
             return Some(inside.trim().to_owned());
         }
         rest = tail;
@@ -91,6 +93,6 @@ fn behind_word(line: &str) -> Option<String> {
             .collect();
         let number = number.trim_end_matches(['-', '/', '_']).to_owned();
         let digits = number.bytes().filter(u8::is_ascii_digit).count();
-        (digits >= 3 && number.len() <= 40).then_some(number)
+        (digits >= 3 && number.len() <= 40 && !is_ticket(&number)).then_some(number)
     })
 }
