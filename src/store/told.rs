@@ -1,7 +1,10 @@
 //! Whom earlier campaigns told of what, as those that follow ask: who need not hear it again, who has
 //! answered, what is still seen.
 
-use super::campaigns::unknown_word;
+use serde_json::json;
+
+use super::audit::Entry;
+use super::campaigns::{name_of, unknown_word};
 use super::suspects::range;
 use super::{Error, Store};
 use crate::model::{AddressRange, DecisionKind, Mailbox, Occasion, Run, Timestamp};
@@ -161,7 +164,7 @@ impl Store {
         let Some(reminder) = one.campaign else {
             return Ok(0);
         };
-        let mut tx = self.begin().await?;
+        let mut tx = self.act(by, now).await?;
         let known: Option<i64> = sqlx::query_scalar(
             "SELECT fresh FROM import WHERE campaign_id = $1 ORDER BY id LIMIT 1",
         )
@@ -169,6 +172,7 @@ impl Store {
         .fetch_optional(&mut *tx)
         .await?;
         if let Some(known) = known {
+            tx.nothing_decided().await?;
             return Ok(known);
         }
         let import: i64 = sqlx::query_scalar(
@@ -219,7 +223,10 @@ impl Store {
             .bind(gathered)
             .execute(&mut *tx)
             .await?;
-        tx.commit().await?;
+        let name = name_of(&mut tx, reminder).await?;
+        let entry =
+            Entry::new("import", name).after(json!({ "import": import, "feed": "seen again" }));
+        tx.written(entry).await?;
         Ok(gathered)
     }
 }

@@ -234,7 +234,7 @@ fn migrate(world: &World, url: &str, more: &[&str]) -> Ran {
 story!(an_upgrade_says_what_it_did_and_is_done_once, world, {
     let (url, _database) = older(&world, BEFORE_FIRST_TIMES).await;
     let refused = world.lapwing(&["campaign", "list", "--database", &url]);
-    assert_eq!(refused.code, 5, "{}", refused.err);
+    assert_eq!(refused.code, 9, "{}", refused.err);
     assert!(
         refused.err.contains("run `lapwing migrate`"),
         "{}",
@@ -292,7 +292,7 @@ story!(a_newer_version_s_database_is_left_alone, world, {
         .await;
     for more in [&[][..], &["--check"], &["--dry-run"]] {
         let refused = migrate(&world, &world.url, more);
-        assert_eq!(refused.code, 5, "{}", refused.out);
+        assert_eq!(refused.code, 9, "{}", refused.out);
         assert!(refused.err.contains("a newer lapwing"), "{}", refused.err);
     }
 });
