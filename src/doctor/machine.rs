@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Area, Finding};
 use crate::config::{Config, Transport};
@@ -92,22 +92,26 @@ pub(super) async fn clock(config: &Config, now: Timestamp, began: Instant) -> Fi
     };
     let asked = began.elapsed();
     let told = store.time().await;
-    // It was told somewhere between question and answer.
-    let between = (asked + began.elapsed()) / 2;
+    let answered = began.elapsed();
     store.close().await;
-    let here = now.plus(Span(between.as_millis() as i64));
+    // It was told somewhere between question and answer, and nobody knows where.
+    let span = |time: Duration| Span(time.as_millis() as i64);
+    let here = now.plus(span((asked + answered) / 2));
+    let doubt = span((answered - asked) / 2);
     match told {
         Ok(None) => Area::Clock.ok(
             "clock",
             "the database is a file here: no other clock counts",
         ),
-        Ok(Some(there)) => compare(here, there),
+        Ok(Some(there)) => compare(here, there, doubt),
         Err(error) => Area::Clock.found_nobody("clock", error.to_string()),
     }
 }
 
-fn compare(here: Timestamp, there: Timestamp) -> Finding {
+/// They may lie so much nearer to each other as is in doubt.
+fn compare(here: Timestamp, there: Timestamp, doubt: Span) -> Finding {
     let apart = here.since(there).max(there.since(here));
+    let apart = Span((apart.0 - doubt.0).max(0));
     let way = if here > there { "ahead of" } else { "behind" };
     let said = format!("this machine's clock is {apart} {way} the database server's");
     let remedy = "let both keep time by NTP (timedatectl set-ntp true)";
@@ -146,10 +150,12 @@ mod tests {
             (3_600_000, Grade::Mend),
         ] {
             let now = Timestamp(1_000_000_000);
-            let finding = compare(now, now.plus(Span(apart)));
+            let finding = compare(now, now.plus(Span(apart)), Span(0));
             assert_eq!(finding.grade, grade, "{apart}: {}", finding.said);
         }
-        let ahead = compare(Timestamp(3_600_000), Timestamp(0)).said;
+        let slow = compare(Timestamp(9_000), Timestamp(5_000), Span(3_000));
+        assert_eq!(slow.grade, Grade::Ok, "{}", slow.said);
+        let ahead = compare(Timestamp(3_600_000), Timestamp(0), Span(0)).said;
         assert!(ahead.contains("60 min ahead of"), "{ahead}");
     }
 
