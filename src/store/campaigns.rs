@@ -355,7 +355,7 @@ pub(super) fn campaign(row: &AnyRow) -> Result<Campaign, Error> {
     })
 }
 
-pub(super) fn parse_state(text: &str) -> Result<CampaignState, Error> {
+fn parse_state(text: &str) -> Result<CampaignState, Error> {
     CampaignState::from_text(text).ok_or_else(|| unknown_word("campaign state", text))
 }
 

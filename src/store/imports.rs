@@ -287,3 +287,33 @@ impl Store {
 fn without_nul(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
+
+/// An import of what is here already, told by other campaigns; [`end_copy`] says how much it was.
+pub(super) async fn begin_copy(
+    tx: &mut Connection,
+    campaign: i64,
+    feed: &str,
+    (by, now): (&str, Timestamp),
+) -> Result<i64, Error> {
+    let id = sqlx::query_scalar(
+        "INSERT INTO import (campaign_id, feed, imported_by, began_at, finished_at, row_count, fresh, repeated,
+                             refused)
+         VALUES ($1, $2, $3, $4, $4, 0, 0, 0, 0) RETURNING id",
+    )
+    .bind(campaign)
+    .bind(feed)
+    .bind(by)
+    .bind(now.0)
+    .fetch_one(tx)
+    .await?;
+    Ok(id)
+}
+
+pub(super) async fn end_copy(tx: &mut Connection, import: i64, rows: i64) -> Result<(), Error> {
+    sqlx::query("UPDATE import SET row_count = $2, fresh = $2 WHERE id = $1")
+        .bind(import)
+        .bind(rows)
+        .execute(tx)
+        .await?;
+    Ok(())
+}

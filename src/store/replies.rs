@@ -120,7 +120,7 @@ impl Store {
         incoming: i64,
         most: i64,
     ) -> Result<Vec<AddressRange>, Error> {
-        let rows = sqlx::query(
+        let rows: Vec<(Vec<u8>, Vec<u8>)> = sqlx::query_as(
             "SELECT DISTINCT network.first, network.last
              FROM reading JOIN letter ON letter.id = letter_id JOIN notice ON notice.id = notice_id
                   JOIN finding ON finding.campaign_id = notice.campaign_id AND finding.mailbox = notice.mailbox
@@ -132,11 +132,7 @@ impl Store {
         .fetch_all(&self.read)
         .await?;
         rows.iter()
-            .map(|row| {
-                let (first, last): (Vec<u8>, Vec<u8>) =
-                    (row.try_get("first")?, row.try_get("last")?);
-                range(&first, &last)
-            })
+            .map(|(first, last)| range(first, last))
             .collect()
     }
 }

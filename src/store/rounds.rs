@@ -4,10 +4,10 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use super::audit::Entry;
-use super::campaigns::parse_state;
+use super::campaigns::insert_campaign;
 use super::findings::parse_mailbox;
-use super::{Connection, Error, Store};
-use crate::model::{Campaign, CampaignState, Mailbox, Timestamp};
+use super::{Connection, Error, Store, imports};
+use crate::model::{Campaign, CampaignState, Mailbox, NewCampaign, Timestamp};
 
 /// What a round begins with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -62,45 +62,30 @@ impl Store {
         is_trial: bool,
     ) -> Result<Round, Error> {
         let mut tx = self.act(by, now).await?;
-        let state: String = sqlx::query_scalar("SELECT state FROM campaign WHERE id = $1")
-            .bind(first.id)
-            .fetch_one(&mut *tx)
-            .await?;
-        let state = parse_state(&state)?;
+        let (_, state) = self.lock_campaign(&mut tx, &first.name).await?;
         if matches!(state, CampaignState::Draft | CampaignState::Submitted) {
             return Err(Error::Refused(format!(
                 "\"{}\" is {state}: whom its letters do not reach is known when they are sent",
                 first.name
             )));
         }
-        let campaign: Option<i64> = sqlx::query_scalar(
-            "INSERT INTO campaign (name, kind, letter, tlp, require_evidence, after_id, cover, state,
-                                   created_at, created_by, round_of)
-             SELECT $2, kind, letter, tlp, require_evidence, after_id, cover, 'draft', $3, $4, id
-             FROM campaign WHERE id = $1
-             ON CONFLICT (name) DO NOTHING RETURNING id",
-        )
-        .bind(first.id)
-        .bind(name)
-        .bind(now.0)
-        .bind(by)
-        .fetch_optional(&mut *tx)
-        .await?;
-        let campaign = campaign.ok_or_else(|| Error::Taken {
-            what: "campaign",
+        let like_first = NewCampaign {
             name: name.to_owned(),
-        })?;
-        let import: i64 = sqlx::query_scalar(
-            "INSERT INTO import (campaign_id, feed, imported_by, began_at, finished_at, row_count, fresh, repeated,
-                                 refused)
-             VALUES ($1, $2, $3, $4, $4, 0, 0, 0, 0) RETURNING id",
-        )
-        .bind(campaign)
-        .bind(format!("those of {} whom letters do not reach", first.name))
-        .bind(by)
-        .bind(now.0)
-        .fetch_one(&mut *tx)
-        .await?;
+            letter: first.letter.clone(),
+            tlp: first.tlp,
+            require_evidence: first.require_evidence,
+            after: first.after,
+            cover: first.cover,
+            terms: first.terms.clone(),
+        };
+        let campaign = insert_campaign(&mut tx, &like_first, by, now).await?;
+        sqlx::query("UPDATE campaign SET round_of = $2 WHERE id = $1")
+            .bind(campaign)
+            .bind(first.id)
+            .execute(&mut *tx)
+            .await?;
+        let feed = format!("those of {} whom letters do not reach", first.name);
+        let import = imports::begin_copy(&mut tx, campaign, &feed, (by, now)).await?;
         let mut round = Round::default();
         for mailbox in unreached {
             let of = (first.id, mailbox);
@@ -117,11 +102,8 @@ impl Store {
             )));
         }
         copy_samples(&mut tx, campaign, first.id).await?;
-        sqlx::query("UPDATE import SET row_count = $2, fresh = $2 WHERE id = $1")
-            .bind(import)
-            .bind((round.suspects + round.addressees).cast_signed())
-            .execute(&mut *tx)
-            .await?;
+        let rows = (round.suspects + round.addressees).cast_signed();
+        imports::end_copy(&mut tx, import, rows).await?;
         if !is_trial {
             let entry =
                 Entry::new("follow-up", name).after(json!({ "of": first.name, "round": round }));

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::audit::Entry;
 use super::campaigns::{name_of, unknown_word};
 use super::suspects::range;
-use super::{Error, Store};
+use super::{Error, Store, imports};
 use crate::model::{AddressRange, DecisionKind, Mailbox, Occasion, Run, Timestamp};
 
 /// A letter counts as told from when it is in the queue until it comes back.
@@ -175,15 +175,8 @@ impl Store {
             tx.nothing_decided().await?;
             return Ok(known);
         }
-        let import: i64 = sqlx::query_scalar(
-            "INSERT INTO import (campaign_id, feed, imported_by, began_at, finished_at, row_count, fresh, repeated, refused)
-             VALUES ($1, 'seen again', $2, $3, $3, 0, 0, 0, 0) RETURNING id",
-        )
-        .bind(reminder)
-        .bind(by)
-        .bind(now.0)
-        .fetch_one(&mut *tx)
-        .await?;
+        let feed = "seen again";
+        let import = imports::begin_copy(&mut tx, reminder, feed, (by, now)).await?;
         let gathered = sqlx::query(
             "INSERT INTO suspect (campaign_id, import_id, line, first, last, fingerprint, seen_at, seen_from,
                                   class, source, evidence, port, terminal)
@@ -218,14 +211,9 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         let gathered = gathered.rows_affected() as i64;
-        sqlx::query("UPDATE import SET row_count = $2, fresh = $2 WHERE id = $1")
-            .bind(import)
-            .bind(gathered)
-            .execute(&mut *tx)
-            .await?;
+        imports::end_copy(&mut tx, import, gathered).await?;
         let name = name_of(&mut tx, reminder).await?;
-        let entry =
-            Entry::new("import", name).after(json!({ "import": import, "feed": "seen again" }));
+        let entry = Entry::new("import", name).after(json!({ "import": import, "feed": feed }));
         tx.written(entry).await?;
         Ok(gathered)
     }
