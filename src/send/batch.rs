@@ -1,10 +1,12 @@
 //! One batch of deliveries, worked off over several connections side by side.
 
-use std::sync::Mutex;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use tokio::task::JoinError;
 use tracing::info;
 
 use super::courier::Way;
@@ -34,7 +36,7 @@ fn spare(settings: &Settings) -> Span {
 /// is still the worker's afterwards; what was is added to `done`, also where it ends with an error.
 pub(super) async fn work_off(
     work: &Work<'_>,
-    journal: Option<&Journal>,
+    journal: Option<&Arc<Journal>>,
     claimed_at: Timestamp,
     group: Group,
     done: &mut Done,
@@ -59,20 +61,28 @@ pub(super) async fn work_off(
         run.shelf.close().await;
         drop(ledger);
     };
-    let signing = &work.settings.signing;
+    // Each a task of its own: what is read, and what is committed, does not wait while others talk.
+    let store = work.store.clone();
+    let building = tokio::spawn(supply.build(store, work.settings.signing.clone(), letters));
     let build = async {
-        if let Err(error) = supply.build(work.store, signing, letters).await {
+        if let Err(error) = ended(building.await) {
             run.stop(error.into());
         }
     };
-    let keep = ledger::keep(work.store, journal, work.progress, entries);
+    let (store, progress) = (work.store.clone(), Arc::clone(work.progress));
+    let keep = tokio::spawn(ledger::keep(store, journal.cloned(), progress, entries));
     let ((), (), kept) = tokio::join!(lanes, build, keep);
     done.add(run.done.into_inner().unwrap_or_default());
-    kept?;
+    ended(kept)?;
     match run.trouble.into_inner() {
         Ok(Some(error)) => Err(error),
         _ => Ok(()),
     }
+}
+
+/// What a task came to; its panic is ours.
+fn ended<T>(task: Result<T, JoinError>) -> T {
+    task.unwrap_or_else(|error| resume_unwind(error.into_panic()))
 }
 
 /// One batch under way.

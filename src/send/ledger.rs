@@ -1,16 +1,24 @@
 //! What the connections have done, written down before each of them goes on.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout_at;
 
 use super::journal::Journal;
 use crate::model::Progress;
 use crate::retry;
-use crate::store::{Error, Fact, Finish, Granted, Store};
+use crate::store::{Error, Fact, Finish, Granted, Pen, Store};
 
 /// Facts in one transaction at most.
 const FACTS: usize = 50;
+
+/// How long others in this process wait at most before they may write, too.
+const TURN: Duration = Duration::from_millis(50);
+
+/// How long others are waited for at most, before what is at hand is committed.
+const GATHER: Duration = Duration::from_millis(5);
 
 /// How long results are held in hand while the database cannot be written to.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -47,30 +55,29 @@ impl Ledger {
 /// The database's, once patience is at its end, or nobody wants to wait; those who wait for an answer
 /// then get none, and what they have to say of letters that are out stands in the journal.
 pub(super) async fn keep(
-    store: &Store,
-    journal: Option<&Journal>,
-    progress: &Progress,
+    store: Store,
+    journal: Option<Arc<Journal>>,
+    progress: Arc<Progress>,
     mut entries: mpsc::Receiver<Entry>,
 ) -> Result<(), Error> {
-    while let Some(first) = entries.recv().await {
-        let mut batch = vec![first];
-        while batch.iter().map(|(facts, _)| facts.len()).sum::<usize>() < FACTS {
-            match entries.try_recv() {
-                Ok(entry) => batch.push(entry),
-                Err(_) => break,
-            }
-        }
+    let pen = Pen::of(store);
+    let mut taken_up = Instant::now();
+    let mut last = Duration::ZERO;
+    while let Some(first) = next(&mut entries, &pen, &mut taken_up).await {
+        let batch = gather(&mut entries, first, last.min(GATHER)).await;
         let facts: Vec<Fact> = batch
             .iter()
             .flat_map(|(facts, _)| facts.iter().cloned())
             .collect();
         let may_wait = |error: &Error| error.is_passing() && !progress.is_stopped();
-        let recorded = retry::patiently(PATIENCE, may_wait, || store.record(&facts)).await;
+        let began = Instant::now();
+        let recorded = retry::patiently(PATIENCE, may_wait, || pen.record(&facts)).await;
+        last = began.elapsed();
         let mut granted = match recorded {
             Ok(granted) => granted.into_iter(),
             Err(error) => {
                 drop(batch);
-                return Err(put_by(journal, facts, entries, error).await);
+                return Err(put_by(journal.as_deref(), facts, entries, error).await);
             }
         };
         for (facts, answer) in batch {
@@ -79,6 +86,40 @@ pub(super) async fn keep(
         }
     }
     Ok(())
+}
+
+/// What is written down together: as long as a commit takes, it is worth waiting for others who may come, and
+/// no longer; where all have spoken, nobody can.
+async fn gather(entries: &mut mpsc::Receiver<Entry>, first: Entry, wait: Duration) -> Vec<Entry> {
+    let deadline = Instant::now() + wait;
+    let mut facts = first.0.len();
+    let mut batch = vec![first];
+    // One sender is nobody's: the lanes have copies of it.
+    while facts < FACTS && batch.len() + 1 < entries.sender_strong_count() {
+        let Ok(Some(entry)) = timeout_at(deadline.into(), entries.recv()).await else {
+            break;
+        };
+        facts += entry.0.len();
+        batch.push(entry);
+    }
+    batch
+}
+
+/// The next that has something to say. While nobody has, and after each [`TURN`], others may write.
+async fn next(
+    entries: &mut mpsc::Receiver<Entry>,
+    pen: &Pen,
+    taken_up: &mut Instant,
+) -> Option<Entry> {
+    if taken_up.elapsed() < TURN
+        && let Ok(entry) = entries.try_recv()
+    {
+        return Some(entry);
+    }
+    pen.rest().await;
+    let entry = entries.recv().await;
+    *taken_up = Instant::now();
+    entry
 }
 
 /// Keeps what the database did not take, and what comes of the letters that are still in hand.

@@ -26,6 +26,7 @@ mod zones;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -209,7 +210,7 @@ pub struct Work<'a> {
     pub settings: &'a Settings,
     pub clock: &'a Clock,
     /// Stopped, it ends after the letters in hand.
-    pub progress: &'a Progress,
+    pub progress: &'a Arc<Progress>,
 }
 
 /// What leaves must be what was approved: the set's digest, as the letters now stand in the store.

@@ -56,13 +56,14 @@ impl Supply {
     /// The database's.
     pub(super) async fn build(
         self,
-        store: &Store,
-        signing: &Signing,
+        store: Store,
+        signing: Signing,
         claimed: Vec<Claimed>,
     ) -> Result<(), store::Error> {
         // While some are built, the next are read.
-        let mut ready = stream::iter(claimed.chunks(AT_ONCE))
-            .map(|some| make_ready(store, signing, some))
+        let some: Vec<Vec<Claimed>> = claimed.chunks(AT_ONCE).map(<[_]>::to_vec).collect();
+        let mut ready = stream::iter(some)
+            .map(|some| make_ready(store.clone(), signing.clone(), some))
             .buffered(2);
         while let Some(some) = ready.try_next().await? {
             for one in some {
@@ -76,23 +77,22 @@ impl Supply {
 }
 
 async fn make_ready(
-    store: &Store,
-    signing: &Signing,
-    claimed: &[Claimed],
+    store: Store,
+    signing: Signing,
+    claimed: Vec<Claimed>,
 ) -> Result<Vec<Ready>, store::Error> {
     let ids: Vec<i64> = claimed.iter().map(|one| one.letter).collect();
     let letters = store.letters_with_digests(&ids).await?;
-    let signing = signing.clone();
     let built = tokio::task::spawn_blocking(move || {
         let built =
             |(letter, digest): (Letter, String)| (letter.id, build(letter, &digest, &signing));
         letters.into_iter().map(built).collect::<HashMap<_, _>>()
     });
     let mut built = built.await.unwrap_or_default();
-    let ready = claimed.iter().map(|claimed| {
+    let ready = claimed.into_iter().map(|claimed| {
         let letter = built.remove(&claimed.letter);
         let letter = letter.unwrap_or_else(|| Err("there is no such letter".to_owned()));
-        (claimed.clone(), letter)
+        (claimed, letter)
     });
     Ok(ready.collect())
 }

@@ -1,6 +1,7 @@
 //! Campaigns under way: one batch of each in its turn, or of one alone until nothing is due.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::brake::Brake;
 use super::journal::Journal;
@@ -12,7 +13,7 @@ use crate::store::Claimed;
 /// What stays open from one batch to the next, whichever campaign's they are.
 pub struct Sending<'a> {
     work: &'a Work<'a>,
-    journal: Option<Journal>,
+    journal: Option<Arc<Journal>>,
 }
 
 /// A campaign that is being sent.
@@ -182,9 +183,9 @@ impl<'a> Sending<'a> {
     }
 }
 
-fn open_journal(settings: &Settings) -> Result<Option<Journal>, Error> {
+fn open_journal(settings: &Settings) -> Result<Option<Arc<Journal>>, Error> {
     let open = |folder: &PathBuf| {
-        Journal::open(folder, &settings.worker).map_err(|error| {
+        Journal::open(folder, &settings.worker).map(Arc::new).map_err(|error| {
             Error::Journal(format!(
                 "{}: {error}: results that the database cannot take could not be kept; name another folder by send.journal, or none",
                 folder.display()

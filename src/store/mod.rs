@@ -15,6 +15,7 @@ mod decisions;
 mod dumped;
 mod engine;
 mod exchangers;
+mod facts;
 mod findings;
 mod holds;
 mod imports;
@@ -68,10 +69,10 @@ use engine::Engine;
 pub use addressees::StoredAddressee;
 pub use again::{EndedFor, Retried, Retry};
 pub use answers::StoredAnswer;
-pub use attempts::{Fact, Finish, Granted};
 pub use audit::{AuditFilter, AuditVerified};
 pub use backup::Copied;
 pub use exchangers::StoredExchangers;
+pub use facts::{Fact, Finish, Granted, Pen};
 pub(crate) use findings::parse_mailbox;
 pub use imports::ImportCounts;
 pub use incoming::Kept;
@@ -131,6 +132,8 @@ impl Store {
         let pool = |connections: u32| {
             let pool = AnyPoolOptions::new()
                 .max_connections(connections)
+                // A file does not hang up.
+                .test_before_acquire(engine == Engine::Postgres)
                 .acquire_timeout(Duration::from_secs(30))
                 .after_connect(move |connection, _| Box::pin(engine::prepare(engine, connection)));
             engine::drop_poisoned(pool)

@@ -90,7 +90,8 @@ impl Postfix {
             command.env("LD_LIBRARY_PATH", libraries);
         }
         command
-            .args(["-d", "-s", &sessions, "-m", &messages, "-l", &length])
+            // Each to somebody else, as letters are.
+            .args(["-d", "-N", "-s", &sessions, "-m", &messages, "-l", &length])
             .args(["-f", "notices@agency.example", "-t", "abuse@isp.example"])
             .arg(to.to_string());
         Cost::of(command)

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use lapwing::model::{Progress, Timestamp};
 use lapwing::service::{Event, Sender};
@@ -237,7 +238,7 @@ story!(
 
 /// Serves until somebody is told something.
 async fn serve_until_told(world: &World) -> String {
-    let progress = Progress::default();
+    let progress = Arc::new(Progress::default());
     let heard = std::sync::Mutex::new(String::new());
     let tell = |event: Event| {
         if !matches!(event, Event::Started { .. }) {

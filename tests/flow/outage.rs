@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Arc;
 
 use lapwing::model::{Clock, OutcomeKind, Progress, Span};
 use lapwing::send::{self, Courier};
@@ -268,7 +269,7 @@ story!(a_clock_that_jumps_loses_no_letter, world, {
         let shift = Span::seconds(3_600 * hours);
         world.now = world.now.plus(shift);
         let clock = Clock::starting_at(world.now);
-        let progress = Progress::default();
+        let progress = Arc::new(Progress::default());
         let work = send::Work {
             store: &world.store,
             courier: &courier,

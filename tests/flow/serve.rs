@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use lapwing::model::Progress;
@@ -19,7 +20,7 @@ use crate::world::World;
 /// Serves by so many workers until `letters` are accepted, or somebody says something else than that
 /// letters were sent; gives that back.
 async fn serve(world: &World, workers: usize, letters: u64) -> Vec<Event> {
-    let progress = Progress::default();
+    let progress = Arc::new(Progress::default());
     let accepted = AtomicU64::new(0);
     let told = std::sync::Mutex::new(Vec::new());
     let tell = |event: Event| match event {

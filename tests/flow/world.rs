@@ -304,7 +304,7 @@ impl World {
         let key = openpgp::key(&self.config.sign, self.now).unwrap();
         settings.signing.signer = key.map(|key| Arc::new(key.unlock(passphrase).unwrap()));
         let courier = Courier::new(&self.config);
-        let (clock, progress) = (self.clock(), Progress::default());
+        let (clock, progress) = (self.clock(), Arc::new(Progress::default()));
         let work = send::Work {
             store: &self.store,
             courier: &courier,

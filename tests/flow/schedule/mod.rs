@@ -9,6 +9,7 @@ mod serve;
 mod sheet;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use lapwing::model::{Clock, Plan, Policy, Progress, Schedule, Span, Timestamp};
 use lapwing::scheduler::{self, Ran, Which, Work};
@@ -83,7 +84,7 @@ fn lying(world: &World, below: &str) -> Vec<String> {
 }
 
 async fn try_run(world: &World, worker: &str, which: Which<'_>) -> Result<Vec<Ran>, store::Error> {
-    let (clock, progress) = (world.clock(), Progress::default());
+    let (clock, progress) = (world.clock(), Arc::new(Progress::default()));
     let work = work(world, worker, &clock, &progress);
     scheduler::run_once(&work, which, world.now).await
 }
@@ -161,7 +162,7 @@ async fn approve_and_send(world: &World, name: &str) {
 async fn send(world: &World) -> Vec<scheduler::Sent> {
     let settings = lapwing::send::Settings::from_config(&world.config, "worker").unwrap();
     let courier = lapwing::send::Courier::new(&world.config);
-    let (clock, progress) = (world.clock(), Progress::default());
+    let (clock, progress) = (world.clock(), Arc::new(Progress::default()));
     let work = lapwing::send::Work {
         store: &world.store,
         courier: &courier,

@@ -3,6 +3,7 @@
 use lapwing::approve;
 use lapwing::model::{DecisionKind, Progress};
 use lapwing::send;
+use std::sync::Arc;
 
 use super::{copies, decide, of, queue, states, work};
 use crate::story;
@@ -99,7 +100,7 @@ story!(
     world,
     {
         slowly(&mut world).await;
-        let progress = Progress::default();
+        let progress = Arc::new(Progress::default());
         let (done, before) = tokio::join!(work(&world, &world.store, "worker", &progress), async {
             world.sink.wait_for(4).await;
             progress.stop();
@@ -123,7 +124,7 @@ story!(
 );
 
 story!(nothing_leaves_before_a_second_person_agreed, world, {
-    let progress = Progress::default();
+    let progress = Arc::new(Progress::default());
     world
         .table("range,country,abuse\n192.0.2.0/24,JP,abuse@isp001.example\n")
         .await;

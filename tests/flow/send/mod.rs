@@ -20,6 +20,7 @@ mod windows;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use lapwing::approve;
 use lapwing::model::{Attempt, Clock, DecisionKind, Delivery, OutcomeKind, Progress};
@@ -95,7 +96,7 @@ async fn work(
     world: &World,
     store: &Store,
     worker: &str,
-    progress: &Progress,
+    progress: &Arc<Progress>,
 ) -> Result<send::Done, send::Error> {
     let campaign = world.campaign().await;
     let settings = send::Settings::from_config(&world.config, worker).unwrap();

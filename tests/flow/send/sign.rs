@@ -212,7 +212,7 @@ story!(
             settings.signing.signer = signer.map(Arc::new);
             settings.batch = 1;
             let (campaign, courier) = (world.campaign().await, Courier::new(&world.config));
-            let (clock, progress) = (Clock::starting_at(world.now), Progress::default());
+            let (clock, progress) = (Clock::starting_at(world.now), Arc::new(Progress::default()));
             let work = send::Work {
                 store: &world.store,
                 courier: &courier,
@@ -271,7 +271,7 @@ story!(a_key_that_ends_while_letters_wait_signs_no_more, world, {
     world.later("2d");
     let campaign = world.campaign().await;
     let courier = Courier::new(&world.config);
-    let (clock, progress) = (world.clock(), Progress::default());
+    let (clock, progress) = (world.clock(), Arc::new(Progress::default()));
     let work = send::Work {
         store: &world.store,
         courier: &courier,
