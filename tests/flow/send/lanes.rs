@@ -1,8 +1,8 @@
 //! Connections: how many, how long, and what does not cost one.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use lapwing::model::Progress;
 use lapwing::store::Store;
 
 use super::{copies, desk, of, queue, states, story_of, work};
@@ -67,7 +67,7 @@ story!(two_workers_send_no_letter_twice, world, {
         Store::open(&world.url).await.unwrap(),
         Store::open(&world.url).await.unwrap(),
     );
-    let (one, other) = (Progress::default(), Progress::default());
+    let (one, other) = (Arc::default(), Arc::default());
     let (one, other) = tokio::join!(
         work(&world, &left, "left", &one),
         work(&world, &right, "right", &other)

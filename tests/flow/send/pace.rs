@@ -1,9 +1,10 @@
 //! Paces: how fast letters go to a provider, a relay and an address, over all workers together.
 
 use lapwing::config::Pace;
-use lapwing::model::{Progress, Span, Timestamp, Wait};
+use lapwing::model::{Span, Timestamp, Wait};
 use lapwing::send::Done;
 use lapwing::store::Store;
+use std::sync::Arc;
 
 use super::{copies, desk, of, queue, states, story_of, work};
 use crate::story;
@@ -22,7 +23,7 @@ fn pace(world: &mut World, every: &str, connections: usize) {
 
 async fn work_as(world: &World, worker: &str) -> Done {
     let store = Store::open(&world.url).await.unwrap();
-    let done = work(world, &store, worker, &Progress::default()).await;
+    let done = work(world, &store, worker, &Arc::default()).await;
     store.close().await;
     done.unwrap()
 }
@@ -75,7 +76,7 @@ async fn go_on(world: &mut World) {
 async fn by_two_workers(world: &World) -> u64 {
     let left = Store::open(&world.url).await.unwrap();
     let right = Store::open(&world.url).await.unwrap();
-    let (one, other) = (Progress::default(), Progress::default());
+    let (one, other) = (Arc::default(), Arc::default());
     let (one, other) = tokio::join!(
         work(world, &left, "left", &one),
         work(world, &right, "right", &other)
@@ -115,7 +116,7 @@ story!(who_comes_second_stands_behind_the_first, world, {
     let left = Store::open(&world.url).await.unwrap();
     let right = Store::open(&world.url).await.unwrap();
     world.config.send.batch = 2;
-    let (one, other) = (Progress::default(), Progress::default());
+    let (one, other) = (Arc::default(), Arc::default());
     let (one, other) = tokio::join!(
         work(&world, &left, "left", &one),
         work(&world, &right, "right", &other)
