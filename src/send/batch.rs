@@ -178,14 +178,15 @@ impl<'a> Run<'a> {
         let is_spent = at.since(self.claimed_at) > spare(self.work.settings);
         let begin = Fact::Begin {
             delivery: claimed.delivery,
+            number: claimed.next,
             worker: self.work.settings.worker.clone(),
             at,
             lease_until: is_spent.then(|| at.plus(self.work.settings.lease)),
         };
         // Not ours any more: its lease is lost, or the campaign was paused or cancelled meanwhile.
-        let Granted::Begun(number) = lane.write(Some(begin)).await? else {
+        if lane.write(Some(begin)).await? != Granted::Begun {
             return Ok(());
-        };
+        }
         let tied = built.as_ref().ok().map(|built| &built.letter).map(tie);
         let outcome = match (built, lane.way.take()) {
             (Ok(Built { letter, message }), Some(way)) => {
@@ -211,8 +212,8 @@ impl<'a> Run<'a> {
             let trouble = Trouble::told_by(&outcome, false);
             self.stop(trouble.into());
         }
-        log(claimed, number, &outcome, tied.unwrap_or_default());
-        lane.ended = Some(self.end(claimed, number, outcome));
+        log(claimed, &outcome, tied.unwrap_or_default());
+        lane.ended = Some(self.end(claimed, outcome));
         Ok(())
     }
 
@@ -231,7 +232,7 @@ impl<'a> Run<'a> {
     }
 
     /// What the outcome makes of the delivery.
-    fn end(&self, claimed: &Claimed, number: i64, outcome: Outcome) -> Fact {
+    fn end(&self, claimed: &Claimed, outcome: Outcome) -> Fact {
         let at = self.work.clock.now();
         let kind = outcome.kind;
         let attempts = claimed.attempts + i64::from(kind != OutcomeKind::Relay);
@@ -251,7 +252,7 @@ impl<'a> Run<'a> {
         self.work.progress.add(1);
         Fact::Finish(Finish {
             delivery: claimed.delivery,
-            number,
+            number: claimed.next,
             worker: self.work.settings.worker.clone(),
             at,
             outcome,
@@ -279,7 +280,7 @@ fn tie(letter: &Letter) -> (String, String) {
 }
 
 /// A line for each attempt; `claimed` has whom the letter was written to.
-fn log(claimed: &Claimed, number: i64, outcome: &Outcome, (ticket, message_id): (String, String)) {
+fn log(claimed: &Claimed, outcome: &Outcome, (ticket, message_id): (String, String)) {
     let (delivery, to) = (claimed.delivery, masked(&claimed.recipient));
     let (kind, reply) = (outcome.kind.as_str(), masked(&outcome.reply));
     let ends = match outcome.kind {
@@ -289,7 +290,7 @@ fn log(claimed: &Claimed, number: i64, outcome: &Outcome, (ticket, message_id): 
     info!(
         event = "attempt",
         delivery,
-        attempt = number,
+        attempt = claimed.next,
         ticket,
         message_id,
         to,

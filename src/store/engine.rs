@@ -63,7 +63,8 @@ impl Engine {
                               WHERE campaign_id = $1 AND state = 'ready'
                                 AND EXISTS (SELECT 1 FROM campaign WHERE id = $1 AND state = 'approved' AND restored_at IS NULL)
                               ORDER BY id LIMIT +$2)
-                 RETURNING id, letter_id, recipient, country, attempts, queued_at + waited AS patient_from, due_at, slot_at, slot_of"
+                 RETURNING id, letter_id, recipient, country, attempts, queued_at + waited AS patient_from, due_at, slot_at, slot_of,
+                           (SELECT COALESCE(MAX(number), 0) + 1 FROM attempt WHERE delivery_id = delivery.id) AS next"
             }
             Self::Postgres => {
                 "UPDATE delivery SET state = 'leased', worker = $3, lease_until = $4
@@ -71,7 +72,8 @@ impl Engine {
                                       WHERE campaign_id = $1 AND state = 'ready'
                                         AND EXISTS (SELECT 1 FROM campaign WHERE id = $1 AND state = 'approved' AND restored_at IS NULL)
                                       ORDER BY id LIMIT +$2 FOR UPDATE SKIP LOCKED))
-                 RETURNING id, letter_id, recipient, country, attempts, queued_at + waited AS patient_from, due_at, slot_at, slot_of"
+                 RETURNING id, letter_id, recipient, country, attempts, queued_at + waited AS patient_from, due_at, slot_at, slot_of,
+                           (SELECT COALESCE(MAX(number), 0) + 1 FROM attempt WHERE delivery_id = delivery.id) AS next"
             }
         }
     }

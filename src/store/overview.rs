@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use sqlx::AssertSqlSafe;
-
 use super::engine::Engine;
 use super::statistics::tallies;
-use super::{Connection, Error, RegistryLine, Store, Tally};
+use super::together::Statement;
+use super::{Error, RegistryLine, Store, Tally};
 use crate::model::Timestamp;
 
 /// Rows that workers count in: so many that they seldom meet, so few that they are soon added up.
@@ -140,30 +139,24 @@ impl Store {
     }
 }
 
-/// Adds what a worker has done to what was counted before. It stands last in its transaction: whoever holds
-/// one of these rows waits for no other.
-pub(super) async fn count(
-    tx: &mut Connection,
-    engine: Engine,
-    worker: &str,
-    ended: &Ended,
-) -> Result<(), Error> {
+/// Adds what a worker has done to what was counted before; `None` where that is nothing. It stands last in its
+/// transaction: whoever holds one of these rows waits for no other.
+pub(super) fn count(engine: Engine, worker: &str, ended: &Ended) -> Option<Statement> {
     let ended: Vec<(&String, &i64)> = ended.iter().filter(|(_, n)| **n != 0).collect();
     if ended.is_empty() {
-        return Ok(());
+        return None;
     }
     let mut hasher = DefaultHasher::new();
     worker.hash(&mut hasher);
     let slot = (hasher.finish() % SLOTS) as i64;
-    let counted = format!(
+    let sql = format!(
         "INSERT INTO attempt_count (slot, outcome, n) VALUES {}
          ON CONFLICT (outcome, slot) DO UPDATE SET n = attempt_count.n + excluded.n",
         engine.rows(&slot.to_string(), 2, ended.len())
     );
-    let mut query = sqlx::query(AssertSqlSafe(counted));
-    for (outcome, n) in ended {
-        query = query.bind(outcome.as_str()).bind(*n);
-    }
-    query.execute(tx).await?;
-    Ok(())
+    let values = ended
+        .into_iter()
+        .flat_map(|(outcome, n)| [outcome.as_str().into(), (*n).into()]);
+    let values = values.collect();
+    Some(Statement { sql, values })
 }

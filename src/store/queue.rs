@@ -3,6 +3,7 @@
 use sqlx::Row;
 
 use super::overview::{self, Ended};
+use super::together::carry_out;
 use super::{Error, Store};
 use crate::model::{DeliveryState, SlotOf, Timestamp};
 
@@ -14,6 +15,8 @@ pub struct Claimed {
     pub recipient: String,
     pub country: String,
     pub attempts: i64,
+    /// The number of its next attempt; those that came to nothing for the relay's sake count here.
+    pub next: i64,
     /// When its time to be tried began: with the queue, or later where we let it wait.
     pub patient_from: Timestamp,
     /// The moment that was set aside for it, if it waited for that last.
@@ -41,15 +44,13 @@ impl Store {
         limit: usize,
         lease_until: Timestamp,
     ) -> Result<Vec<Claimed>, Error> {
-        let mut tx = self.begin().await?;
         let rows = sqlx::query(self.engine.claim())
             .bind(campaign)
             .bind(limit as i64)
             .bind(worker)
             .bind(lease_until.0)
-            .fetch_all(&mut *tx)
+            .fetch_all(&self.write)
             .await?;
-        tx.commit().await?;
         let mut claimed = rows
             .iter()
             .map(|row| {
@@ -62,6 +63,7 @@ impl Store {
                     recipient: row.try_get("recipient")?,
                     country: row.try_get("country")?,
                     attempts: row.try_get("attempts")?,
+                    next: row.try_get("next")?,
                     patient_from: Timestamp(row.try_get("patient_from")?),
                     slot: slot_at
                         .filter(|slot| *slot == due_at)
@@ -141,7 +143,8 @@ impl Store {
                 .await?;
                 let n = cut_off.rows_affected() as i64;
                 let ended = Ended::from([("uncertain".to_owned(), n)]);
-                overview::count(&mut tx, self.engine, "", &ended).await?;
+                let count = overview::count(self.engine, "", &ended);
+                carry_out(self.engine, &mut tx, Vec::from_iter(count)).await?;
                 rescued += 1;
             }
             tx.commit().await?;

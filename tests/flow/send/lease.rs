@@ -16,10 +16,11 @@ async fn take(world: &World, worker: &str) -> i64 {
     claimed.first().expect("one is ready").delivery
 }
 
-/// It writes down that SMTP is about to talk.
-async fn begin(world: &World, worker: &str, delivery: i64) -> Granted {
+/// It writes down that SMTP is about to talk, for the time that it has claimed the delivery for.
+async fn begin(world: &World, worker: &str, delivery: i64, number: i64) -> Granted {
     let begin = Fact::Begin {
         delivery,
+        number,
         worker: worker.to_owned(),
         at: world.now,
         lease_until: Some(world.now.plus(world.config.send.lease)),
@@ -69,7 +70,7 @@ story!(
     {
         queue(&world, 3).await;
         let delivery = take(&world, "vanished").await;
-        assert_eq!(begin(&world, "vanished", delivery).await, Granted::Begun(1));
+        assert_eq!(begin(&world, "vanished", delivery, 1).await, Granted::Begun);
         assert_eq!(
             world.send().await.accepted,
             2,
@@ -117,7 +118,7 @@ story!(
         world.config.send.on_uncertain = OnUncertain::Hold;
         queue(&world, 2).await;
         let delivery = take(&world, "vanished").await;
-        begin(&world, "vanished", delivery).await;
+        begin(&world, "vanished", delivery, 1).await;
         world.later("21m");
         assert_eq!(world.send().await.accepted, 1);
         assert_eq!(
@@ -136,8 +137,8 @@ story!(a_letter_that_kills_its_workers_is_set_aside, world, {
         let (first, _) = story_of(&world, &desk(1)).await;
         assert_eq!(delivery, first.id);
         assert_eq!(
-            begin(&world, "victim", delivery).await,
-            Granted::Begun(lapse)
+            begin(&world, "victim", delivery, lapse).await,
+            Granted::Begun
         );
         world.later("21m");
         assert_eq!(rescue(&world).await, 1);
@@ -155,9 +156,9 @@ story!(a_letter_that_kills_its_workers_is_set_aside, world, {
 story!(what_is_said_twice_is_begun_once, world, {
     queue(&world, 1).await;
     let delivery = take(&world, "one").await;
-    assert_eq!(begin(&world, "one", delivery).await, Granted::Begun(1));
+    assert_eq!(begin(&world, "one", delivery, 1).await, Granted::Begun);
     // The connection broke before the answer came.
-    assert_eq!(begin(&world, "one", delivery).await, Granted::Begun(1));
+    assert_eq!(begin(&world, "one", delivery, 1).await, Granted::Begun);
     let due = None;
     let done = finish(&world, "one", delivery, 1, OutcomeKind::Accepted, due).await;
     assert_eq!(done, Granted::Recorded);
@@ -167,6 +168,24 @@ story!(what_is_said_twice_is_begun_once, world, {
     assert_eq!(delivery.attempts, 1);
     assert_eq!(outcomes(&attempts), [Some(OutcomeKind::Accepted)]);
 });
+
+// A lane that slept so long that its own worker has claimed the letter once more.
+story!(
+    what_was_claimed_anew_is_not_begun_for_the_old_claim,
+    world,
+    {
+        queue(&world, 1).await;
+        let delivery = take(&world, "one").await;
+        assert_eq!(begin(&world, "one", delivery, 1).await, Granted::Begun);
+        world.later("21m");
+        assert_eq!(rescue(&world).await, 1);
+        assert_eq!(take(&world, "one").await, delivery);
+        assert_eq!(begin(&world, "one", delivery, 1).await, Granted::NotOurs);
+        assert_eq!(begin(&world, "one", delivery, 2).await, Granted::Begun);
+        let (_, attempts) = story_of(&world, &desk(1)).await;
+        assert_eq!(outcomes(&attempts), [Some(OutcomeKind::Uncertain), None]);
+    }
+);
 
 story!(
     a_letter_that_only_lay_with_workers_that_vanished_is_not_set_aside,
@@ -188,13 +207,13 @@ story!(
     {
         queue(&world, 1).await;
         let delivery = take(&world, "old").await;
-        begin(&world, "old", delivery).await;
+        begin(&world, "old", delivery, 1).await;
         world.later("21m");
         assert_eq!(rescue(&world).await, 1);
-        assert_eq!(begin(&world, "old", delivery).await, Granted::NotOurs);
+        assert_eq!(begin(&world, "old", delivery, 1).await, Granted::NotOurs);
 
         assert_eq!(take(&world, "new").await, delivery);
-        assert_eq!(begin(&world, "new", delivery).await, Granted::Begun(2));
+        assert_eq!(begin(&world, "new", delivery, 2).await, Granted::Begun);
         let late = Some(world.now.plus(Span::seconds(60)));
         for kind in [
             OutcomeKind::Refused,
@@ -228,7 +247,7 @@ story!(
         let mut deliveries = Vec::new();
         for _ in 0..6 {
             let delivery = take(&world, "old").await;
-            begin(&world, "old", delivery).await;
+            begin(&world, "old", delivery, 1).await;
             deliveries.push(delivery);
         }
         world.later("21m");
@@ -242,7 +261,7 @@ story!(
         let claimed = world.store.claim(campaign, "new", 6, until).await.unwrap();
         assert_eq!(claimed.len(), 6);
         for delivery in [begun, refused, deferred, held] {
-            assert_eq!(begin(&world, "new", delivery).await, Granted::Begun(2));
+            assert_eq!(begin(&world, "new", delivery, 2).await, Granted::Begun);
         }
         let again = Some(world.now.plus(Span::seconds(300)));
         finish(&world, "new", refused, 2, OutcomeKind::Refused, None).await;
@@ -276,7 +295,7 @@ story!(
         }
         assert_eq!(states(&world).await, of([("accepted", 6)]));
         assert_eq!(
-            begin(&world, "third", ready).await,
+            begin(&world, "third", ready, 2).await,
             Granted::NotOurs,
             "and is not sent again"
         );
@@ -292,7 +311,7 @@ story!(
     {
         queue(&world, 3).await;
         let delivery = take(&world, "vanished").await;
-        begin(&world, "vanished", delivery).await;
+        begin(&world, "vanished", delivery, 1).await;
         take(&world, "vanished").await;
         decide(&world, DecisionKind::Cancelled).await;
         assert_eq!(states(&world).await, of([("cancelled", 1), ("leased", 2)]));
