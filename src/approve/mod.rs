@@ -150,11 +150,13 @@ pub async fn preflight(
             "{n} listed suspects have no time, or neither source nor evidence; --require-evidence refuses such"
         )),
     }
-    if totals.import.refused > 0 {
-        preflight.warnings.push(format!(
-            "{} rows of the feeds were refused",
-            totals.import.refused
-        ));
+    match totals.import.refused {
+        0 => {}
+        n => preflight.warnings.push(format!(
+            "{n} row{} of the feeds refused; see `lapwing refused {}`",
+            if n == 1 { "" } else { "s" },
+            campaign.name
+        )),
     }
     let roll = store.signatories().await?;
     if signing(&roll, now, "").is_empty() {

@@ -162,25 +162,32 @@ fn person(named: Option<String>) -> Result<String, Usage> {
     Ok(name)
 }
 
-/// The name of the user that this process runs as: by the environment, else by /etc/passwd.
+/// The name of the user that this process runs as: by the environment, else by the kernel.
 fn system_user() -> Option<String> {
     let named = ["USER", "LOGNAME"]
         .into_iter()
         .find_map(|name| std::env::var(name).ok());
     let named = named.filter(|name| !name.is_empty());
-    named.or_else(|| process_user().filter(|name| !name.starts_with("uid ")))
+    named.or_else(process_user)
 }
 
 /// By the kernel alone, which nobody talks into another name; `uid 10001` where it has none.
 fn process_user() -> Option<String> {
     use std::os::unix::fs::MetadataExt;
-    let uid = std::fs::metadata("/proc/self").ok()?.uid().to_string();
+    let uid = std::fs::metadata("/proc/self").ok()?.uid();
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    Some(name_of(uid, &users))
+}
+
+/// Under what name `users`, as in /etc/passwd, have this one. Containers run under numbers that have none: two
+/// persons who both come as `uid 10001` are one to whom nobody approves their own.
+fn name_of(uid: u32, users: &str) -> String {
+    let uid = uid.to_string();
     let line = users
         .lines()
         .find(|line| line.split(':').nth(2) == Some(&uid));
     let name = line.and_then(|line| line.split(':').next());
-    Some(name.map_or_else(|| format!("uid {uid}"), str::to_owned))
+    name.map_or_else(|| format!("uid {uid}"), str::to_owned)
 }
 
 /// This machine, and whom it knows as running this process, whatever they call themselves.
@@ -286,5 +293,18 @@ struct Clear(ProgressBar);
 impl Drop for Clear {
     fn drop(&mut self) {
         self.0.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_no_name_is_a_number() {
+        let users = "root:x:0:0:root:/root:/bin/bash\nann:x:1001:1001::/home/ann:/bin/sh\n";
+        assert_eq!(name_of(1001, users), "ann");
+        assert_eq!(name_of(10001, users), "uid 10001");
+        assert_eq!(person(Some(name_of(10001, ""))).unwrap(), "uid 10001");
     }
 }

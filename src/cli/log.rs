@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::panic::PanicHookInfo;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -11,6 +12,9 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use super::context::Context;
 use crate::config::{LogFormat, LogLevel};
 use crate::model::masked;
+
+/// Whether whoever reads this process's words reads JSON.
+static IS_JSON: AtomicBool = AtomicBool::new(false);
 
 /// From here on whatever is told with `tracing` is written to standard output, and so is a panic, wherever it
 /// comes from.
@@ -56,7 +60,17 @@ pub(super) fn begin(context: &Context) {
     let subscriber = tracing_subscriber::registry().with(lines);
     if tracing::subscriber::set_global_default(subscriber).is_ok() {
         std::panic::set_hook(Box::new(panicked));
+        IS_JSON.store(is_json, Ordering::Relaxed);
     }
+}
+
+/// The error that ends the process, as the last line; false where no log is written as JSON.
+pub(super) fn end(said: &str, code: u8) -> bool {
+    let is_json = IS_JSON.load(Ordering::Relaxed);
+    if is_json {
+        tracing::error!(event = "failed", code, "{}", masked(said));
+    }
+    is_json
 }
 
 fn panicked(panic: &PanicHookInfo<'_>) {

@@ -168,7 +168,7 @@ fn fail(error: &anyhow::Error, json: bool) -> ExitCode {
     if json {
         let told = serde_json::json!({ "error": said, "code": code });
         eprintln!("{told}");
-    } else {
+    } else if !log::end(&said, code) {
         eprintln!("error: {said}");
     }
     ExitCode::from(code)

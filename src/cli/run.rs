@@ -68,7 +68,10 @@ pub(super) async fn run(context: &Context, options: &Options) -> anyhow::Result<
     if let Some(code) = watch.stopped_by() {
         return Ok(Ended::Stopped(code));
     }
-    let is_bad = |one: &Ran| one.run.state.needs_attention() || one.run.sheet.has_failed_files();
+    let is_bad = |one: &Ran| {
+        let sheet = &one.run.sheet;
+        one.run.state.needs_attention() || sheet.has_failed_files() || sheet.refused > 0
+    };
     let is_empty = ran.iter().all(|one| one.run.state == RunState::Nothing) && sent.is_empty();
     Ok(
         if ran.iter().any(is_bad) || sent.iter().any(Sent::has_failures) {

@@ -317,7 +317,7 @@ story!(the_second_person_is_told_what_is_in_no_letter, world, {
             "1 suspects have no contact and are in no letter",
             "2 suspects are withheld by an override",
             "1 listed suspects have no time, or neither source nor evidence; --require-evidence refuses such",
-            "1 rows of the feeds were refused",
+            "1 row of the feeds refused; see `lapwing refused trial`",
             "no agency signs; see `lapwing signatory import`",
             "nobody who reads them has reviewed the letters in en",
         ]

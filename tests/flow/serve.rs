@@ -240,3 +240,20 @@ story!(a_service_that_is_killed_is_missed, world, {
     assert_eq!(second.code(), Some(0));
     assert_eq!(world.store.beats().await.unwrap(), []);
 });
+
+// Whoever gathers the lines of many services reads no other.
+story!(the_error_that_ends_a_service_is_a_line_of_its_log, world, {
+    let unsigned = "[sign]\nkey = \"missing.asc\"\nrequired = true\n";
+    std::fs::write(world.dir().join("lapwing.toml"), unsigned).unwrap();
+    let ended = world.lapwing(&["serve", "--only", "send"]);
+    assert_eq!(ended.code, 2, "{ended:?}");
+    assert_eq!(ended.err, "");
+    let last = ended.out.lines().last().unwrap();
+    let line: Value = serde_json::from_str(last).unwrap();
+    assert_eq!(line["level"], "ERROR");
+    assert_eq!(line["code"], 2);
+    assert!(
+        line["message"].as_str().unwrap().contains("missing.asc"),
+        "{line}"
+    );
+});

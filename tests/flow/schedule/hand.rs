@@ -39,6 +39,18 @@ fn json(ran: &Ran) -> Value {
     serde_json::from_str(ran.out.trim()).unwrap_or_else(|error| panic!("{error}: {ran:?}"))
 }
 
+story!(a_run_that_refused_rows_says_so_with_its_exit_code, world, {
+    office(&world);
+    assert_eq!(add(&world).code, 0);
+    let feed = format!("{FEED}not-an-address,2026-11-20T08:00:00Z\n");
+    std::fs::write(world.dir().join("feeds/zombies.csv"), feed).unwrap();
+    let ran = world.lapwing(&["run", "--schedule", "weekly", "--now"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(ran.out.contains("1 refused"), "{}", ran.out);
+    // The rest was taken all the same.
+    assert!(ran.out.contains("2 letters wait"), "{}", ran.out);
+});
+
 story!(a_schedule_by_hand, world, {
     office(&world);
     let added = add(&world);
