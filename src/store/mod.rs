@@ -16,6 +16,7 @@ mod dumped;
 mod engine;
 mod exchangers;
 mod facts;
+mod fence;
 mod findings;
 mod holds;
 mod imports;
@@ -65,6 +66,7 @@ use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Transaction};
 use crate::model::Origin;
 use crate::retry;
 use engine::Engine;
+use fence::Fence;
 
 pub use addressees::StoredAddressee;
 pub use again::{EndedFor, Retried, Retry};
@@ -110,6 +112,8 @@ pub struct Store {
     read: AnyPool,
     /// From where those act who decide.
     from: Arc<Origin>,
+    /// For the work of a run: only while it is its worker's.
+    fence: Option<Fence>,
 }
 
 impl Store {
@@ -148,6 +152,7 @@ impl Store {
                     write,
                     read,
                     from: Arc::default(),
+                    fence: None,
                 }
             }
             Engine::Postgres => {
@@ -157,6 +162,7 @@ impl Store {
                     write: pool.clone(),
                     read: pool,
                     from: Arc::default(),
+                    fence: None,
                 }
             }
         })
@@ -169,7 +175,11 @@ impl Store {
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Any>, Error> {
-        Ok(self.write.begin_with(self.engine.begin()).await?)
+        let mut tx = self.write.begin_with(self.engine.begin()).await?;
+        if let Some(fence) = &self.fence {
+            fence.let_through(self.engine, &mut tx).await?;
+        }
+        Ok(tx)
     }
 }
 
