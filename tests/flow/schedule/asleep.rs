@@ -2,6 +2,7 @@
 //! alone by it, and the run's letters are those of one composition.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use lapwing::model::{Policy, Progress, RunState};
@@ -204,8 +205,8 @@ async fn a_database_that_crashes_in_the_middle_of_a_run_fails_none() {
 }
 
 /// The run goes on, or is left for later: never does it end as one that failed, nor is it gone on with twice.
-async fn restarted(mode: &str) {
-    let Some(server) = Server::start() else {
+async fn restarted(mode: &'static str) {
+    let Some(server) = Server::start().map(Arc::new) else {
         return;
     };
     let mut world = World::on(server.url()).await;
@@ -214,8 +215,11 @@ async fn restarted(mode: &str) {
         let name = next_week(&mut world, week);
         worker!(worker, world, "worker");
         falls_asleep(&world, "worker", worker.as_mut(), moment).await;
-        tokio::task::block_in_place(|| server.restart(mode));
-        let ran = match within(worker).await {
+        let restarting = Arc::clone(&server);
+        let restarting = tokio::task::spawn_blocking(move || restarting.restart(mode));
+        let (worked, restarted) = within(async { tokio::join!(worker, restarting) }).await;
+        restarted.unwrap();
+        let ran = match worked {
             Ok(ran) => ran,
             Err(error) => {
                 assert!(error.is_passing(), "{mode}, {moment:?}: {error}");
