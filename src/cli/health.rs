@@ -69,15 +69,15 @@ async fn worker(context: &Context, within: Span) -> (String, Result<String, Stri
 async fn signs(store: &Store, within: Span) -> Result<String, String> {
     let look = async || signs_here(store).await.map_err(|error| error.to_string());
     let before = look().await?;
-    let mut silent: Vec<u32> = before.keys().copied().collect();
+    let mut silent = Vec::new();
     let waiting = async {
         loop {
             let now = look().await?;
-            silent.retain(|process| match now.get(process) {
-                Some(signs) => !has_more(signs, &before[process]),
-                // It has taken its leave.
-                None => false,
-            });
+            let is_silent = |process: &u32| {
+                let old = before.get(process);
+                old.is_some_and(|old| !has_more(&now[process], old))
+            };
+            silent = now.keys().copied().filter(is_silent).collect();
             // One that is just starting has not said so yet.
             if silent.is_empty() && !now.is_empty() {
                 let services = count(now.len(), "service");
