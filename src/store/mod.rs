@@ -245,12 +245,12 @@ impl From<sqlx::Error> for Error {
                 // SQLite: unable to open the file.
                 Some("14") => Self::NotReady(told.message().to_owned()),
                 // PostgreSQL: connection classes 08 and 57P, 53 (resources),
-                // 40 (rolled back for the sake of another).
+                // 40 (rolled back for the sake of another), 25P03 (asleep in a transaction for too long).
                 Some(code) if is_passing_in_sqlite(code) => {
                     Self::Unavailable(told.message().to_owned())
                 }
                 Some(code)
-                    if ["08", "40", "53", "57P"]
+                    if ["08", "25P03", "40", "53", "57P"]
                         .iter()
                         .any(|class| code.starts_with(class)) =>
                 {

@@ -13,6 +13,7 @@ use sqlx::{AnyConnection, Connection as _};
 use super::{approve_and_send, campaigns, dropped, feed, monday, one, run, try_run, weekly};
 use crate::cluster::Server;
 use crate::crash::within;
+use crate::send::tamper;
 use crate::story;
 use crate::world::World;
 
@@ -76,12 +77,24 @@ async fn is_free(url: &str) -> bool {
 async fn falls_asleep(world: &World, worker: &str, mut running: Running<'_>, moment: Moment) {
     let working = async {
         while !(is_at(&world.store, worker, moment).await && is_free(&world.url).await) {
+            take_breath().await;
             if let Poll::Ready(ended) = futures_util::poll!(running.as_mut()) {
                 panic!("it ended before {moment:?}: {ended:?}");
             }
         }
     };
     within(working).await;
+}
+
+/// Leaves the runtime's patience for hardly more than one answer of the database: on a busy machine each is there at
+/// once, and a whole run would be one step.
+async fn take_breath() {
+    const PATIENCE: usize = 128;
+    const LEFT: usize = 2;
+    tokio::task::yield_now().await;
+    for _ in LEFT..PATIENCE {
+        tokio::task::coop::consume_budget().await;
+    }
 }
 
 /// A worker of its own process, so to say: with connections and settings of its own, by the clock of now.
@@ -193,6 +206,32 @@ story!(
         }
     }
 );
+
+// PostgreSQL ends the session of who sleeps in the middle of a transaction; another session is all that it takes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_slept_in_a_transaction_goes_on_with_the_run() {
+    let Some(mut world) = World::on_postgres().await else {
+        return;
+    };
+    weekly(&mut world, Policy::default()).await;
+    let name = next_week(&mut world, 0);
+    tamper(
+        &world,
+        "CREATE FUNCTION thrown_out() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             RAISE EXCEPTION 'terminating connection due to idle-in-transaction timeout' USING ERRCODE = '25P03';
+         END $$",
+    )
+    .await;
+    let throws = "CREATE TRIGGER thrown_out BEFORE INSERT ON letter EXECUTE FUNCTION thrown_out()";
+    tamper(&world, throws).await;
+    let error = try_run(&world, "worker", Which::default()).await;
+    assert!(error.as_ref().is_err_and(Error::is_passing), "{error:?}");
+    tamper(&world, "DROP TRIGGER thrown_out ON letter").await;
+    // It was given back, and nobody waits for the lease to run out.
+    world.later("5s");
+    let ran = one(run(&world).await);
+    goes_out_once(&world, &name, &ran).await;
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_restarted_in_the_middle_of_a_run_fails_none() {
