@@ -10,7 +10,7 @@ use super::replies::Desk;
 use super::worker::{bury_runners, worker};
 use crate::scheduler;
 use crate::send::{Courier, Settings, Work};
-use crate::service::{Event, Scheduler, Sender, Tracker, within_grace};
+use crate::service::{Event, Life, Scheduler, Sender, Tracker, within_grace};
 use crate::store::Store;
 use crate::track::lmtp;
 use crate::web::Site;
@@ -64,10 +64,28 @@ pub(super) async fn run(context: &Context, options: &Options) -> anyhow::Result<
     };
     // Where one cannot go on, the other ends what it has in hand.
     let ends = |ended: anyhow::Result<()>| ended.inspect_err(|_| watch.progress.stop());
+    // All that they hold at once is more than a stack likes to be moved about.
+    let tracking = tracking.map(ends).boxed_local();
+    let sending = sending.map(ends).boxed_local();
+    let scheduling = scheduling.map(ends).boxed_local();
     let stages = async {
-        let (tracked, sent, scheduled) =
-            tokio::join!(tracking.map(ends), sending.map(ends), scheduling.map(ends));
+        let (tracked, sent, scheduled) = tokio::join!(tracking, sending, scheduling);
         tracked.and(sent).and(scheduled)
+    };
+    let name = worker();
+    let life = Life {
+        store: &store,
+        worker: &name,
+        lease: context.config().send.lease,
+        clock: &context.clock,
+        tell: &tell,
+    };
+    let stages = async {
+        match does(Stage::Send) {
+            // It says so itself, by the name that its letters are held under.
+            true => stages.await,
+            false => life.beside(stages).await,
+        }
     };
     let grace = context.config().serve.grace;
     let work = within_grace(&watch.progress, grace, &tell, stages);

@@ -1,11 +1,12 @@
 //! Who a worker is, and whether one that holds letters, questions or a campaign is still alive.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::context::Context;
 use super::output::count;
 use crate::model::Campaign;
-use crate::store::Store;
+use crate::store::{self, Store};
 
 /// Who this worker is, unique among all that ever ran: host, process, place, chance.
 pub(super) fn worker() -> String {
@@ -94,11 +95,36 @@ pub(super) async fn bury_askers(
 /// The process of a worker that is certainly no more; what stands behind the worker's own name, as
 /// with questions, does not matter.
 fn dead(worker: &str, here: Option<&str>) -> Option<u32> {
+    process_here(worker, here).filter(|process| !lives(*process))
+}
+
+/// The processes of this place that say they live, each with its last signs under every name that it has.
+pub(super) async fn signs_here(store: &Store) -> Result<BTreeMap<u32, Signs>, store::Error> {
+    let here = place();
+    let mut signs: BTreeMap<u32, Signs> = BTreeMap::new();
+    for (worker, beats) in store.beats().await? {
+        if let Some(process) = process_here(&worker, here.as_deref())
+            && lives(process)
+        {
+            signs.entry(process).or_default().insert(worker, beats);
+        }
+    }
+    Ok(signs)
+}
+
+/// By the worker's name, how often it has said so.
+pub(super) type Signs = BTreeMap<String, i64>;
+
+/// The process of a worker, where its number means something here.
+fn process_here(worker: &str, here: Option<&str>) -> Option<u32> {
     let mut parts = worker.split('/').skip(1);
     let (process, place) = (parts.next()?, parts.next()?);
-    let process: u32 = process.parse().ok()?;
-    let is_gone = !Path::new("/proc").join(process.to_string()).exists();
-    (Some(place) == here && is_gone).then_some(process)
+    let process = process.parse().ok()?;
+    (Some(place) == here).then_some(process)
+}
+
+fn lives(process: u32) -> bool {
+    Path::new("/proc").join(process.to_string()).exists()
 }
 
 /// Where the number of a process means that process: one run of one machine's kernel, and one

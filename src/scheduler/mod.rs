@@ -161,7 +161,12 @@ async fn work_off(
     let progress = Arc::new(Progress::default());
     let id = run.id;
     let worked = {
-        let steps = steps(work, schedule, &mut run, &progress);
+        let fenced = work.store.fenced(&run);
+        let held = Work {
+            store: &fenced,
+            ..*work
+        };
+        let steps = steps(&held, schedule, &mut run, &progress);
         hold::while_held(work, id, &progress, steps).await
     };
     let fault = match worked {

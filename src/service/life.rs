@@ -1,11 +1,13 @@
 //! Signs of life: one's own, and those of the others.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use super::{Event, Sender};
-use crate::model::{Span, Timestamp};
-use crate::retry::rest;
-use crate::store;
+use tokio::sync::Notify;
+
+use super::Event;
+use crate::model::{Clock, Span, Timestamp};
+use crate::store::{self, Store};
 
 /// Silence after which a worker is taken for dead, shorter than any lease, which covers those who do not
 /// say so at all: so long, or this part of a short lease.
@@ -17,15 +19,60 @@ const SHORTEST: Span = Span(1_000);
 /// How often it says in that time that it lives.
 const BEATS: u32 = 6;
 
-/// Beats and watches until the service ends. A database that is away is no sign of anything.
-pub(super) async fn watch(sender: &Sender<'_>) {
-    let silence = silence(sender.work.settings.lease);
-    let mut others = Others::who_live(silence);
-    while !sender.work.progress.is_stopped() {
-        if look(sender, &mut others).await.is_err() {
-            others = Others::who_live(silence);
+/// A service that says it lives, and notices who no longer does.
+pub struct Life<'a> {
+    pub store: &'a Store,
+    /// Under which name it holds what it holds.
+    pub worker: &'a str,
+    /// For how long letters are held.
+    pub lease: Span,
+    pub clock: &'a Clock,
+    pub tell: &'a (dyn Fn(Event) + Sync),
+}
+
+impl Life<'_> {
+    /// Beats and watches until the work has ended, and then takes its leave: who is asked to end still has letters
+    /// in hand, and must not be taken for dead before they have come to their end.
+    pub async fn beside<T>(&self, work: impl Future<Output = T>) -> T {
+        let over = Notify::new();
+        let working = async {
+            let worked = work.await;
+            over.notify_one();
+            worked
+        };
+        let (worked, ()) = tokio::join!(working, self.watch(&over));
+        // Where the database is away, the others find out by themselves.
+        let _ = self.store.dismiss(self.worker).await;
+        worked
+    }
+
+    async fn watch(&self, over: &Notify) {
+        let silence = silence(self.lease);
+        let mut others = Others::who_live(silence);
+        loop {
+            // A database that is away is no sign of anything.
+            if self.look(&mut others).await.is_err() {
+                others = Others::who_live(silence);
+            }
+            tokio::select! {
+                () = over.notified() => return,
+                () = tokio::time::sleep(between_beats(silence)) => {}
+            }
         }
-        rest(sender.work.progress, silence.to_std() / BEATS).await;
+    }
+
+    async fn look(&self, others: &mut Others) -> Result<(), store::Error> {
+        let now = self.clock.now();
+        self.store.beat(self.worker).await?;
+        let beats = self.store.beats().await?;
+        for worker in others.silent(beats, now) {
+            // Of all who have noticed, one tells it.
+            if self.store.dismiss(&worker).await? {
+                let letters = self.store.end_leases(&worker, now).await?;
+                (self.tell)(Event::Vanished { worker, letters });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -33,18 +80,8 @@ fn silence(lease: Span) -> Span {
     Span(lease.0 / PART).clamp(SHORTEST, SILENCE)
 }
 
-async fn look(sender: &Sender<'_>, others: &mut Others) -> Result<(), store::Error> {
-    let (store, now) = (sender.work.store, sender.work.clock.now());
-    store.beat(&sender.work.settings.worker).await?;
-    let beats = store.beats().await?;
-    for worker in others.silent(beats, now) {
-        // Of all who have noticed, one tells it.
-        if store.dismiss(&worker).await? {
-            let letters = store.end_leases(&worker, now).await?;
-            (sender.tell)(Event::Vanished { worker, letters });
-        }
-    }
-    Ok(())
+fn between_beats(silence: Span) -> Duration {
+    silence.to_std() / BEATS
 }
 
 /// What is known of the others.

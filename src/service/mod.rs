@@ -15,6 +15,7 @@ use crate::send::{self, Sending, UnderWay, Work};
 use crate::store;
 pub use drain::within_grace;
 pub use event::Event;
+pub use life::Life;
 pub use schedule::Scheduler;
 pub use track::Tracker;
 
@@ -43,10 +44,14 @@ impl Sender<'_> {
         (self.tell)(Event::Started {
             worker: self.work.settings.worker.clone(),
         });
-        let (worked, ()) = tokio::join!(self.work(), life::watch(self));
-        // Where the database is away, the others find out by themselves.
-        let _ = self.work.store.dismiss(&self.work.settings.worker).await;
-        worked
+        let life = Life {
+            store: self.work.store,
+            worker: &self.work.settings.worker,
+            lease: self.work.settings.lease,
+            clock: self.work.clock,
+            tell: self.tell,
+        };
+        life.beside(self.work()).await
     }
 
     async fn work(&self) -> Result<(), send::Error> {

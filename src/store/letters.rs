@@ -93,12 +93,14 @@ impl Store {
         roll_digest: &str,
         now: Timestamp,
     ) -> Result<(), Error> {
+        let mut tx = self.begin().await?;
         sqlx::query("UPDATE campaign SET composed_at = $2, roll_digest = $3 WHERE id = $1")
             .bind(campaign)
             .bind(now.0)
             .bind(roll_digest)
-            .execute(&self.write)
+            .execute(&mut *tx)
             .await?;
+        tx.commit().await?;
         Ok(())
     }
 

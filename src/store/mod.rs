@@ -16,6 +16,7 @@ mod dumped;
 mod engine;
 mod exchangers;
 mod facts;
+mod fence;
 mod findings;
 mod holds;
 mod imports;
@@ -67,6 +68,7 @@ use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Transaction};
 use crate::model::Origin;
 use crate::retry;
 use engine::Engine;
+use fence::Fence;
 
 pub use addressees::StoredAddressee;
 pub use again::{EndedFor, Retried, Retry};
@@ -112,6 +114,8 @@ pub struct Store {
     read: AnyPool,
     /// From where those act who decide.
     from: Arc<Origin>,
+    /// For the work of a run: only while it is its worker's.
+    fence: Option<Fence>,
 }
 
 impl Store {
@@ -150,6 +154,7 @@ impl Store {
                     write,
                     read,
                     from: Arc::default(),
+                    fence: None,
                 }
             }
             Engine::Postgres => {
@@ -159,6 +164,7 @@ impl Store {
                     write: pool.clone(),
                     read: pool,
                     from: Arc::default(),
+                    fence: None,
                 }
             }
         })
@@ -171,7 +177,11 @@ impl Store {
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Any>, Error> {
-        Ok(self.write.begin_with(self.engine.begin()).await?)
+        let mut tx = self.write.begin_with(self.engine.begin()).await?;
+        if let Some(fence) = &self.fence {
+            fence.let_through(self.engine, &mut tx).await?;
+        }
+        Ok(tx)
     }
 }
 
@@ -237,12 +247,12 @@ impl From<sqlx::Error> for Error {
                 // SQLite: unable to open the file.
                 Some("14") => Self::NotReady(told.message().to_owned()),
                 // PostgreSQL: connection classes 08 and 57P, 53 (resources),
-                // 40 (rolled back for the sake of another).
+                // 40 (rolled back for the sake of another), 25P03 (asleep in a transaction for too long).
                 Some(code) if is_passing_in_sqlite(code) => {
                     Self::Unavailable(told.message().to_owned())
                 }
                 Some(code)
-                    if ["08", "40", "53", "57P"]
+                    if ["08", "25P03", "40", "53", "57P"]
                         .iter()
                         .any(|class| code.starts_with(class)) =>
                 {

@@ -303,7 +303,7 @@ impl Store {
     }
 }
 
-fn taken_over() -> Error {
+pub(super) fn taken_over() -> Error {
     Error::Refused(
         "this process was silent for so long that another one has taken over the run".to_owned(),
     )

@@ -144,7 +144,7 @@ impl Page<'_> {
         );
         self.gauge(
             "lapwing_workers",
-            "Workers that send as a service and say that they live",
+            "Services that say that they live",
             overview.workers,
         );
     }

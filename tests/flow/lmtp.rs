@@ -381,6 +381,51 @@ story!(a_stop_lets_the_message_in_hand_arrive, world, {
     assert_eq!(came(&world).await, expected);
 });
 
+/// On one engine, for it is the peer that takes its time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a slow peer takes twelve seconds: tests/run crash"]
+async fn a_stop_waits_for_a_slow_message_as_long_as_the_service_does() {
+    let world = World::on_sqlite().await;
+    let mut service = Service::start(&world, &["--only", "track"], "127.0.0.1:0");
+    let mut peer = service.enter().await;
+    peer.begins(&[BOUNCE]).await;
+    let process = service.0.id().to_string();
+    let told = Command::new("kill").args(["-TERM", &process]).status();
+    assert!(told.unwrap().success());
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    for n in 0..13 {
+        seconds.tick().await;
+        peer.says(format!("Subject: {n}\r\n")).await;
+    }
+    peer.says("\r\n.\r\n").await;
+    peer.hears("250 2.0.0").await;
+    peer.hears("421 4.3.2").await;
+    let code = tokio::task::block_in_place(|| service.0.wait()).unwrap();
+    assert_eq!(code.code(), Some(0));
+    assert_eq!(came(&world).await.len(), 1);
+}
+
+story!(
+    what_does_not_arrive_in_time_is_cut_off_and_not_kept,
+    world,
+    {
+        let mut service = Service::start_with(
+            &world,
+            &["--only", "track"],
+            "127.0.0.1:0",
+            &[("LAPWING_SERVE__GRACE", "300ms")],
+        );
+        let mut peer = service.enter().await;
+        peer.begins(&[BOUNCE]).await;
+        peer.says("Subject: half").await;
+        let (code, said) = service.end();
+        assert_eq!(code, Some(143), "{said}");
+        assert!(said.contains("what was in hand has not ended"), "{said}");
+        assert_eq!(peer.line().await, "", "closed");
+        assert!(came(&world).await.is_empty());
+    }
+);
+
 story!(who_says_nothing_or_nonsense_is_sent_away, world, {
     let mut settings = settings(&world);
     settings.idle = Duration::from_millis(200);
@@ -436,6 +481,15 @@ struct Service(Child, std::io::BufReader<std::process::ChildStdout>);
 
 impl Service {
     fn start(world: &World, arguments: &[&str], listen: &str) -> Self {
+        Self::start_with(world, arguments, listen, &[])
+    }
+
+    fn start_with(
+        world: &World,
+        arguments: &[&str],
+        listen: &str,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_lapwing"))
             .arg("serve")
             .args(arguments)
@@ -445,6 +499,7 @@ impl Service {
             .env("LAPWING_INCOMING__LISTEN", listen)
             .env("LAPWING_HTTP__LISTEN", "")
             .env("LAPWING_LOG__FORMAT", "text")
+            .envs(settings.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -457,6 +512,19 @@ impl Service {
         let mut line = String::new();
         tokio::task::block_in_place(|| self.1.read_line(&mut line)).unwrap();
         line.trim_end().to_owned()
+    }
+
+    /// A peer at its door that has said who it is.
+    async fn enter(&mut self) -> Peer {
+        let line = self.line();
+        let (_, address) = line
+            .rsplit_once("taking in bounces and answers by LMTP at ")
+            .expect(&line);
+        let mut peer = Peer::at(address.parse().unwrap()).await;
+        peer.hears("220 coalition.example LMTP").await;
+        peer.says("LHLO mx.example\r\n").await;
+        while peer.line().await.starts_with("250-") {}
+        peer
     }
 
     /// Asks it to end, and gives back its code and what it said since.
@@ -475,15 +543,7 @@ impl Service {
 
 story!(the_service_says_where_it_listens_and_what_came, world, {
     let mut service = Service::start(&world, &["--only", "track"], "127.0.0.1:0");
-    let line = service.line();
-    let (_, address) = line
-        .rsplit_once("taking in bounces and answers by LMTP at ")
-        .expect(&line);
-    let address: std::net::SocketAddr = address.parse().unwrap();
-    let mut peer = Peer::at(address).await;
-    peer.hears("220 coalition.example LMTP").await;
-    peer.says("LHLO mx.example\r\n").await;
-    while peer.line().await.starts_with("250-") {}
+    let mut peer = service.enter().await;
     peer.begins(&[BOUNCE]).await;
     peer.says("Subject: failure notice\r\n\r\n.\r\n").await;
     peer.hears("250 2.0.0").await;

@@ -152,6 +152,13 @@ story!(
         let (status, why) = get(&address, "/readyz");
         assert_eq!(status, 503, "{why}");
         assert!(why.starts_with("draining"), "{why}");
+        // Nobody takes it for dead meanwhile.
+        let before = world.store.beats().await.unwrap();
+        let mut beats = before.clone();
+        while beats == before {
+            beats = within(world.store.beats()).await.unwrap();
+        }
+        assert_eq!((beats.len(), &beats[0].0), (1, &before[0].0), "{beats:?}");
         assert_eq!(get(&address, "/livez").0, 200);
         let url = format!("http://{address}/readyz");
         let ran = world.lapwing(&["healthcheck", "--url", &url]);
@@ -225,6 +232,44 @@ story!(
         assert_eq!(service.code(), Some(0));
     }
 );
+
+story!(a_service_that_hangs_gives_no_sign_of_life, world, {
+    let check = |within: &str| {
+        let ran = world.lapwing(&["healthcheck", "--worker", "--within", within]);
+        (ran.code, ran.out)
+    };
+    let (code, said) = check("1s");
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("lapwing serve"), "{said}");
+    for (stage, event) in [
+        ("send", "started"),
+        ("schedule", "scheduling"),
+        ("track", "listening"),
+    ] {
+        let mut service = Service::run(&world, &["--only", stage, "--json"], &[]);
+        service.says(event).await;
+        let process = format!("process {} ", service.child.id());
+        let (code, said) = check("25s");
+        assert_eq!(code, 0, "{stage}: {said}");
+        service.signal("-STOP");
+        let (code, said) = check("2s");
+        assert_eq!(code, 1, "{stage}: {said}");
+        assert!(
+            said.starts_with("not ready: ") && said.contains(&process),
+            "{stage}: {said}"
+        );
+        service.signal("-CONT");
+        let (code, said) = check("25s");
+        assert_eq!(code, 0, "{stage}: {said}");
+        service.child.kill().unwrap();
+        service.child.wait().unwrap();
+        let (code, said) = check("1s");
+        assert!(
+            code == 1 && said.contains("lapwing serve"),
+            "{stage}: {said}"
+        );
+    }
+});
 
 story!(attempts_are_counted_as_they_are_written_down, world, {
     queue(&world, 6).await;

@@ -15,7 +15,6 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::stream::FuturesUnordered;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::time::timeout;
 
 use super::Counts;
 use crate::config::Config;
@@ -24,9 +23,6 @@ use crate::retry::rest;
 use crate::smtp::{Manner, Wire};
 use crate::store::Store;
 use session::Session;
-
-/// For messages that are under way when all shall end.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// Those who are sent away are told so; beyond this many at once they are not.
 const SENT_AWAY_AT_ONCE: usize = 100;
@@ -123,7 +119,8 @@ pub async fn listen(config: &Config) -> Result<Option<TcpListener>, String> {
     Ok(Some(listener))
 }
 
-/// Takes in what is handed over, until the progress is stopped. Then messages under way may still arrive.
+/// Takes in what is handed over, until the progress is stopped. Then messages under way may still arrive, for as long
+/// as their peers are not silent, or the service has grace: what is cut off is handed over again.
 pub async fn serve(listener: TcpListener, work: Work<'_>) {
     let stop = watch::Sender::new(false);
     let mut guests: FuturesUnordered<BoxFuture<'_, ()>> = FuturesUnordered::new();
@@ -148,7 +145,7 @@ pub async fn serve(listener: TcpListener, work: Work<'_>) {
     }
     drop(listener);
     stop.send_replace(true);
-    let _ = timeout(GRACE, guests.collect::<()>()).await;
+    guests.collect::<()>().await;
 }
 
 /// What becomes of a connection: it is heard, or sent away.

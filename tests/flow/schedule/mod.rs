@@ -1,5 +1,6 @@
 //! Schedules: a feed becomes letters at its time without anybody there, once, and says what it did.
 
+mod asleep;
 mod due;
 mod feed;
 mod hand;
