@@ -200,7 +200,7 @@ fn automatic_prefix(subject: &str) -> Option<&str> {
     (prefix.chars().count() <= 40 && has(&AUTOMATIC) && has(&REPLY)).then_some(prefix)
 }
 
-const AUTOMATIC: [&str; 13] = [
+const AUTOMATIC: [&str; 24] = [
     "automat",
     "otomat",
     "auto-",
@@ -214,9 +214,20 @@ const AUTOMATIC: [&str; 13] = [
     "自动",
     "자동",
     "אוטומט",
+    "аутомат",
+    "תגובה אוטומט",
+    "تلقائي",
+    "آلي",
+    "خودکار",
+    "อัตโนมัติ",
+    "tu đong",
+    "sjalfvirk",
+    "samodejn",
+    "स्वचालित",
+    "avtomat",
 ];
 
-const REPLY: [&str; 37] = [
+const REPLY: [&str; 50] = [
     "repl",
     "respon",
     "answer",
@@ -254,4 +265,17 @@ const REPLY: [&str; 37] = [
     "trả lời",
     "vastaus",
     "رد",
+    "תשובה",
+    "תגובה",
+    "پاسخ",
+    "ตอบ",
+    "atsakym",
+    "atbild",
+    "одговор",
+    "vastus",
+    "pergjigj",
+    "उत्तर",
+    "जवाब",
+    "回复",
+    "回覆",
 ];
