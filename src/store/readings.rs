@@ -16,6 +16,7 @@ use crate::model::{
 pub struct Addressed {
     pub letter: i64,
     pub message_id: String,
+    pub locale: String,
     /// Everybody that it was sent to: others than its recipient only where letters were redirected.
     pub recipients: Vec<Mailbox>,
     /// A worker is just sending it: how that ends is not yet written down.
@@ -49,8 +50,8 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn addressed(&self, number: LetterNumber) -> Result<Option<Addressed>, Error> {
-        let found: Option<(i64, String, String, i64)> = sqlx::query_as(
-            "SELECT letter.id, message_id, letter.recipient, CASE WHEN state = 'leased' THEN 1 ELSE 0 END
+        let found: Option<(i64, String, String, String, i64)> = sqlx::query_as(
+            "SELECT letter.id, message_id, locale, letter.recipient, CASE WHEN state = 'leased' THEN 1 ELSE 0 END
              FROM letter LEFT JOIN delivery ON letter_id = letter.id
              WHERE notice_id = $1 AND part = $2",
         )
@@ -58,7 +59,7 @@ impl Store {
         .bind(number.part)
         .fetch_optional(&self.read)
         .await?;
-        let Some((letter, message_id, recipient, is_in_hand)) = found else {
+        let Some((letter, message_id, locale, recipient, is_in_hand)) = found else {
             return Ok(None);
         };
         let others: Vec<String> = sqlx::query_scalar(
@@ -73,6 +74,7 @@ impl Store {
         Ok(Some(Addressed {
             letter,
             message_id,
+            locale,
             recipients: recipients
                 .map(|one| parse_mailbox(&one))
                 .collect::<Result<_, _>>()?,

@@ -10,6 +10,7 @@ mod show;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,7 @@ use crate::config::Config;
 use crate::model::{Clock, Progress, Timestamp};
 use crate::store::Store;
 pub use ask::is_ready;
+use opt_out::Pages;
 use show::Limits;
 
 /// Whoever asks whether all is well does not wait for longer.
@@ -55,6 +57,7 @@ struct House {
     progress: Arc<Progress>,
     started_at: Timestamp,
     limits: Limits,
+    pages: Pages,
     /// When it was counted, and what.
     counted: Mutex<Option<(Instant, String)>>,
 }
@@ -71,7 +74,7 @@ impl Site {
     /// Where one is wished for by `http.listen`.
     ///
     /// # Errors
-    /// What is wrong with that setting.
+    /// What is wrong with that setting, or with the words of its pages.
     pub async fn open(
         config: &Config,
         store: &Store,
@@ -85,6 +88,13 @@ impl Site {
         let Some(address) = address else {
             return Ok(None);
         };
+        // Without a public address no letter has a link, and nobody looks at an installation's own words.
+        let own = (!config.http.public.is_empty()).then_some(&config.letter.templates);
+        let pages =
+            Pages::load(own.map_or(Path::new(""), PathBuf::as_path)).map_err(|error| Closed {
+                told: error.to_string(),
+                is_taken: false,
+            })?;
         let listener = TcpListener::bind(address)
             .await
             .map_err(|error| closed(address, &error))?;
@@ -96,6 +106,7 @@ impl Site {
                 progress: Arc::clone(progress),
                 started_at: clock.now(),
                 limits: Limits::from_config(config),
+                pages,
                 counted: Mutex::default(),
             }),
         }))

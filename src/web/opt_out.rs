@@ -3,18 +3,24 @@
 //! RFC 8058: looking at the page changes nothing, for mail programs and virus scanners look at every link;
 //! only what is sent back does.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path as UrlPath, State};
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 
 use super::House;
 use crate::model::{Purpose, Suppression, SuppressionCause};
 use crate::store::{Addressed, Error};
+use crate::templates::{self, Templates};
 
 /// Who proposes, where nobody says who he is.
 const BY: &str = "opt-out link";
+
+const ENGLISH: &str = "en";
 
 /// No script, no frame, no referrer: the address of the page is a secret of the letter's.
 const HEADERS: [(HeaderName, &str); 5] = [
@@ -28,14 +34,83 @@ const HEADERS: [(HeaderName, &str); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
 ];
 
-pub(super) async fn page(State(house): State<Arc<House>>, Path(token): Path<String>) -> Response {
+/// What the page says in each of the letters' languages.
+#[derive(Debug)]
+pub(super) struct Pages(BTreeMap<String, Words>);
+
+/// Its words in one of them.
+#[derive(Debug, Deserialize)]
+struct Words {
+    direction: String,
+    #[serde(rename = "opt_out_title")]
+    title: String,
+    #[serde(rename = "opt_out_ask")]
+    ask: String,
+    #[serde(rename = "opt_out_button")]
+    button: String,
+    #[serde(rename = "opt_out_thanks")]
+    thanks: String,
+}
+
+const WORDS: &str = "part/words/";
+
+impl Pages {
+    /// Those of `folder` over the shipped ones, word by word.
+    ///
+    /// # Errors
+    /// Which template, or which language's words, cannot be read.
+    pub(super) fn load(folder: &Path) -> Result<Self, templates::Error> {
+        let templates = Templates::load(folder)?;
+        let locales = templates.names(WORDS).filter_map(|name| {
+            let locale = name.strip_prefix(WORDS)?.strip_suffix(".toml")?;
+            Some((name, locale))
+        });
+        let pages = locales.map(|(name, locale)| {
+            let layers: Vec<toml::Table> = templates.layers(name)?;
+            let words: toml::Table = layers.into_iter().flatten().collect();
+            let words = words.try_into();
+            let words = words.map_err(|error| templates.error(name, None, error.to_string()))?;
+            Ok((locale.to_owned(), words))
+        });
+        Ok(Self(pages.collect::<Result<_, _>>()?))
+    }
+
+    /// In the letter's language, and below it in English, as the letter is.
+    fn told(&self, status: StatusCode, locale: &str, say: impl Fn(&Words) -> String) -> Response {
+        let own = self.0.get_key_value(locale).filter(|_| locale != ENGLISH);
+        let spoken: Vec<(&String, &Words)> = own
+            .into_iter()
+            .chain(self.0.get_key_value(ENGLISH))
+            .collect();
+        let said = spoken.iter().map(|(locale, words)| {
+            let Words {
+                direction, title, ..
+            } = words;
+            let said = say(words);
+            format!(
+                "<section lang=\"{}\" dir=\"{}\"><h1>{}</h1>{said}</section>",
+                escaped(locale),
+                escaped(direction),
+                escaped(title)
+            )
+        });
+        let said: String = said.collect();
+        let (lang, title) = spoken
+            .first()
+            .map_or(("", ""), |(locale, words)| (locale, &words.title));
+        told(status, lang, title, &said)
+    }
+}
+
+pub(super) async fn page(
+    State(house): State<Arc<House>>,
+    UrlPath(token): UrlPath<String>,
+) -> Response {
     match letter(&house, &token).await {
-        Ok(Some(_)) => told(
-            StatusCode::OK,
-            "<p>You can tell the sender that you do not want letters like the one this link stands in. \
-             Its staff will look at it. The machines that the letter names are not cleaned by that.</p>\
-             <form method=\"post\"><button>We want no more of these letters</button></form>",
-        ),
+        Ok(Some(letter)) => house.pages.told(StatusCode::OK, &letter.locale, |words| {
+            let (ask, button) = (escaped(&words.ask), escaped(&words.button));
+            format!("<p>{ask}</p><form method=\"post\"><button>{button}</button></form>")
+        }),
         Ok(None) => unknown(),
         Err(error) => later(&error),
     }
@@ -43,24 +118,24 @@ pub(super) async fn page(State(house): State<Arc<House>>, Path(token): Path<Stri
 
 pub(super) async fn propose(
     State(house): State<Arc<House>>,
-    Path(token): Path<String>,
+    UrlPath(token): UrlPath<String>,
 ) -> Response {
     match try_propose(&house, &token).await {
-        Ok(true) => told(
-            StatusCode::OK,
-            "<p>Thank you. The sender's staff have been told.</p>",
-        ),
-        Ok(false) => unknown(),
+        Ok(Some(locale)) => house.pages.told(StatusCode::OK, &locale, |words| {
+            format!("<p>{}</p>", escaped(&words.thanks))
+        }),
+        Ok(None) => unknown(),
         Err(error) => later(&error),
     }
 }
 
-async fn try_propose(house: &House, token: &str) -> Result<bool, Error> {
+/// The letter's language, where there is one.
+async fn try_propose(house: &House, token: &str) -> Result<Option<String>, Error> {
     let Some(letter) = letter(house, token).await? else {
-        return Ok(false);
+        return Ok(None);
     };
     let Some(address) = letter.recipients.first() else {
-        return Ok(false);
+        return Ok(None);
     };
     let proposed = Suppression {
         id: 0,
@@ -74,7 +149,7 @@ async fn try_propose(house: &House, token: &str) -> Result<bool, Error> {
         until: None,
     };
     house.store.suppress(&proposed).await?;
-    Ok(true)
+    Ok(Some(letter.locale))
 }
 
 async fn letter(house: &House, token: &str) -> Result<Option<Addressed>, Error> {
@@ -85,8 +160,9 @@ async fn letter(house: &House, token: &str) -> Result<Option<Addressed>, Error> 
     }
 }
 
+/// In English: which letter it is, nobody knows.
 fn unknown() -> Response {
-    told(
+    plainly(
         StatusCode::NOT_FOUND,
         "<p>This link is not known, or no longer. Please answer the letter instead.</p>",
     )
@@ -94,19 +170,30 @@ fn unknown() -> Response {
 
 fn later(error: &Error) -> Response {
     tracing::warn!(%error, "an opt-out could not be looked at");
-    told(
+    plainly(
         StatusCode::SERVICE_UNAVAILABLE,
         "<p>This cannot be done now. Please try again later, or answer the letter.</p>",
     )
 }
 
-fn told(status: StatusCode, said: &str) -> Response {
+fn plainly(status: StatusCode, said: &str) -> Response {
+    const TITLE: &str = "Letters about suspected machines";
+    told(status, ENGLISH, TITLE, &format!("<h1>{TITLE}</h1>{said}"))
+}
+
+fn told(status: StatusCode, lang: &str, title: &str, said: &str) -> Response {
+    let (lang, title) = (escaped(lang), escaped(title));
     let page = format!(
-        "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Letters about suspected machines</title>\
+        "<!DOCTYPE html><html lang=\"{lang}\"><head><meta charset=\"utf-8\"><title>{title}</title>\
          <meta name=\"viewport\" content=\"width=device-width\">\
          <style>body{{font:1.1em/1.5 sans-serif;max-width:36em;margin:3em auto;padding:0 1em}}\
-         button{{font:inherit;padding:.5em 1em}}</style></head>\
-         <body><main><h1>Letters about suspected machines</h1>{said}</main></body></html>\n"
+         button{{font:inherit;padding:.5em 1em}}section+section{{border-top:1px solid;margin-top:3em}}</style></head>\
+         <body><main>{said}</main></body></html>\n"
     );
     (status, HEADERS, page).into_response()
+}
+
+fn escaped(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;");
+    text.replace('>', "&gt;").replace('"', "&quot;")
 }
