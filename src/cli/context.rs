@@ -302,7 +302,7 @@ mod tests {
 
     #[test]
     fn whoever_has_no_name_is_a_number() {
-        let users = "root:x:0:0:root:/root:/bin/bash\nann:x:1001:1001::/home/ann:/bin/sh\n";
+        let users = "root:x:0:0:root:/root:/bin/bash\nann:x:1001:1001::/srv/ann:/bin/sh\n";
         assert_eq!(name_of(1001, users), "ann");
         assert_eq!(name_of(10001, users), "uid 10001");
         assert_eq!(person(Some(name_of(10001, ""))).unwrap(), "uid 10001");
