@@ -220,7 +220,7 @@ const AUTOMATIC: [&str; 24] = [
     "آلي",
     "خودکار",
     "อัตโนมัติ",
-    "tu đong",
+    "tự dộng",
     "sjalfvirk",
     "samodejn",
     "स्वचालित",
