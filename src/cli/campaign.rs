@@ -180,6 +180,7 @@ async fn new(context: &Context, store: &Store, new: &NewCampaign) -> anyhow::Res
 }
 
 async fn submit(context: &Context, store: &Store, name: &str) -> anyhow::Result<Ended> {
+    let by = context.decider()?;
     let campaign = store.campaign(name).await?;
     let watch = context.watch("letters");
     let review = review(context, &[])?;
@@ -187,7 +188,7 @@ async fn submit(context: &Context, store: &Store, name: &str) -> anyhow::Result<
     let mut preflight = if context.dry_run {
         approve::preflight(store, &campaign, &review, now, &watch.progress).await?
     } else {
-        approve::submit(store, &campaign, &context.by, &review, now, &watch.progress).await?
+        approve::submit(store, &campaign, by, &review, now, &watch.progress).await?
     };
     drop(watch);
     preflight
@@ -196,8 +197,7 @@ async fn submit(context: &Context, store: &Store, name: &str) -> anyhow::Result<
     let mut text = describe(&preflight);
     if !context.dry_run {
         text.push_str(&format!(
-            "\n{name} is submitted by {}.\n\nNext, somebody else: lapwing campaign approve {name} --as WHO\n",
-            context.by
+            "\n{name} is submitted by {by}.\n\nNext, somebody else: lapwing campaign approve {name} --as WHO\n"
         ));
     }
     context.out.say(&preflight, text)?;
@@ -211,17 +211,18 @@ async fn approve(
     reason: &str,
     review: &Review,
 ) -> anyhow::Result<Ended> {
+    let by = context.decider()?;
     let campaign = store.campaign(name).await?;
     let watch = context.watch("letters");
     let now = context.clock.now();
     let mut preflight = if context.dry_run {
-        approve::may_approve(store, &campaign, &context.by).await?;
+        approve::may_approve(store, &campaign, by).await?;
         let preflight = approve::preflight(store, &campaign, review, now, &watch.progress).await?;
         review.accepts(name, &preflight)?;
         preflight
     } else {
         let progress = &watch.progress;
-        approve::approve(store, &campaign, &context.by, reason, review, now, progress).await?
+        approve::approve(store, &campaign, by, reason, review, now, progress).await?
     };
     drop(watch);
     preflight
@@ -230,8 +231,7 @@ async fn approve(
     let mut text = describe(&preflight);
     if !context.dry_run {
         text.push_str(&format!(
-            "\n{name} is approved by {}; its letters are in the queue.\n\nNext: lapwing send {name}\n",
-            context.by
+            "\n{name} is approved by {by}; its letters are in the queue.\n\nNext: lapwing send {name}\n"
         ));
     }
     context.out.say(&preflight, text)?;

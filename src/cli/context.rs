@@ -69,6 +69,17 @@ impl Context {
         &self.loaded.config
     }
 
+    /// Who acts, where two persons must be told apart: not a number, which one person has who is named another time.
+    ///
+    /// # Errors
+    /// How to say who it is.
+    pub(super) fn decider(&self) -> Result<&str, Usage> {
+        match self.by.starts_with(NUMBERED) {
+            true => Err(unknown_person()),
+            false => Ok(&self.by),
+        }
+    }
+
     pub(super) async fn store(&self) -> anyhow::Result<Store> {
         let store = Store::open(&self.config().database.url).await?;
         Ok(store.acting_from(here()))
@@ -152,8 +163,7 @@ impl Context {
 fn person(named: Option<String>) -> Result<String, Usage> {
     let name = match named {
         Some(name) => name,
-        None => system_user()
-            .ok_or_else(|| Usage("nobody knows who is acting: say it with --as WHO".to_owned()))?,
+        None => system_user().ok_or_else(unknown_person)?,
     };
     let name = plain_text(&name, 64);
     if !name.chars().any(char::is_alphanumeric) {
@@ -161,6 +171,13 @@ fn person(named: Option<String>) -> Result<String, Usage> {
     }
     Ok(name)
 }
+
+fn unknown_person() -> Usage {
+    Usage("nobody knows who is acting: say it with --as WHO".to_owned())
+}
+
+/// What stands before the number of a user without a name.
+const NUMBERED: &str = "uid ";
 
 /// The name of the user that this process runs as: by the environment, else by the kernel.
 fn system_user() -> Option<String> {
@@ -179,15 +196,14 @@ fn process_user() -> Option<String> {
     Some(name_of(uid, &users))
 }
 
-/// Under what name `users`, as in /etc/passwd, have this one. Containers run under numbers that have none: two
-/// persons who both come as `uid 10001` are one to whom nobody approves their own.
+/// Under what name `users`, as in /etc/passwd, have this one; containers run under numbers that have none.
 fn name_of(uid: u32, users: &str) -> String {
     let uid = uid.to_string();
     let line = users
         .lines()
         .find(|line| line.split(':').nth(2) == Some(&uid));
     let name = line.and_then(|line| line.split(':').next());
-    name.map_or_else(|| format!("uid {uid}"), str::to_owned)
+    name.map_or_else(|| format!("{NUMBERED}{uid}"), str::to_owned)
 }
 
 /// This machine, and whom it knows as running this process, whatever they call themselves.

@@ -115,7 +115,7 @@ pub(super) async fn add(context: &Context, store: &Store, options: &Add) -> anyh
         letter: options.letter.clone(),
         policy: options.policy.onto(Policy::default())?,
         max_lateness: options.max_lateness,
-        author: context.by.clone(),
+        author: context.decider()?.to_owned(),
         created_at: now,
         changed_at: now,
         paused: None,
@@ -170,7 +170,7 @@ pub(super) async fn change(
         ));
     }
     let new = Schedule {
-        author: context.by.clone(),
+        author: context.decider()?.to_owned(),
         changed_at: context.clock.now(),
         ..new
     };

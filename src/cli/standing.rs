@@ -48,7 +48,8 @@ pub(super) async fn approve(
     if options.end {
         return end(context, store, &one, &options.reason).await;
     }
-    approve::may_give(&one, &context.by)?;
+    let by = context.decider()?;
+    approve::may_give(&one, by)?;
     let templates = context.templates()?;
     let now = context.clock.now();
     let expires_at = match &options.until {
@@ -71,7 +72,7 @@ pub(super) async fn approve(
     });
     let standing = Standing {
         id: 0,
-        by: context.by.clone(),
+        by: by.to_owned(),
         at: now,
         reason: options.reason.clone(),
         most_letters: options.most,

@@ -153,12 +153,13 @@ async fn list(context: &Context) -> anyhow::Result<Ended> {
 }
 
 async fn approve(context: &Context, id: i64) -> anyhow::Result<Ended> {
+    let by = context.decider()?;
     let store = context.store().await?;
     let one = match context.dry_run {
         true => known(context, &store, id).await?,
         false => {
             store
-                .approve_suppression(id, &context.by, context.clock.now())
+                .approve_suppression(id, by, context.clock.now())
                 .await?
         }
     };

@@ -55,24 +55,23 @@ struct Words {
 const WORDS: &str = "part/words/";
 
 impl Pages {
-    /// Those of `folder` over the shipped ones, word by word.
+    /// Those of `folder` over the shipped ones, word by word. A language that lacks one has no page, and its
+    /// letters' page is in English: what is missing, `lapwing template check` says.
     ///
     /// # Errors
-    /// Which template, or which language's words, cannot be read.
+    /// Which template cannot be read.
     pub(super) fn load(folder: &Path) -> Result<Self, templates::Error> {
         let templates = Templates::load(folder)?;
-        let locales = templates.names(WORDS).filter_map(|name| {
-            let locale = name.strip_prefix(WORDS)?.strip_suffix(".toml")?;
-            Some((name, locale))
-        });
-        let pages = locales.map(|(name, locale)| {
+        let mut pages = BTreeMap::new();
+        for name in templates.names(WORDS) {
+            let locale = name.strip_prefix(WORDS).unwrap_or_default();
             let layers: Vec<toml::Table> = templates.layers(name)?;
             let words: toml::Table = layers.into_iter().flatten().collect();
-            let words = words.try_into();
-            let words = words.map_err(|error| templates.error(name, None, error.to_string()))?;
-            Ok((locale.to_owned(), words))
-        });
-        Ok(Self(pages.collect::<Result<_, _>>()?))
+            if let Ok(words) = words.try_into() {
+                pages.insert(locale.trim_end_matches(".toml").to_owned(), words);
+            }
+        }
+        Ok(Self(pages))
     }
 
     /// In the letter's language, and below it in English, as the letter is.

@@ -224,6 +224,27 @@ story!(wrong_settings_name_themselves_and_the_right_ones, world, {
     );
 });
 
+// Whom a container runs as has a number and no name: one person could be two.
+story!(who_has_no_name_decides_nothing, world, {
+    let mut office = Office::furnished(&world);
+    office.set("USER", "uid 10001");
+    office.well("table load networks.csv");
+    office.well("campaign new trial");
+    office.run("import trial feed.csv --allow-documentation");
+    office.well("resolve trial");
+    office.well("compose trial");
+    let nameless = |line: &str| {
+        let ran = office.run(line);
+        assert_eq!(ran.code, 2, "{line}: {ran:?}");
+        assert!(ran.err.contains("--as WHO"), "{line}: {}", ran.err);
+    };
+    nameless("campaign submit trial");
+    office.well("campaign submit trial --as author");
+    nameless("campaign approve trial");
+    nameless("suppression approve 1");
+    office.well("campaign approve trial --as reviewer");
+});
+
 #[test]
 fn a_database_of_another_kind_is_a_wrong_setting() {
     for url in [
