@@ -12,7 +12,7 @@ use crate::store::{self, Claimed, Store};
 
 /// Letters that are read and built at a time, and as many more that lie ready: enough to keep the
 /// connections busy, and no more memory than the longest of letters can take that often.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 20;
 
 /// A letter and the bytes that leave.
 #[derive(Debug)]

@@ -124,12 +124,14 @@ fn rank(line: &str, start: usize, address: &str, nth: usize) -> Rank {
 }
 
 pub(super) fn is_daemon(address: &str) -> bool {
-    const DESKS: [&str; 16] = [
+    const DESKS: [&str; 18] = [
         "majordomo",
         "listserv",
         "mailman",
         "sympa",
         "postmaster",
+        "post_master",
+        "post-master",
         "mailer-daemon",
         "mailerdaemon",
         "mail-daemon",

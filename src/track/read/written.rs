@@ -104,8 +104,10 @@ impl Desk<'_> {
             return Some(format!("a form that says \"{}\"", words.words));
         }
         let words = words.filter(|_| !self.is_talk() || self.is_daemon)?;
-        let is_backed =
-            in_subject.is_some() || self.sign(Kind::System).is_some() || self.is_null_sender;
+        let is_backed = in_subject.is_some()
+            || self.sign(Kind::System).is_some()
+            || self.is_null_sender
+            || (self.is_nobodys() && !self.header.has("list-unsubscribe"));
         if self.has_letter && is_backed {
             return Some(format!(
                 "the letter comes back, and it says \"{}\"",
@@ -230,14 +232,14 @@ impl Desk<'_> {
             .header
             .get("precedence")
             .is_some_and(|value| value.eq_ignore_ascii_case("bulk"));
-        let from = self
-            .header
-            .address("from")
-            .unwrap_or_default()
-            .to_ascii_lowercase();
-        let is_nobodys = NOBODY.iter().any(|start| from.starts_with(start));
         let is_talk = TALK.iter().any(|name| self.header.has(name));
-        (self.header.has("list-unsubscribe") || is_bulk || is_nobodys) && !is_talk
+        (self.header.has("list-unsubscribe") || is_bulk || self.is_nobodys()) && !is_talk
+    }
+
+    fn is_nobodys(&self) -> bool {
+        let from = self.header.address("from").unwrap_or_default();
+        let from = from.to_ascii_lowercase();
+        NOBODY.iter().any(|start| from.starts_with(start))
     }
 
     /// Who is named in a report without being what it is about.
