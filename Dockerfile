@@ -12,6 +12,7 @@ WORKDIR /build
 # Dependencies change seldom, sources often: a layer each. The first is built under empty sources, one for each
 # target that the manifest names.
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 RUN mkdir src && touch src/lib.rs \
     && for path in $(sed -n 's/^path = "\(.*\)"$/\1/p' Cargo.toml); do \
         mkdir -p "$(dirname "$path")" && echo 'fn main() {}' >"$path" || exit; \

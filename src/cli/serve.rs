@@ -37,6 +37,12 @@ enum Stage {
     Track,
 }
 
+impl Options {
+    pub(super) fn only_sends(&self) -> bool {
+        self.only == [Stage::Send]
+    }
+}
+
 pub(super) async fn run(context: &Context, options: &Options) -> anyhow::Result<Ended> {
     log::begin(context);
     let store = context.store().await?;

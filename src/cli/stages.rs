@@ -10,7 +10,7 @@ use super::context::{Context, Watch};
 use super::output::{count, print_raw};
 use super::worker::{bury_askers, bury_the_dead, worker};
 use crate::model::{Campaign, CampaignState};
-use crate::report::Report;
+use crate::report::{Letters, Report};
 use crate::send::{Courier, Done, Settings, Work};
 use crate::store::{self, Store};
 use crate::{compose, resolve, retry, send};
@@ -222,12 +222,11 @@ pub(super) async fn send(context: &Context, options: &Send) -> anyhow::Result<En
         }
         return Err(error);
     }
-    let report = Report::gather(&store, &campaign.name, context.clock.now()).await?;
-    let told =
-        serde_json::json!({ "done": done, "queue": report.queue, "state": report.campaign.state });
+    let letters = Letters::gather(&store, &campaign.name, context.clock.now()).await?;
+    let told = serde_json::json!({ "done": done, "queue": letters.queue, "state": letters.campaign.state });
     context
         .out
-        .say(&told, format!("This run: {done}\n\n{}", report.status()))?;
+        .say(&told, format!("This run: {done}\n\n{}", letters.to_text()))?;
     if let Some(code) = stopped {
         return Ok(Ended::Stopped(code));
     }
@@ -336,6 +335,7 @@ pub(super) async fn status(context: &Context, options: &Status) -> anyhow::Resul
         for campaign in campaigns {
             let report = Report::gather(&store, &campaign.name, context.clock.now()).await?;
             let states: Vec<String> = report
+                .letters
                 .queue
                 .states
                 .iter()
@@ -362,7 +362,7 @@ pub(super) async fn status(context: &Context, options: &Status) -> anyhow::Resul
         }
         context.out.line(&report, report.status())?;
         let ended = matches!(
-            report.campaign.state,
+            report.letters.campaign.state,
             CampaignState::Settled | CampaignState::Cancelled
         );
         if !options.watch || ended {

@@ -1,12 +1,15 @@
 //! Stage 8. What happened, counted so that every row and every suspect is in one place.
 
 pub mod export;
+mod letters;
 mod text;
+
+pub use letters::Letters;
 
 use serde::Serialize;
 
-use crate::model::{Campaign, CampaignKind, CampaignState, Decision, Timestamp, Wave};
-use crate::store::{CountryLine, Error, FindingLine, QueueView, Store, Totals};
+use crate::model::{CampaignKind, CampaignState, Timestamp};
+use crate::store::{CountryLine, Error, FindingLine, Store, Totals};
 
 /// Replies listed at most.
 const REPLIES: i64 = 20;
@@ -14,16 +17,11 @@ const REPLIES: i64 = 20;
 /// A campaign as a whole: for `status` the short of it, for `report` all.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    pub at: Timestamp,
     #[serde(flatten)]
-    pub campaign: Campaign,
+    pub letters: Letters,
     /// The name of the campaign that a reminder reminds of.
     pub after: Option<String>,
-    pub decisions: Vec<Decision>,
     pub totals: Totals,
-    pub queue: QueueView,
-    /// Its phased start, where it has one.
-    pub waves: Vec<Wave>,
     pub countries: Vec<CountryLine>,
     /// Why suspects are in no letter.
     pub not_written: Vec<FindingLine>,
@@ -45,20 +43,17 @@ impl Report {
     /// # Errors
     /// [`Error::NotFound`]; the database's.
     pub async fn gather(store: &Store, campaign: &str, now: Timestamp) -> Result<Self, Error> {
-        let campaign = store.campaign(campaign).await?;
-        let id = campaign.id;
+        let letters = Letters::gather(store, campaign, now).await?;
+        let id = letters.campaign.id;
         let replies = store.replies(id, REPLIES).await?;
-        let after = match campaign.after {
+        let after = match letters.campaign.after {
             Some(first) => Some(store.campaign_of(first).await?.name),
             None => None,
         };
         Ok(Self {
-            at: now,
+            letters,
             after,
-            decisions: store.decisions(id).await?,
             totals: store.totals(id).await?,
-            queue: store.queue_view(id).await?,
-            waves: store.waves(id).await?,
             countries: store.countries(id).await?,
             not_written: store.open_findings(id).await?,
             ask_again: store.next_question(id).await?,
@@ -70,70 +65,31 @@ impl Report {
                     times,
                 })
                 .collect(),
-            campaign,
         })
-    }
-
-    /// Deliveries of a state.
-    #[must_use]
-    pub fn deliveries(&self, state: &str) -> i64 {
-        self.queue
-            .states
-            .iter()
-            .find(|tally| tally.name == state)
-            .map_or(0, |tally| tally.count)
-    }
-
-    /// Whether some letter ended badly.
-    #[must_use]
-    pub fn has_failures(&self) -> bool {
-        ["refused", "expired", "failed", "uncertain"]
-            .iter()
-            .any(|state| self.deliveries(state) > 0)
     }
 
     /// What a person would do next.
     #[must_use]
     pub fn next_step(&self) -> String {
-        let name = &self.campaign.name;
-        match self.campaign.state {
-            CampaignState::Approved if self.campaign.restored_at.is_some() => {
-                format!(
-                    "look into the mail server's log, then lapwing restore --release --campaign {name}"
-                )
-            }
-            CampaignState::Draft if self.totals.import.fresh == 0 => match self.campaign.kind {
+        let campaign = &self.letters.campaign;
+        let name = &campaign.name;
+        if campaign.state != CampaignState::Draft {
+            return self.letters.next_step();
+        }
+        if self.totals.import.fresh == 0 {
+            return match campaign.kind {
                 CampaignKind::Advisory => format!(
                     "lapwing import {name} FILE, or lapwing campaign draw {name} --country CODES"
                 ),
                 _ => format!("lapwing import {name} FILE"),
-            },
-            CampaignState::Draft if self.totals.of("waiting") > 0 => {
-                format!("lapwing resolve {name}")
-            }
-            CampaignState::Draft if self.campaign.composed_at.is_none() => {
-                format!("lapwing compose {name}")
-            }
-            CampaignState::Draft => {
-                format!("lapwing preview {name}, then lapwing campaign submit {name} --as YOU")
-            }
-            CampaignState::Submitted => {
-                format!("lapwing campaign approve {name} --as A-SECOND-PERSON")
-            }
-            CampaignState::Approved if self.deliveries("ready") > 0 => {
-                format!("lapwing send {name}")
-            }
-            CampaignState::Approved => match self.queue.next_retry {
-                Some(at) => {
-                    format!("lapwing send {name} after {at}, or lapwing send {name} --wait")
-                }
-                None if self.queue.waits.iter().any(|wait| wait.name == "hold") => {
-                    "lapwing hold list".to_owned()
-                }
-                None => format!("lapwing status {name} --watch"),
-            },
-            CampaignState::Paused => format!("lapwing campaign resume {name}"),
-            CampaignState::Cancelled | CampaignState::Settled => format!("lapwing report {name}"),
+            };
+        }
+        if self.totals.of("waiting") > 0 {
+            return format!("lapwing resolve {name}");
+        }
+        match campaign.composed_at {
+            None => format!("lapwing compose {name}"),
+            Some(_) => self.letters.next_step(),
         }
     }
 }

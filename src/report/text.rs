@@ -3,64 +3,26 @@
 use std::fmt::Write;
 
 use super::Report;
-use crate::model::{CampaignKind, Wait};
-use crate::store::Tally;
+use crate::model::CampaignKind;
 
 /// Columns of the longest bar.
 const BAR: i64 = 30;
-
-/// What became of letters that were accepted.
-const FATES: &[(&str, &str)] = &[
-    (
-        "delayed",
-        "delayed: a mail server behind the next one still tries",
-    ),
-    (
-        "relayed",
-        "handed to a mail server that reports nothing more",
-    ),
-    ("expanded", "given to the members of a list"),
-    ("delivered", "delivered"),
-    (
-        "bounced-soft",
-        "came back, for a cause that may pass or is ours",
-    ),
-    ("bounced-hard", "came back: the address is dead"),
-];
-
-const ANSWERS: &[(&str, &str)] = &[
-    ("noted", "answered by a machine, with nothing that matters"),
-    ("acknowledged", "acknowledged: the desk has opened a case"),
-    ("replied", "answered by a person (lapwing reply list)"),
-    ("complained", "complained of: nothing more is written there"),
-];
 
 impl Report {
     /// The short of it: where the campaign stands and what comes next.
     #[must_use]
     pub fn status(&self) -> String {
-        let mut text = format!("Campaign {} is {}", self.campaign.name, self.campaign.state);
-        if let Some(last) = self.decisions.last() {
-            let _ = write!(text, " ({} by {}, {}", last.kind.as_str(), last.by, last.at);
-            if !last.reason.is_empty() {
-                let _ = write!(text, ": {}", last.reason);
-            }
-            text.push(')');
-        }
-        text.push('\n');
-        text.push_str(&self.kept());
+        let mut text = self.letters.heading();
         text.push('\n');
         text.push_str(&self.rows());
-        if self.totals.letters > 0 {
-            text.push_str(&self.letters());
-        }
+        text.push_str(&self.all_letters());
         let _ = writeln!(text, "\nNext: {}", self.next_step());
         text
     }
 
     /// What the campaign is: `a reminder after spring, TLP:AMBER, with a copy to each country's agencies`.
     fn kind(&self) -> String {
-        let campaign = &self.campaign;
+        let campaign = &self.letters.campaign;
         let mut kind = match campaign.kind {
             CampaignKind::Notice => "a notice".to_owned(),
             CampaignKind::Advisory => "an advisory".to_owned(),
@@ -84,48 +46,24 @@ impl Report {
         kind
     }
 
-    /// What a restored or thinned campaign no longer has, or may not do; empty for any other.
-    fn kept(&self) -> String {
-        let mut text = String::new();
-        if let Some(at) = self.campaign.restored_at {
-            let _ = writeln!(
-                text,
-                "Nothing of it leaves: it was restored from a backup at {at}, and what was sent after the backup was \
-                 taken\nis not known."
-            );
-        }
-        if let Some(at) = self.campaign.thinned_at {
-            let _ = writeln!(
-                text,
-                "Its evidence was removed at {at}: samples, what feeds told beside address and time, attachments."
-            );
-        }
-        if let Some(at) = self.campaign.letters_gone_at {
-            let _ = writeln!(text, "The words of its letters were removed at {at}.");
-        }
-        text
-    }
-
     /// All of it.
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut text = format!(
             "Report on campaign {}, {}, as of {}\nIt is {}.\n{}\n",
-            self.campaign.name,
-            self.campaign.state,
-            self.at,
+            self.letters.campaign.name,
+            self.letters.campaign.state,
+            self.letters.at,
             self.kind(),
-            self.kept()
+            self.letters.kept()
         );
         text.push_str(&self.rows());
-        if self.totals.letters > 0 {
-            text.push_str(&self.letters());
-        }
+        text.push_str(&self.all_letters());
         if !self.countries.is_empty() {
             text.push_str(&self.by_country());
         }
         if !self.not_written.is_empty() {
-            text.push_str(match self.campaign.kind {
+            text.push_str(match self.letters.campaign.kind {
                 CampaignKind::Advisory => "\nAddressees in no letter\n",
                 CampaignKind::Notice | CampaignKind::Reminder => "\nSuspects in no letter\n",
             });
@@ -143,9 +81,9 @@ impl Report {
                 let _ = writeln!(text, "{:>9}  {}: {}", said.times, said.outcome, said.reply);
             }
         }
-        if !self.decisions.is_empty() {
+        if !self.letters.decisions.is_empty() {
             text.push_str("\nDecisions\n");
-            for decision in &self.decisions {
+            for decision in &self.letters.decisions {
                 let _ = write!(
                     text,
                     "  {}  {} by {}",
@@ -176,7 +114,7 @@ impl Report {
             let _ = writeln!(text, "{n:>9}  {what}");
         };
         line(import.rows, "read");
-        let kind = self.campaign.kind;
+        let kind = self.letters.campaign.kind;
         match kind {
             CampaignKind::Advisory => {
                 line(import.fresh, "addressees");
@@ -219,89 +157,21 @@ impl Report {
         text
     }
 
-    fn letters(&self) -> String {
+    fn all_letters(&self) -> String {
         let totals = &self.totals;
-        let mut text = format!(
-            "\nLetters\n{:>9}  in {} notices, {} {} {}s\n",
+        if totals.letters == 0 {
+            return String::new();
+        }
+        let kind = self.letters.campaign.kind;
+        format!(
+            "\nLetters\n{:>9}  in {} notices, {} {} {}s\n{}",
             totals.letters,
             totals.notices,
-            self.campaign.kind.covers(),
+            kind.covers(),
             totals.letter_rows,
-            self.campaign.kind.rows()
-        );
-        let waiting: i64 = self.queue.waits.iter().map(|wait| wait.count).sum();
-        let heard: i64 = self.queue.fates.iter().map(|fate| fate.count).sum();
-        for Tally { name, count } in &self.queue.states {
-            let (count, said) = match name.as_str() {
-                "accepted" => (
-                    count - heard,
-                    "accepted by the next mail server (that is not yet delivered)",
-                ),
-                "scheduled" => (count - waiting, "deferred, to be tried again"),
-                other => (*count, other),
-            };
-            if count > 0 {
-                let _ = writeln!(text, "{count:>9}  {said}");
-            }
-        }
-        for Tally { name, count } in &self.queue.waits {
-            let said = Wait::from_text(name).map(Wait::words);
-            let _ = writeln!(text, "{count:>9}  {}", said.unwrap_or("wait"));
-        }
-        for (tallies, words) in [(&self.queue.fates, FATES), (&self.queue.answers, ANSWERS)] {
-            for Tally { name, count } in tallies {
-                let said = words.iter().find(|(word, _)| word == name);
-                let said = said.map_or(name.as_str(), |(_, said)| said);
-                let _ = writeln!(text, "{count:>9}  {said}");
-            }
-        }
-        if self
-            .queue
-            .fates
-            .iter()
-            .any(|fate| fate.name == "bounced-hard")
-        {
-            let name = &self.campaign.name;
-            let _ = writeln!(
-                text,
-                "           who else answers for those networks is told by: lapwing follow-up {name} {name}-2"
-            );
-        }
-        for wave in &self.waves {
-            let (start, takes) = (wave.starts_at, &wave.takes);
-            let _ = writeln!(text, "           wave: from {start} on, {takes}");
-        }
-        if self.queue.accepted_elsewhere > 0 {
-            let _ = writeln!(
-                text,
-                "{:>9}  of these did not go to their recipients, but to a folder or to send.redirect_to",
-                self.queue.accepted_elsewhere
-            );
-        }
-        if self.queue.uncertain_attempts > 0 {
-            let _ = writeln!(
-                text,
-                "{:>9}  attempts cut off after the message was handed over: these letters may have arrived twice\n           (lapwing letter list {} --state uncertain)",
-                self.queue.uncertain_attempts, self.campaign.name
-            );
-        }
-        if let Some(oldest) = self.queue.oldest_open {
-            let _ = writeln!(
-                text,
-                "           oldest open: {} in the queue",
-                self.at.since(oldest)
-            );
-        }
-        if let Some(next) = self.queue.next_retry {
-            let _ = writeln!(text, "           next retry:  {next}");
-        }
-        if let Some(until) = self.queue.leased_until {
-            let _ = writeln!(
-                text,
-                "           held by a worker until {until} at the latest"
-            );
-        }
-        text
+            kind.rows(),
+            self.letters.counts()
+        )
     }
 
     fn by_country(&self) -> String {
@@ -312,7 +182,7 @@ impl Report {
             .max()
             .unwrap_or(0)
             .max(1);
-        let rows = match self.campaign.kind {
+        let rows = match self.letters.campaign.kind {
             CampaignKind::Advisory => "addressees",
             CampaignKind::Notice | CampaignKind::Reminder => "suspects",
         };

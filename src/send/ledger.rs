@@ -17,8 +17,9 @@ const FACTS: usize = 50;
 /// How long others in this process wait at most before they may write, too.
 const TURN: Duration = Duration::from_millis(50);
 
-/// How long others are waited for at most, before what is at hand is committed.
-const GATHER: Duration = Duration::from_millis(5);
+/// How long others are waited for at most, before what is at hand is committed: no longer than a relay that
+/// writes to a disk itself takes for a letter.
+const GATHER: Duration = Duration::from_millis(8);
 
 /// How long results are held in hand while the database cannot be written to.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -62,9 +63,9 @@ pub(super) async fn keep(
 ) -> Result<(), Error> {
     let pen = Pen::of(store);
     let mut taken_up = Instant::now();
-    let mut last = Duration::ZERO;
+    let mut wait = Duration::ZERO;
     while let Some(first) = next(&mut entries, &pen, &mut taken_up).await {
-        let batch = gather(&mut entries, first, last.min(GATHER)).await;
+        let (batch, latest) = gather(&mut entries, first, wait.min(GATHER)).await;
         let facts: Vec<Fact> = batch
             .iter()
             .flat_map(|(facts, _)| facts.iter().cloned())
@@ -72,7 +73,7 @@ pub(super) async fn keep(
         let may_wait = |error: &Error| error.is_passing() && !progress.is_stopped();
         let began = Instant::now();
         let recorded = retry::patiently(PATIENCE, may_wait, || pen.record(&facts)).await;
-        last = began.elapsed();
+        wait = began.elapsed().max(latest * 2);
         let mut granted = match recorded {
             Ok(granted) => granted.into_iter(),
             Err(error) => {
@@ -88,21 +89,29 @@ pub(super) async fn keep(
     Ok(())
 }
 
-/// What is written down together: as long as a commit takes, it is worth waiting for others who may come, and
-/// no longer; where all have spoken, nobody can.
-async fn gather(entries: &mut mpsc::Receiver<Entry>, first: Entry, wait: Duration) -> Vec<Entry> {
-    let deadline = Instant::now() + wait;
+/// What is written down together, and when the last of it came. As long as a commit takes, or twice as long as
+/// the last one let us wait the time before, it is worth waiting for others who may come: each commit less leaves
+/// the processor to the relay, where that is on the same machine. Who does not come for long is not waited for,
+/// and where all have spoken, nobody can.
+async fn gather(
+    entries: &mut mpsc::Receiver<Entry>,
+    first: Entry,
+    wait: Duration,
+) -> (Vec<Entry>, Duration) {
+    let began = Instant::now();
+    let mut latest = Duration::ZERO;
     let mut facts = first.0.len();
     let mut batch = vec![first];
     // One sender is nobody's: the lanes have copies of it.
     while facts < FACTS && batch.len() + 1 < entries.sender_strong_count() {
-        let Ok(Some(entry)) = timeout_at(deadline.into(), entries.recv()).await else {
+        let Ok(Some(entry)) = timeout_at((began + wait).into(), entries.recv()).await else {
             break;
         };
+        latest = began.elapsed();
         facts += entry.0.len();
         batch.push(entry);
     }
-    batch
+    (batch, latest)
 }
 
 /// The next that has something to say. While nobody has, and after each [`TURN`], others may write.

@@ -75,27 +75,46 @@ impl Postfix {
         bail!("smtp-sink does not answer at {address}")
     }
 
-    /// So many texts of so many bytes over so many connections.
+    /// So many texts over so many connections.
     pub(crate) fn source(
         &self,
         to: SocketAddr,
         connections: usize,
         letters: usize,
-        size: usize,
+        text: Text<'_>,
     ) -> Result<Cost> {
-        let [sessions, messages, length] =
-            [connections, letters, size].map(|number| number.to_string());
         let mut command = timed(&self.source);
         if let Some(libraries) = &self.libraries {
             command.env("LD_LIBRARY_PATH", libraries);
         }
+        let [sessions, messages] = [connections, letters].map(|number| number.to_string());
         command
             // Each to somebody else, as letters are.
-            .args(["-d", "-N", "-s", &sessions, "-m", &messages, "-l", &length])
-            .args(["-f", "notices@agency.example", "-t", "abuse@isp.example"])
-            .arg(to.to_string());
-        Cost::of(command)
+            .args(["-d", "-N", "-s", &sessions, "-m", &messages])
+            .args(["-f", "notices@agency.example", "-t", "abuse@isp.example"]);
+        let file = tempfile::NamedTempFile::new()?;
+        match text {
+            Text::OfBytes(length) => command.arg("-l").arg(length.to_string()),
+            Text::Letter(message) => {
+                // It ends the lines itself.
+                fs::write(
+                    &file,
+                    String::from_utf8_lossy(message).replace("\r\n", "\n"),
+                )?;
+                command.arg("-F").arg(file.path())
+            }
+        };
+        Cost::of(command.arg(to.to_string()))
     }
+}
+
+/// What `smtp-source` sends.
+#[derive(Clone, Copy)]
+pub(crate) enum Text<'a> {
+    /// Its own filling: a sink does not care.
+    OfBytes(usize),
+    /// The same letter each time: Postfix reads what it takes.
+    Letter(&'a [u8]),
 }
 
 pub(crate) struct Sink {
@@ -249,7 +268,7 @@ impl Cost {
         worked: f64::INFINITY,
     };
 
-    pub(crate) fn of(mut command: Command) -> Result<Self> {
+    pub(crate) fn of(command: &mut Command) -> Result<Self> {
         let ran = command.stdout(Stdio::null()).output().context("bash")?;
         let said = String::from_utf8_lossy(&ran.stderr);
         ensure!(ran.status.success(), "{said}");

@@ -3,12 +3,14 @@
 //! The program itself sends three thousand approved letters of 24 observations into Postfix's
 //! `smtp-sink`; beside it, in the same rounds, `smtp-source` sends as many of the same size out of its
 //! memory, the least that any sender has to do, and our own connections send what was built before, with
-//! no database. Then the same through Postfix itself; all of it for letters as shipped and for short ones.
-//! Last what several workers are worth, and what a batch costs to take out of a large queue.
+//! no database. Then the same through Postfix itself; all of it for letters as shipped and for short ones, and
+//! the short ones beside intelmqmail. Last what several workers are worth, and what a batch costs to take out of a large queue.
 
 #[allow(dead_code, unused_imports, reason = "the stories need more of it")]
 #[path = "../flow/cluster.rs"]
 mod cluster;
+mod fetched;
+mod intelmqmail;
 mod made;
 mod postfix;
 mod queue;
@@ -21,12 +23,14 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use cluster::Database;
+use fetched::fetch;
+use intelmqmail::Peer;
 use lapwing::config::{self, Transport};
 use lapwing::model::{Clock, Timestamp};
 use lapwing::send::{self, Built, Courier};
 use lapwing::sink::{self, Sink};
 use lapwing::store::Store;
-use postfix::{Cost, Postfix, Relay};
+use postfix::{Cost, Postfix, Relay, Text};
 use sqlx::{Connection as _, PgConnection};
 use tokio::runtime::Runtime;
 
@@ -83,7 +87,10 @@ fn run() -> Result<bool> {
     match Postfix::find() {
         Some(postfix) => {
             for words in [Words::Shipped, Words::Short] {
-                whole_way(&postfix, words, &mut bars)?;
+                let ours = whole_way(&postfix, words, &mut bars)?;
+                if words == Words::Short {
+                    beside_peer(&postfix, ours, &mut bars)?;
+                }
                 through_postfix(&postfix, words, &mut bars)?;
             }
         }
@@ -212,7 +219,7 @@ impl Campaign {
     fn send(&self, to: SocketAddr) -> Result<Cost> {
         let mut command = postfix::timed(Path::new(env!("CARGO_BIN_EXE_lapwing")));
         self.furnish(&mut command, to.port(), CONNECTIONS);
-        let cost = Cost::of(command)?;
+        let cost = Cost::of(&mut command)?;
         self.all_accepted()?;
         Ok(cost)
     }
@@ -259,6 +266,16 @@ fn size(built: &[Built]) -> usize {
     built.iter().map(|one| one.message.len()).sum::<usize>() / built.len()
 }
 
+/// One that is about as long as they are in the mean.
+fn usual(built: &[Built]) -> &Built {
+    let mean = size(built);
+    let off = |one: &&Built| one.message.len().abs_diff(mean);
+    built
+        .iter()
+        .min_by_key(off)
+        .expect("a campaign has letters")
+}
+
 /// Seconds that our connections take for what was built before.
 fn send_built(built: &[Built], to: SocketAddr) -> Result<f64> {
     let mut config = config::shipped()?;
@@ -275,7 +292,8 @@ fn send_built(built: &[Built], to: SocketAddr) -> Result<f64> {
     Ok(began.elapsed().as_secs_f64())
 }
 
-fn whole_way(postfix: &Postfix, words: Words, bars: &mut Bars) -> Result<()> {
+/// What it costs on SQLite.
+fn whole_way(postfix: &Postfix, words: Words, bars: &mut Bars) -> Result<Cost> {
     let mut length = 0;
     let (mut bare, mut sqlite, mut postgres) = (Cost::NONE, Cost::NONE, None);
     let mut connections = f64::INFINITY;
@@ -285,7 +303,8 @@ fn whole_way(postfix: &Postfix, words: Words, bars: &mut Bars) -> Result<()> {
         length = size(&built);
         let on_postgres = Campaign::on_postgres(LETTERS, words)?;
         let sink = postfix.sink()?;
-        bare.lower_to(postfix.source(sink.address, CONNECTIONS, LETTERS, length)?);
+        let text = Text::OfBytes(length);
+        bare.lower_to(postfix.source(sink.address, CONNECTIONS, LETTERS, text)?);
         connections = connections.min(send_built(&built, sink.address)?);
         drop(built);
         sqlite.lower_to(campaign.send(sink.address)?);
@@ -346,22 +365,52 @@ fn whole_way(postfix: &Postfix, words: Words, bars: &mut Bars) -> Result<()> {
         }
         None => println!("lapwing, PostgreSQL: skipped: it is not installed"),
     }
+    Ok(sqlite)
+}
+
+/// As many letters by intelmqmail, into the same kind of sink.
+fn beside_peer(postfix: &Postfix, ours: Cost, bars: &mut Bars) -> Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
+    if let Err(error) = fetch("intelmqmail", &folder) {
+        println!("\nintelmqmail: skipped: {error:#}");
+        return Ok(());
+    }
+    let program = folder.join("intelmqmail/bin/intelmqcbmail");
+    let mut best = Cost::NONE;
+    for _ in 0..ROUNDS {
+        let Some(database) = cluster::database() else {
+            println!("\nintelmqmail: skipped: PostgreSQL is not installed");
+            return Ok(());
+        };
+        wait_for_the_disk(&database.url())?;
+        let peer = Peer::furnish(&program, database, LETTERS, ROWS)?;
+        best.lower_to(peer.send(postfix.sink()?.address)?);
+    }
+    println!(
+        "\nintelmqmail on PostgreSQL: {:.0} letters a second, {:.0} µs of its own processor time each",
+        LETTERS as f64 / best.passed,
+        best.worked * 1e6 / LETTERS as f64
+    );
+    let times = best.passed / ours.passed;
+    bars.least("short letters, SQLite, beside intelmqmail", times, 20.0);
     Ok(())
 }
 
-/// With a relay that writes each letter to the disk before it accepts it: seconds until the last has left it.
+/// With a relay that reads each letter and writes it to the disk before it accepts it, until the last has left
+/// it.
 fn through_postfix(postfix: &Postfix, words: Words, bars: &mut Bars) -> Result<()> {
     let (mut bare, mut whole) = (f64::INFINITY, f64::INFINITY);
     for _ in 0..ROUNDS {
         let campaign = Campaign::on_sqlite(LETTERS, words)?;
-        let length = size(&campaign.built()?);
+        let built = campaign.built()?;
+        let letter = Text::Letter(&usual(&built).message);
         let sink = postfix.sink()?;
         let Some(relay) = Relay::start(&sink)? else {
             println!("\nthrough Postfix: skipped: it must be installed, and be started by root");
             return Ok(());
         };
         let began = Instant::now();
-        postfix.source(relay.address, CONNECTIONS, LETTERS, length)?;
+        postfix.source(relay.address, CONNECTIONS, LETTERS, letter)?;
         relay.drain()?;
         bare = bare.min(began.elapsed().as_secs_f64());
         let began = Instant::now();

@@ -4,6 +4,7 @@
 //! nested ranges as registries hold them. What cannot be had is skipped aloud; the run fails when
 //! the answers differ or we are not fast enough.
 
+mod fetched;
 mod ranges;
 mod verdict;
 
@@ -18,6 +19,7 @@ use std::sync::LazyLock;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use fetched::fetch;
 use lapwing::model::{Address, AddressRange};
 use lapwing::resolve::Segments;
 use ranges::Range;
@@ -73,24 +75,6 @@ fn run() -> Result<bool> {
             passed
         }
     })
-}
-
-/// Runs the script beside this file; an error is a reason to go on without.
-fn fetch(what: &str, folder: &Path) -> Result<()> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench/fetch");
-    let ran = Command::new("sh")
-        .arg(script)
-        .arg(what)
-        .arg(folder)
-        .output()
-        .context("there is no shell")?;
-    let said = String::from_utf8_lossy(&ran.stderr);
-    ensure!(
-        ran.status.success(),
-        "{}",
-        said.trim().lines().last().unwrap_or("fetch failed")
-    );
-    Ok(())
 }
 
 /// The table of disjoint ranges, and what is asked of it.

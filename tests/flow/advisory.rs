@@ -123,7 +123,7 @@ AS64500,,,,,
         world.approve().await;
         world.send().await;
         let report = world.report().await;
-        assert_eq!(report.deliveries("accepted"), 4);
+        assert_eq!(report.letters.deliveries("accepted"), 4);
         let text = report.to_text();
         assert!(
             text.contains("6  addressees") && text.contains("Addressees in no letter"),
@@ -293,5 +293,5 @@ story!(five_thousand_operators_are_each_in_one_place, world, {
     assert_eq!(big.1, 256);
     assert!(big.2.contains("244 more"), "{}", big.2);
     world.approve().await;
-    assert_eq!(world.report().await.deliveries("ready"), 4_501);
+    assert_eq!(world.report().await.letters.deliveries("ready"), 4_501);
 });

@@ -237,7 +237,7 @@ story!(nobody_approves_twice, world, {
         refused.contains("is approved and cannot be submitted"),
         "{refused}"
     );
-    assert_eq!(world.report().await.deliveries("ready"), 2);
+    assert_eq!(world.report().await.letters.deliveries("ready"), 2);
 });
 
 story!(sent_back_and_submitted_again_it_can_be_approved, world, {
@@ -272,7 +272,7 @@ story!(two_approvals_at_once_fill_the_queue_once, world, {
     submitted(&world).await;
     let (one, other) = tokio::join!(world.approve_as("reviewer"), world.approve_as("another"));
     assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
-    assert_eq!(world.report().await.deliveries("ready"), 2);
+    assert_eq!(world.report().await.letters.deliveries("ready"), 2);
     assert_eq!(world.history().await.len(), 2);
     assert_eq!(world.send().await.accepted, 2);
     assert_eq!(world.sink.received().len(), 2);
@@ -294,7 +294,7 @@ story!(
             "draft"
         };
         assert_eq!(world.state().await, state);
-        let queued = world.report().await.deliveries("ready");
+        let queued = world.report().await.letters.deliveries("ready");
         assert_eq!(queued, if approved.is_ok() { 2 } else { 0 });
     }
 );
@@ -405,7 +405,7 @@ story!(
             let warnings = &preflight.warnings;
             assert!(warnings.iter().any(|one| one == said), "{warnings:?}");
         }
-        let decisions = world.report().await.decisions;
+        let decisions = world.report().await.letters.decisions;
         assert_eq!(decisions[1].unreviewed, ["ja"], "kept with the approval");
         let told = world.report().await.to_text();
         assert!(told.contains("unreviewed ja"), "{told}");
@@ -425,7 +425,11 @@ story!(a_reviewed_language_needs_no_acceptance, world, {
             .iter()
             .any(|said| said.contains("reviewed"))
     );
-    assert!(world.report().await.decisions[1].unreviewed.is_empty());
+    assert!(
+        world.report().await.letters.decisions[1]
+            .unreviewed
+            .is_empty()
+    );
 });
 
 story!(what_is_no_language_is_refused_in_test_mode_too, world, {

@@ -169,7 +169,10 @@ const LAPSES: usize = 3;
 /// No letter is missing, and each copy but one belongs to an attempt that is marked, of which no kill
 /// leaves more than there were connections. Set aside is only what was begun by each of its workers.
 pub(crate) async fn account_for(world: &World, letters: usize, kills: usize) {
-    assert_eq!(world.report().await.campaign.state.as_str(), "settled");
+    assert_eq!(
+        world.report().await.letters.campaign.state.as_str(),
+        "settled"
+    );
     let copies = copies(world);
     let mut marked: BTreeMap<String, usize> = BTreeMap::new();
     let mut set_aside = Vec::new();
@@ -203,7 +206,10 @@ pub(crate) async fn account_for(world: &World, letters: usize, kills: usize) {
     );
     assert!(marked.values().all(|n| *n <= LANES), "{marked:?}");
     assert!(marked.len() <= kills, "{marked:?}");
-    assert_eq!(world.report().await.queue.uncertain_attempts, named as i64);
+    assert_eq!(
+        world.report().await.letters.queue.uncertain_attempts,
+        named as i64
+    );
 
     let mut first = BTreeMap::new();
     for letter in world.sink.received() {
@@ -267,7 +273,10 @@ story!(killed_with_hold_it_sends_no_letter_twice, world, {
             desk(n)
         );
     }
-    assert_eq!(world.report().await.campaign.state.as_str(), "settled");
+    assert_eq!(
+        world.report().await.letters.campaign.state.as_str(),
+        "settled"
+    );
 });
 
 story!(asked_to_end_it_ends_after_what_is_in_hand, world, {
@@ -304,7 +313,7 @@ story!(asked_to_end_it_ends_after_what_is_in_hand, world, {
             states(&world).await,
             of([("accepted", taken), ("ready", LETTERS - taken)])
         );
-        assert_eq!(world.report().await.queue.leased_until, None);
+        assert_eq!(world.report().await.letters.queue.leased_until, None);
         let out = String::from_utf8(output.stdout).unwrap();
         assert!(
             out.contains("accepted") && out.contains("Next: lapwing send trial"),
@@ -315,5 +324,5 @@ story!(asked_to_end_it_ends_after_what_is_in_hand, world, {
     assert_eq!(last.status.code(), Some(0), "{last:?}");
     assert_eq!(copies(&world).len(), LETTERS);
     assert_eq!(world.sink.received().len(), LETTERS, "none twice");
-    assert_eq!(world.report().await.queue.uncertain_attempts, 0);
+    assert_eq!(world.report().await.letters.queue.uncertain_attempts, 0);
 });

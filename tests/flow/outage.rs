@@ -38,7 +38,10 @@ async fn nothing_lost(world: &World, letters: usize, received: &[Received]) {
             line.recipient
         );
     }
-    assert_eq!(world.report().await.campaign.state.as_str(), "settled");
+    assert_eq!(
+        world.report().await.letters.campaign.state.as_str(),
+        "settled"
+    );
 }
 
 story!(a_relay_that_stops_for_a_minute_loses_no_letter, world, {
@@ -62,7 +65,7 @@ story!(a_relay_that_stops_for_a_minute_loses_no_letter, world, {
     world.later("1m");
     world.send().await;
     world.later("7m");
-    if world.report().await.campaign.state.as_str() == "approved" {
+    if world.report().await.letters.campaign.state.as_str() == "approved" {
         world.send().await;
     }
     received.extend(world.sink.received());
@@ -282,7 +285,7 @@ story!(a_clock_that_jumps_loses_no_letter, world, {
     }
     world.later("2d");
     for _ in 0..4 {
-        if world.report().await.campaign.state.as_str() == "approved" {
+        if world.report().await.letters.campaign.state.as_str() == "approved" {
             world.send().await;
             world.later("1h");
         }

@@ -230,7 +230,7 @@ story!(a_service_that_is_killed_is_missed, world, {
     assert_eq!(vanished["worker"], first.worker.as_str());
     let letters = vanished["letters"].as_u64().unwrap();
     assert!((1..60).contains(&letters), "{vanished}");
-    while world.report().await.campaign.state.as_str() != "settled" {
+    while world.report().await.letters.campaign.state.as_str() != "settled" {
         second.says("sent").await;
     }
     account_for(&world, LETTERS, 1).await;

@@ -88,7 +88,7 @@ story!(a_roll_that_changed_after_the_letters_stops_them, world, {
         world.roll(change).await;
         let told = world.approve_as("reviewer").await.unwrap_err().to_string();
         assert!(told.contains("those who sign today"), "{told}");
-        assert_eq!(world.report().await.deliveries("ready"), 0);
+        assert_eq!(world.report().await.letters.deliveries("ready"), 0);
         world.compose().await;
         world.submit_as("author").await.unwrap();
     }

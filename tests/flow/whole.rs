@@ -41,8 +41,11 @@ story!(every_row_ends_in_one_place, world, {
     assert_eq!((totals.of("matched"), totals.of("unresolved")), (4, 2));
     assert_eq!((totals.letters, totals.letter_rows), (3, 4));
     assert_eq!(
-        (report.deliveries("accepted"), report.deliveries("refused")),
+        (
+            report.letters.deliveries("accepted"),
+            report.letters.deliveries("refused")
+        ),
         (2, 1)
     );
-    assert_eq!(report.campaign.state.as_str(), "settled");
+    assert_eq!(report.letters.campaign.state.as_str(), "settled");
 });

@@ -170,7 +170,10 @@ async fn each_answer(mut world: World) {
             "{answer}"
         );
     }
-    assert_eq!(world.report().await.campaign.state.as_str(), "settled");
+    assert_eq!(
+        world.report().await.letters.campaign.state.as_str(),
+        "settled"
+    );
     world.later("30d");
     assert!(
         world.try_send().await.is_err(),
@@ -191,7 +194,10 @@ story!(what_may_have_arrived_is_sent_once_more_as_it_was, world, {
     assert_eq!(received[0].from, received[1].from);
     assert!(received[0].header("Message-ID").is_some());
     let report = world.report().await;
-    assert_eq!(report.queue.uncertain_attempts, 1, "and it is named");
+    assert_eq!(
+        report.letters.queue.uncertain_attempts, 1,
+        "and it is named"
+    );
     assert!(report.status().contains("may have arrived twice"));
 });
 
@@ -210,8 +216,8 @@ story!(
             of([("accepted", 1), ("uncertain", 2)])
         );
         let report = world.report().await;
-        assert!(report.has_failures());
-        assert_eq!(report.campaign.state.as_str(), "settled");
+        assert!(report.letters.has_failures());
+        assert_eq!(report.letters.campaign.state.as_str(), "settled");
         assert_eq!(copies(&world).len(), 2, "what had arrived came once");
         assert!(copies(&world).values().all(|n| *n == 1));
     }

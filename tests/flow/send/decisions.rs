@@ -60,7 +60,10 @@ story!(
         world.send().await;
         assert_eq!(copies(&world).len(), LETTERS);
         assert_eq!(world.sink.received().len(), LETTERS, "none twice");
-        assert_eq!(world.report().await.campaign.state.as_str(), "settled");
+        assert_eq!(
+            world.report().await.letters.campaign.state.as_str(),
+            "settled"
+        );
     }
 );
 
@@ -164,7 +167,7 @@ story!(a_campaign_that_goes_wrong_is_paused_by_itself, world, {
         "{why}"
     );
     let report = world.report().await;
-    assert_eq!(report.campaign.state.as_str(), "paused");
+    assert_eq!(report.letters.campaign.state.as_str(), "paused");
     let campaign = world.campaign().await;
     let decisions = world.store.decisions(campaign.id).await.unwrap();
     let last = decisions.last().unwrap();

@@ -64,20 +64,26 @@ story!(what_comes_due_later_is_held_too, world, {
     assert_eq!((done.claimed, done.kept_back), (1, 1));
     let (delivery, attempts) = story_of(&world, &desk(1)).await;
     assert_eq!((delivery.hold, attempts.len()), (Some(id), 1));
-    let queue = world.report().await.queue;
+    let queue = world.report().await.letters.queue;
     assert_eq!(queue.next_retry, None, "nobody knows when");
 
     // A year later the campaign is still open, and the letter has all its time.
     world.later("365d");
     assert_eq!(world.send().await.claimed, 0);
-    assert_eq!(world.report().await.campaign.state.as_str(), "approved");
+    assert_eq!(
+        world.report().await.letters.campaign.state.as_str(),
+        "approved"
+    );
     let freed = world.store.remove_hold(id, "anna", world.now).await;
     assert_eq!(freed.unwrap(), 1);
     world.answers(&format!("RCPT {} 451 4.7.1 later x1", desk(1)));
     assert_eq!(world.send().await.deferred, 1, "and is not given up");
     world.later("1h");
     assert_eq!(world.send().await.accepted, 1);
-    assert_eq!(world.report().await.campaign.state.as_str(), "settled");
+    assert_eq!(
+        world.report().await.letters.campaign.state.as_str(),
+        "settled"
+    );
 });
 
 story!(a_hold_takes_back_what_a_worker_has_not_begun, world, {

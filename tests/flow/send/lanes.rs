@@ -85,5 +85,8 @@ story!(two_workers_send_no_letter_twice, world, {
         *by.entry(attempts[0].worker.clone()).or_default() += 1;
     }
     assert_eq!((by["left"], by["right"]), (one.accepted, other.accepted));
-    assert_eq!(world.report().await.campaign.state.as_str(), "settled");
+    assert_eq!(
+        world.report().await.letters.campaign.state.as_str(),
+        "settled"
+    );
 });

@@ -93,7 +93,7 @@ story!(
                 .reply
                 .contains("vanished")
         );
-        assert_eq!(world.report().await.queue.uncertain_attempts, 1);
+        assert_eq!(world.report().await.letters.queue.uncertain_attempts, 1);
     }
 );
 
@@ -125,7 +125,10 @@ story!(
             states(&world).await,
             of([("accepted", 1), ("uncertain", 1)])
         );
-        assert_eq!(world.report().await.campaign.state.as_str(), "settled");
+        assert_eq!(
+            world.report().await.letters.campaign.state.as_str(),
+            "settled"
+        );
         assert_eq!(copies(&world).into_keys().collect::<Vec<_>>(), [desk(2)]);
     }
 );
@@ -149,8 +152,8 @@ story!(a_letter_that_kills_its_workers_is_set_aside, world, {
     let (_, attempts) = story_of(&world, &desk(1)).await;
     assert_eq!(outcomes(&attempts), [Some(OutcomeKind::Uncertain); 3]);
     let report = world.report().await;
-    assert!(report.has_failures());
-    assert_eq!(report.campaign.state.as_str(), "settled");
+    assert!(report.letters.has_failures());
+    assert_eq!(report.letters.campaign.state.as_str(), "settled");
 });
 
 story!(what_is_said_twice_is_begun_once, world, {

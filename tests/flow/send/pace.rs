@@ -61,10 +61,10 @@ async fn at_once(world: &World, n: usize) -> usize {
 async fn go_on(world: &mut World) {
     for n in 0..1000 {
         let report = world.report().await;
-        if report.campaign.state.as_str() != "approved" {
+        if report.letters.campaign.state.as_str() != "approved" {
             return;
         }
-        if let Some(next) = report.queue.next_retry {
+        if let Some(next) = report.letters.queue.next_retry {
             world.now = world.now.max(next);
         }
         work_as(world, ["left", "right"][n % 2]).await;
@@ -266,7 +266,10 @@ story!(an_address_is_sent_so_many_letters_an_hour, world, {
     world.later("61m");
     assert_eq!(world.send().await.accepted, 1);
     assert_eq!(copies(&world)[&desk(1)], 5);
-    assert_eq!(world.report().await.campaign.state.as_str(), "settled");
+    assert_eq!(
+        world.report().await.letters.campaign.state.as_str(),
+        "settled"
+    );
 });
 
 #[test]

@@ -35,13 +35,19 @@ story!(only_those_of_the_cause_are_tried_again, world, {
     world.answers(&format!("RCPT {} 550 5.7.1 blocked by list", desk(2)));
     world.answers(&format!("RCPT {} 554 5.7.0 go away", desk(3)));
     assert_eq!(world.send().await.refused, 3);
-    assert_eq!(world.report().await.campaign.state.as_str(), "settled");
+    assert_eq!(
+        world.report().await.letters.campaign.state.as_str(),
+        "settled"
+    );
     world.sink.rules().clear();
     world.later("30d");
 
     let none = retry(&world, &ALL, &["greylisted"]).await.unwrap();
     assert_eq!(none.letters, 0);
-    assert_eq!(world.report().await.campaign.state.as_str(), "settled");
+    assert_eq!(
+        world.report().await.letters.campaign.state.as_str(),
+        "settled"
+    );
     let ran = world.lapwing(&[
         "campaign",
         "retry",
@@ -63,7 +69,11 @@ story!(only_those_of_the_cause_are_tried_again, world, {
         assert!(ran.out.contains(said), "{said}\n{}", ran.out);
     }
     let report = world.report().await;
-    assert_eq!(report.campaign.state.as_str(), "approved", "it opens again");
+    assert_eq!(
+        report.letters.campaign.state.as_str(),
+        "approved",
+        "it opens again"
+    );
     let told = report.to_text();
     assert!(
         told.contains("by anna: 2 letters are tried again: off their list"),
@@ -83,7 +93,10 @@ story!(only_those_of_the_cause_are_tried_again, world, {
         "and the first stays on record"
     );
     assert_eq!(states(&world).await, of([("accepted", 3), ("refused", 1)]));
-    assert_eq!(world.report().await.campaign.state.as_str(), "settled");
+    assert_eq!(
+        world.report().await.letters.campaign.state.as_str(),
+        "settled"
+    );
 });
 
 story!(what_expired_has_all_its_time_again, world, {

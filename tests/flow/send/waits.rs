@@ -46,8 +46,8 @@ story!(waits_grow_until_the_time_is_up, world, {
     );
     assert!((30..45).contains(&tries), "{tries} attempts in five days");
     let report = world.report().await;
-    assert!(report.has_failures());
-    assert_eq!(report.campaign.state.as_str(), "settled");
+    assert!(report.letters.has_failures());
+    assert_eq!(report.letters.campaign.state.as_str(), "settled");
     assert!(world.sink.received().is_empty());
 });
 
@@ -79,7 +79,7 @@ story!(a_letter_refused_is_never_tried_again, world, {
     world.send().await;
     for _ in 0..6 {
         world.later("1d");
-        if world.report().await.campaign.state.as_str() == "approved" {
+        if world.report().await.letters.campaign.state.as_str() == "approved" {
             world.send().await;
         }
     }

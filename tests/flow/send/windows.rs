@@ -38,7 +38,10 @@ story!(a_letter_leaves_in_office_hours_where_it_goes, world, {
     assert_eq!(world.send().await.claimed, 0);
     world.now = at("2026-11-16T14:00:00Z");
     assert_eq!(world.send().await.accepted, 1);
-    assert_eq!(world.report().await.campaign.state.as_str(), "settled");
+    assert_eq!(
+        world.report().await.letters.campaign.state.as_str(),
+        "settled"
+    );
 });
 
 story!(what_is_tried_again_waits_for_the_morning_too, world, {
@@ -76,7 +79,7 @@ story!(
         world.config.send.retry = vec!["1h".parse().unwrap()];
         world.answers("RCPT * 451 4.7.1 later x3");
         let mut kept_back = 0;
-        while world.report().await.campaign.state.as_str() == "approved" {
+        while world.report().await.letters.campaign.state.as_str() == "approved" {
             kept_back += world.send().await.kept_back;
             let (delivery, _) = story_of(&world, &desk(1)).await;
             if delivery.state.as_str() == "scheduled" {

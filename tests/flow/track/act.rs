@@ -70,6 +70,7 @@ story!(reports_are_put_together_and_what_is_certain_stays, world, {
     let report = world.report().await;
     assert_eq!(
         report
+            .letters
             .queue
             .fates
             .iter()
@@ -90,7 +91,10 @@ story!(what_may_pass_is_sent_once_more, world, {
     let (delivery, _) = story_of(&world, &desk(1)).await;
     assert_eq!(delivery.state.as_str(), "scheduled");
     assert_eq!(delivery.due_at, world.now.plus("1d".parse().unwrap()));
-    assert_eq!(world.report().await.campaign.state.as_str(), "approved");
+    assert_eq!(
+        world.report().await.letters.campaign.state.as_str(),
+        "approved"
+    );
     assert!(
         world
             .store
@@ -112,7 +116,10 @@ story!(what_may_pass_is_sent_once_more, world, {
     assert_eq!(world.state_of(&desk(1)).await, "accepted");
     comes_back(&world, letter.envelope_from.as_str(), &full(1)).await;
     assert_eq!(world.state_of(&desk(1)).await, "bounced-soft");
-    assert_eq!(world.report().await.campaign.state.as_str(), "settled");
+    assert_eq!(
+        world.report().await.letters.campaign.state.as_str(),
+        "settled"
+    );
 });
 
 story!(what_is_our_fault_is_shown_and_not_sent_again, world, {

@@ -105,7 +105,10 @@ story!(staff_take_back_a_letter_that_was_to_be_sent_again, world, {
     world.send().await;
     let (_, attempts) = story_of(&world, &desk(1)).await;
     assert_eq!(attempts.len(), 1);
-    assert_eq!(world.report().await.campaign.state.as_str(), "settled");
+    assert_eq!(
+        world.report().await.letters.campaign.state.as_str(),
+        "settled"
+    );
 });
 
 story!(reading_anew_sends_nothing_and_brings_back_nothing, world, {

@@ -182,7 +182,10 @@ story!(addresses_are_suppressed_by_their_base_form, world, {
     assert!(ran.err.contains("list.txt:3"), "{}", ran.err);
     assert_eq!(world.send().await.accepted, 1);
     assert_eq!(world.state_of(&desk(1)).await, "cancelled");
-    assert_eq!(world.report().await.campaign.state.as_str(), "settled");
+    assert_eq!(
+        world.report().await.letters.campaign.state.as_str(),
+        "settled"
+    );
     let ticket = world.letter_to(&desk(1)).await.ticket;
     let ran = world.lapwing(&["letter", "show", &ticket]);
     assert!(ran.out.contains("(suppression 1)"), "{}", ran.out);

@@ -235,7 +235,10 @@ impl Watch<'_> {
 
     async fn once_more(&mut self) {
         self.until(&AT_LAST).await;
-        assert_eq!(self.world.report().await.campaign.state.as_str(), "settled");
+        assert_eq!(
+            self.world.report().await.letters.campaign.state.as_str(),
+            "settled"
+        );
     }
 
     /// Whoever can reach Postfix can write to the addresses of bounces.
