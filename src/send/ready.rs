@@ -14,6 +14,9 @@ use crate::store::{self, Claimed, Store};
 /// connections busy, and no more memory than the longest of letters can take that often.
 const AT_ONCE: usize = 20;
 
+/// The first of them are fewer, for all connections wait for those.
+const AT_FIRST: usize = 5;
+
 /// A letter and the bytes that leave.
 #[derive(Debug)]
 pub struct Built {
@@ -61,7 +64,12 @@ impl Supply {
         claimed: Vec<Claimed>,
     ) -> Result<(), store::Error> {
         // While some are built, the next are read.
-        let some: Vec<Vec<Claimed>> = claimed.chunks(AT_ONCE).map(<[_]>::to_vec).collect();
+        let (first, rest) = claimed.split_at(claimed.len().min(AT_FIRST));
+        let some: Vec<Vec<Claimed>> = std::iter::once(first)
+            .chain(rest.chunks(AT_ONCE))
+            .filter(|some| !some.is_empty())
+            .map(<[_]>::to_vec)
+            .collect();
         let mut ready = stream::iter(some)
             .map(|some| make_ready(store.clone(), signing.clone(), some))
             .buffered(2);

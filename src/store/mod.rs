@@ -126,13 +126,14 @@ impl Store {
         let options: AnyConnectOptions = url
             .parse()
             .map_err(|error: sqlx::Error| Error::Url(error.to_string()))?;
-        // A pool tries for half a minute what will never work; one connection says why at once.
+        // A pool tries for half a minute what will never work; one connection says why at once. It stays until
+        // there are others: whoever leaves an SQLite file last copies its journal back into it.
         let first = retry::patiently(PATIENCE, Error::is_passing, || async {
             let mut connection = AnyConnection::connect_with(&options).await?;
             engine::prepare(engine, &mut connection).await?;
-            Ok(connection.close().await?)
+            Ok(connection)
         });
-        first
+        let first = first
             .await
             .map_err(|error: Error| engine.explain(error, &url, create))?;
         let pool = |connections: u32| {
@@ -145,28 +146,20 @@ impl Store {
             engine::drop_poisoned(pool)
         };
         let connect = |connections: u32| pool(connections).connect_with(options.clone());
-        Ok(match engine {
-            Engine::Sqlite => {
-                let write = connect(1).await?;
-                let read = connect(4).await?;
-                Self {
-                    engine,
-                    write,
-                    read,
-                    from: Arc::default(),
-                    fence: None,
-                }
-            }
+        let (write, read) = match engine {
+            Engine::Sqlite => (connect(1).await?, connect(4).await?),
             Engine::Postgres => {
                 let pool = connect(16).await?;
-                Self {
-                    engine,
-                    write: pool.clone(),
-                    read: pool,
-                    from: Arc::default(),
-                    fence: None,
-                }
+                (pool.clone(), pool)
             }
+        };
+        first.close().await?;
+        Ok(Self {
+            engine,
+            write,
+            read,
+            from: Arc::default(),
+            fence: None,
         })
     }
 

@@ -229,26 +229,26 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn ended_view(&self, campaign: i64, most: i64) -> Result<EndedView, Error> {
-        let mut counts = [0; 3];
-        for (count, state) in counts.iter_mut().zip(["accepted", "refused", "failed"]) {
-            *count = sqlx::query_scalar(
-                "SELECT COUNT(*) FROM (
-                     SELECT 1 FROM delivery WHERE campaign_id = $1 AND state = $2 LIMIT +$3) AS counted",
+        let counted = |state: &str| {
+            format!(
+                "(SELECT COUNT(*) FROM (
+                      SELECT 1 FROM delivery WHERE campaign_id = $1 AND state = '{state}' LIMIT +$2) AS {state})"
             )
-            .bind(campaign)
-            .bind(state)
-            .bind(most)
-            .fetch_one(&self.read)
-            .await?;
-        }
-        let open: Option<i64> = sqlx::query_scalar(
-            "SELECT id FROM delivery
-             WHERE campaign_id = $1 AND state IN ('ready', 'scheduled', 'leased') LIMIT 1",
-        )
-        .bind(campaign)
-        .fetch_optional(&self.read)
-        .await?;
-        let [accepted, refused, unbuilt] = counts;
+        };
+        let sql = format!(
+            "SELECT {}, {}, {},
+                    (SELECT id FROM delivery
+                     WHERE campaign_id = $1 AND state IN ('ready', 'scheduled', 'leased') LIMIT 1)",
+            counted("accepted"),
+            counted("refused"),
+            counted("failed"),
+        );
+        let (accepted, refused, unbuilt, open): (i64, i64, i64, Option<i64>) =
+            sqlx::query_as(sqlx::AssertSqlSafe(sql))
+                .bind(campaign)
+                .bind(most)
+                .fetch_one(&self.read)
+                .await?;
         Ok(EndedView {
             accepted,
             refused,
