@@ -93,7 +93,7 @@ impl Desk<'_> {
             status: block
                 .status
                 .clone()
-                .or(code)
+                .or(code.filter(|code| (code.class() == 2) != is_trouble))
                 .map(|code| code.as_str().to_owned()),
             diagnostic: block.diagnostic.clone(),
             reason: found.as_ref().map(|one| one.reason.name.clone()),
@@ -120,17 +120,14 @@ impl Desk<'_> {
 
     /// What the text says where the report says nothing of it.
     fn action(&self, code: Option<&Code>, block: &Block) -> Action {
-        let is_delayed = self.sign(Kind::Delayed).is_some()
-            || self
-                .subject_signs
-                .iter()
-                .any(|sign| sign.kind == Kind::Delayed);
-        let is_failed = self
-            .subject_signs
-            .iter()
-            .any(|sign| sign.kind == Kind::Failed);
+        let heads = |kind| self.subject_signs.iter().any(|sign| sign.kind == kind);
+        let is_delayed = self.sign(Kind::Delayed).is_some() || heads(Kind::Delayed);
+        // "Delivery of your message is delayed" has the words of both.
+        let is_failed = heads(Kind::Failed) && !heads(Kind::Delayed);
+        // A dialogue that is told has its good moments, too.
+        let is_success = block.status.is_some() || !(is_delayed || is_failed);
         match code.map(Code::class) {
-            Some(2) => Action::Delivered,
+            Some(2) if is_success => Action::Delivered,
             Some(5) => Action::Failed,
             _ if block.is_retried || (is_delayed && !is_failed) => Action::Delayed,
             _ => Action::Failed,

@@ -100,13 +100,13 @@ pub(super) fn recipients(report: &str, bystanders: &Bystanders) -> Vec<Block> {
                     || (Code::find(&known.diagnostic).is_none()
                         && reply(&known.diagnostic).is_none()) =>
             {
-                known.status = Code::find(&said).or(known.status.take());
+                known.status = trouble(&said).or(known.status.take());
                 known.diagnostic = join(&known.diagnostic, &said);
             }
             Some(_) => {}
             None => blocks.push(Block {
                 last: Some(one.address.to_owned()),
-                status: Code::find(&said),
+                status: trouble(&said),
                 diagnostic: said,
                 ..Block::default()
             }),
@@ -264,4 +264,9 @@ fn join(one: &str, other: &str) -> String {
         (one, "") => one.to_owned(),
         (one, other) => format!("{one} {other}"),
     }
+}
+
+/// What a text says of success is of a step of the way, as often as not: it is no status of a recipient's.
+fn trouble(said: &str) -> Option<Code> {
+    Code::find(said).filter(|code| code.class() != 2)
 }

@@ -6,8 +6,10 @@ pub(super) struct Code(String);
 
 impl Code {
     /// The first in a text: `5.1.1`, `#5.1.1`, `550-5.1.1`, `5.1.1 (bad address)`, but no address or version.
+    /// One that tells of success only where no other stands: a dialogue ends with what went wrong.
     pub(super) fn find(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
+        let mut success = None;
         let mut at = 0;
         while at + 5 <= bytes.len() {
             let may_begin = at == 0
@@ -18,11 +20,15 @@ impl Code {
                 && bytes[at + 1] == b'.'
                 && let Some(len) = Self::len(&bytes[at..])
             {
-                return Some(Self(text[at..at + len].to_owned()));
+                let code = Self(text[at..at + len].to_owned());
+                if code.class() != 2 {
+                    return Some(code);
+                }
+                success.get_or_insert(code);
             }
             at += 1;
         }
-        None
+        success
     }
 
     /// One that stands where a reply has it: at its beginning, or behind its number.
@@ -121,6 +127,8 @@ mod tests {
             ("(#5.7.17)", "5.7.17"),
             ("5.1.1 (bad destination)", "5.1.1"),
             ("rejected: 5.7.606.", "5.7.606"),
+            ("250 2.1.0 Ok, RCPT To, 451 4.7.1 later", "4.7.1"),
+            ("250 2.1.5 Ok, 250 2.0.0 queued", "2.1.5"),
             ("192.0.2.5.1.1", ""),
             ("host 5.1.1.7", ""),
             ("version 5.5.1a", ""),
