@@ -71,15 +71,17 @@ pub(super) fn into_text_from<'a>(
 
 /// Tags that end a line for whoever reads the page.
 static LINE_TAGS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    let tags = [
-        "</div>", "</tr>", "</li>", "</h1>", "</h2>", "</h3>", "</h4>", "</pre>", "<pre>", "</td>",
-        "<hr",
-    ];
     AhoCorasick::builder()
         .ascii_case_insensitive(true)
-        .build(tags)
+        .build(ENDS_LINE)
         .ok()
 });
+
+/// The last of them begins one, too.
+const ENDS_LINE: [&str; 16] = [
+    "</div>", "</tr>", "</li>", "</h1>", "</h2>", "</h3>", "</h4>", "</h5>", "</h6>", "</pre>",
+    "<pre>", "</td>", "</th>", "</dt>", "</dd>", "<hr",
+];
 
 /// RFC 2045 6.7, and what stands there without being encoded stays as it is.
 pub(super) fn quoted_printable(bytes: &[u8]) -> Vec<u8> {
@@ -115,14 +117,9 @@ pub(super) fn quoted_printable(bytes: &[u8]) -> Vec<u8> {
 pub(super) fn page_text(page: &str) -> String {
     match &*LINE_TAGS {
         Some(tags) => {
-            let broken = tags.replace_all(
-                page,
-                &["<br>"; 10]
-                    .iter()
-                    .copied()
-                    .chain(["<br><hr"])
-                    .collect::<Vec<_>>(),
-            );
+            let mut breaks = ["<br>"; ENDS_LINE.len()];
+            breaks[ENDS_LINE.len() - 1] = "<br><hr";
+            let broken = tags.replace_all(page, &breaks);
             html_to_text(&broken)
         }
         None => html_to_text(page),
