@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::arguments::Global;
 use super::output::Output;
@@ -21,6 +23,9 @@ use crate::templates::Templates;
 /// What a watch counts when it is no number of things.
 pub(super) const BYTES: &str = "bytes";
 
+/// How long a command waits at its end for the database to be left.
+const PARTING: Duration = Duration::from_secs(5);
+
 /// A wrong argument that clap could not know of.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -34,6 +39,7 @@ pub(super) struct Context {
     pub(super) clock: Clock,
     pub(super) out: Output,
     draws: bool,
+    opened: OnceCell<Store>,
 }
 
 impl Context {
@@ -62,6 +68,7 @@ impl Context {
             draws: !global.json
                 && !global.quiet
                 && std::io::IsTerminal::is_terminal(&std::io::stderr()),
+            opened: OnceCell::new(),
         })
     }
 
@@ -81,8 +88,20 @@ impl Context {
     }
 
     pub(super) async fn store(&self) -> anyhow::Result<Store> {
-        let store = Store::open(&self.config().database.url).await?;
-        Ok(store.acting_from(here()))
+        let open = || async {
+            let store = Store::open(&self.config().database.url).await?;
+            Ok::<_, anyhow::Error>(store.acting_from(here()))
+        };
+        Ok(self.opened.get_or_try_init(open).await?.clone())
+    }
+
+    /// Leaves the database, if it was opened: an SQLite file is whole then, with no journal beside it that each
+    /// further command would have to read through.
+    pub(super) async fn close(&self) {
+        if let Some(store) = self.opened.get() {
+            // What hangs stays as a kill leaves it.
+            let _ = timeout(PARTING, store.close()).await;
+        }
     }
 
     /// What resolving works with.

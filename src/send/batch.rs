@@ -1,14 +1,18 @@
 //! One batch of deliveries, worked off over several connections side by side.
 
 use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinError;
+use tokio::time::timeout;
 use tracing::info;
 
+use super::ahead::Ahead;
 use super::courier::Way;
 use super::journal::Journal;
 use super::ledger::{self, Closed, Ledger};
@@ -25,20 +29,21 @@ const SPARE: i64 = 10;
 
 /// When the lease ends of what is claimed now.
 pub(super) fn lease_until(settings: &Settings, now: Timestamp) -> Timestamp {
-    now.plus(settings.lease).plus(spare(settings))
+    let Span(lease) = settings.lease;
+    now.plus(Span(lease + lease / SPARE))
 }
 
-fn spare(settings: &Settings) -> Span {
-    Span(settings.lease.0 / SPARE)
-}
+/// How long the result of a letter is held back for the beginning of the next.
+const HOLD: Duration = Duration::from_millis(8);
 
-/// Sends letters that may leave now, over so many connections as they have leave for. What is not begun
-/// is still the worker's afterwards; what was is added to `done`, also where it ends with an error.
+/// Sends letters that may leave now, and what comes `ahead` of their end, over so many connections as they
+/// have leave for. What is not begun is still the worker's afterwards; what was is added to `done`, also
+/// where it ends with an error.
 pub(super) async fn work_off(
     work: &Work<'_>,
     journal: Option<&Arc<Journal>>,
-    claimed_at: Timestamp,
     group: Group,
+    ahead: Option<&mut Ahead<'_>>,
     done: &mut Done,
 ) -> Result<(), Error> {
     let Group {
@@ -47,10 +52,13 @@ pub(super) async fn work_off(
     } = group;
     let (ledger, entries) = Ledger::open();
     let (shelf, supply) = ready::shelf();
+    let (claims, claimed) = mpsc::channel(1);
     let run = Run {
         work,
-        claimed_at,
         waiting: AtomicUsize::new(letters.len()),
+        few: ahead.as_ref().map_or(0, |ahead| ahead.few()),
+        is_open: AtomicBool::new(true),
+        fewer: Notify::new(),
         shelf,
         done: Mutex::default(),
         trouble: Mutex::new(None),
@@ -59,11 +67,13 @@ pub(super) async fn work_off(
         let lanes = (0..connections).map(|_| run.lane(ledger.clone()));
         lanes.collect::<FuturesUnordered<_>>().collect::<()>().await;
         run.shelf.close().await;
+        run.close();
         drop(ledger);
     };
+    let feed = run.feed(letters, ahead, claims);
     // Each a task of its own: what is read, and what is committed, does not wait while others talk.
     let store = work.store.clone();
-    let building = tokio::spawn(supply.build(store, work.settings.signing.clone(), letters));
+    let building = tokio::spawn(supply.build(store, work.settings.signing.clone(), claimed));
     let build = async {
         if let Err(error) = ended(building.await) {
             run.stop(error.into());
@@ -71,7 +81,7 @@ pub(super) async fn work_off(
     };
     let (store, progress) = (work.store.clone(), Arc::clone(work.progress));
     let keep = tokio::spawn(ledger::keep(store, journal.cloned(), progress, entries));
-    let ((), (), kept) = tokio::join!(lanes, build, keep);
+    let ((), (), (), kept) = tokio::join!(feed, lanes, build, keep);
     done.add(run.done.into_inner().unwrap_or_default());
     ended(kept)?;
     match run.trouble.into_inner() {
@@ -88,10 +98,13 @@ fn ended<T>(task: Result<T, JoinError>) -> T {
 /// One batch under way.
 struct Run<'a> {
     work: &'a Work<'a>,
-    /// From when on the leases run.
-    claimed_at: Timestamp,
     /// Letters that nobody has taken yet.
     waiting: AtomicUsize,
+    /// When no more than so many wait, it is time for the next.
+    few: usize,
+    fewer: Notify,
+    /// Whether more may come.
+    is_open: AtomicBool,
     shelf: Shelf,
     done: Mutex<Done>,
     /// The first thing for which all lanes stop.
@@ -107,6 +120,47 @@ struct Lane<'a> {
 }
 
 impl<'a> Run<'a> {
+    /// Hands `letters` to the builder, and after them what is `ahead`, each time that few are waiting.
+    async fn feed(
+        &self,
+        mut letters: Vec<Claimed>,
+        mut ahead: Option<&mut Ahead<'_>>,
+        claims: mpsc::Sender<Vec<Claimed>>,
+    ) {
+        // Nobody takes them any more where it has ended.
+        while claims.send(letters).await.is_ok() {
+            let Some(ahead) = ahead.as_mut() else {
+                break;
+            };
+            while self.is_open() && self.waiting.load(Ordering::Relaxed) > self.few {
+                self.fewer.notified().await;
+            }
+            if !self.is_open() || self.is_over() {
+                break;
+            }
+            match ahead.next().await {
+                Ok(Some(next)) => letters = next,
+                Ok(None) => break,
+                Err(error) => {
+                    self.stop(error);
+                    break;
+                }
+            }
+            self.waiting.fetch_add(letters.len(), Ordering::Relaxed);
+        }
+        self.close();
+    }
+
+    fn is_open(&self) -> bool {
+        self.is_open.load(Ordering::Relaxed)
+    }
+
+    /// No more letters come, or nobody takes them.
+    fn close(&self) {
+        self.is_open.store(false, Ordering::Relaxed);
+        self.fewer.notify_one();
+    }
+
     /// Letter after letter, the result of each committed before the next one talks. It stops
     /// between letters, never inside one.
     async fn lane(&self, ledger: Ledger) {
@@ -126,10 +180,17 @@ impl<'a> Run<'a> {
                     None => break,
                 }
             }
-            let Some((claimed, built)) = self.shelf.take().await else {
+            let next = match timeout(HOLD, self.shelf.take()).await {
+                Ok(next) => next,
+                Err(_) if lane.write(None).await.is_err() => return,
+                Err(_) => self.shelf.take().await,
+            };
+            let Some((claimed, built)) = next else {
                 break;
             };
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            if self.waiting.fetch_sub(1, Ordering::Relaxed) <= self.few + 1 {
+                self.fewer.notify_one();
+            }
             if self.letter(&mut lane, &claimed, built).await.is_err() {
                 return;
             }
@@ -175,13 +236,14 @@ impl<'a> Run<'a> {
         built: Result<Built, String>,
     ) -> Result<(), Closed> {
         let at = self.work.clock.now();
-        let is_spent = at.since(self.claimed_at) > spare(self.work.settings);
+        let lease = self.work.settings.lease;
+        let is_spent = claimed.lease_until.since(at) < lease;
         let begin = Fact::Begin {
             delivery: claimed.delivery,
             number: claimed.next,
             worker: self.work.settings.worker.clone(),
             at,
-            lease_until: is_spent.then(|| at.plus(self.work.settings.lease)),
+            lease_until: is_spent.then(|| at.plus(lease)),
         };
         // Not ours any more: its lease is lost, or the campaign was paused or cancelled meanwhile.
         if lane.write(Some(begin)).await? != Granted::Begun {
@@ -222,7 +284,7 @@ impl<'a> Run<'a> {
         let trouble = self.trouble.lock();
         self.work.progress.is_stopped()
             || trouble.map_or(true, |trouble| trouble.is_some())
-            || self.waiting.load(Ordering::Relaxed) == 0
+            || self.waiting.load(Ordering::Relaxed) == 0 && !self.is_open()
     }
 
     fn stop(&self, error: Error) {

@@ -22,9 +22,15 @@ const COUNTED: i64 = 10_000;
 pub(super) struct Brake {
     /// Nothing that is still to come can change it: nobody counts any more.
     is_released: bool,
+    is_past_beginning: bool,
 }
 
 impl Brake {
+    /// Whether letters may leave while it is counted what came of those before, as seen when it was last pulled.
+    pub(super) fn is_past_beginning(&self) -> bool {
+        self.is_past_beginning || self.is_released
+    }
+
     /// Pauses the campaign where too much went wrong, and says why. Once staff have let it go on, it
     /// is theirs to stop.
     ///
@@ -41,6 +47,7 @@ impl Brake {
         }
         let ended = store.ended_view(campaign.id, COUNTED).await?;
         self.is_released = ended.accepted >= COUNTED;
+        self.is_past_beginning = ended.accepted >= BEGINNING;
         let Some(why) = too_much(ended) else {
             return Ok(None);
         };

@@ -1,5 +1,6 @@
 //! Stage 5. Deliveries in, attempts out.
 
+mod ahead;
 mod answer;
 mod bare;
 mod batch;

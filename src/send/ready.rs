@@ -1,6 +1,7 @@
 //! Letters read and built ahead of the connections that will send them.
 
 use std::collections::HashMap;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -53,7 +54,8 @@ impl Shelf {
 }
 
 impl Supply {
-    /// Reads and builds the letters of `claimed`, in that order, until all are or the shelf is closed.
+    /// Reads and builds the letters of `claimed`, in that order, until all are and no more will come, or the
+    /// shelf is closed.
     ///
     /// # Errors
     /// The database's.
@@ -61,16 +63,17 @@ impl Supply {
         self,
         store: Store,
         signing: Signing,
-        claimed: Vec<Claimed>,
+        mut claimed: mpsc::Receiver<Vec<Claimed>>,
     ) -> Result<(), store::Error> {
+        let mut first = AT_FIRST;
         // While some are built, the next are read.
-        let (first, rest) = claimed.split_at(claimed.len().min(AT_FIRST));
-        let some: Vec<Vec<Claimed>> = std::iter::once(first)
-            .chain(rest.chunks(AT_ONCE))
-            .filter(|some| !some.is_empty())
-            .map(<[_]>::to_vec)
-            .collect();
-        let mut ready = stream::iter(some)
+        let mut ready = stream::poll_fn(|context| claimed.poll_recv(context))
+            .flat_map(|letters| {
+                let (some, rest) = letters.split_at(letters.len().min(mem::take(&mut first)));
+                let some = [some].into_iter().chain(rest.chunks(AT_ONCE));
+                let some = some.filter(|some| !some.is_empty()).map(<[_]>::to_vec);
+                stream::iter(some.collect::<Vec<_>>())
+            })
             .map(|some| make_ready(store.clone(), signing.clone(), some))
             .buffered(2);
         while let Some(some) = ready.try_next().await? {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::ahead::Ahead;
 use super::brake::Brake;
 use super::journal::Journal;
 use super::{Done, Error, Settings, Work, batch, check_approval, pace};
@@ -60,7 +61,8 @@ async fn until_nothing_is_due(sending: &Sending<'_>, one: &mut UnderWay) -> Resu
 /// As [`drain`].
 pub async fn run_once(work: &Work<'_>, campaign: &Campaign) -> Result<Done, Error> {
     let mut done = Done::default();
-    Sending::open(work)?.batch(campaign, &mut done).await?;
+    let sending = Sending::open(work)?;
+    sending.batch(campaign, None, &mut done).await?;
     Ok(done)
 }
 
@@ -102,16 +104,23 @@ impl<'a> Sending<'a> {
         Ok(Self { work, journal })
     }
 
-    /// One batch of a campaign, and whether it may go on; `false` when nothing of it was due.
+    /// One batch of a campaign, or several as long as they leave fast, and whether it may go on; `false` when
+    /// nothing of it was due.
     ///
     /// # Errors
     /// As [`drain`]; what was sent before is in its counts.
     pub async fn turn(&self, one: &mut UnderWay) -> Result<bool, Error> {
         let Work { store, clock, .. } = *self.work;
-        if self.batch(&one.campaign, &mut one.done).await? == 0 {
+        let UnderWay {
+            campaign,
+            brake,
+            done,
+        } = one;
+        let ahead = Ahead::of(self, campaign, brake);
+        if self.batch(campaign, ahead, done).await? == 0 {
             return Ok(false);
         }
-        match one.brake.pull(store, &one.campaign, clock.now()).await? {
+        match brake.pull(store, campaign, clock.now()).await? {
             Some(why) => Err(Error::Braked(why)),
             None => Ok(true),
         }
@@ -122,8 +131,17 @@ impl<'a> Sending<'a> {
         self.work.courier.close().await;
     }
 
-    /// How many letters were claimed; what came of them is added to `done`.
-    async fn batch(&self, campaign: &Campaign, done: &mut Done) -> Result<u64, Error> {
+    pub(super) fn work(&self) -> &'a Work<'a> {
+        self.work
+    }
+
+    /// Whether letters need a seat before they leave, from the relay or their provider.
+    pub(super) fn has_seats(&self) -> bool {
+        self.work.settings.pacing.has_seats() || self.work.courier.has_seats()
+    }
+
+    /// What is due of a campaign, up to a batch of it.
+    pub(super) async fn claim(&self, campaign: &Campaign) -> Result<Vec<Claimed>, Error> {
         let Work {
             store,
             courier,
@@ -138,20 +156,40 @@ impl<'a> Sending<'a> {
             .rescue(clock.now(), !settings.resend_uncertain)
             .await?;
         store.promote(clock.now()).await?;
-        let timed = timed(Stage::Send);
         let lease_until = batch::lease_until(settings, clock.now());
-        let claimed = store
+        Ok(store
             .claim(campaign.id, &settings.worker, settings.batch, lease_until)
-            .await?;
+            .await?)
+    }
+
+    /// How many letters were claimed; what came of them is added to `done`.
+    async fn batch(
+        &self,
+        campaign: &Campaign,
+        mut ahead: Option<Ahead<'_>>,
+        done: &mut Done,
+    ) -> Result<u64, Error> {
+        let Work {
+            store,
+            courier,
+            settings,
+            ..
+        } = *self.work;
+        let claimed = self.claim(campaign).await?;
         if claimed.is_empty() {
-            timed.forget();
             return Ok(0);
         }
+        let _timed = timed(Stage::Send);
         let mut batch = Done {
             claimed: claimed.len() as u64,
             ..Done::default()
         };
-        let sent = self.admit_and_send(claimed, &mut batch).await;
+        let sent = self
+            .admit_and_send(claimed, ahead.as_mut(), &mut batch)
+            .await;
+        if let Some(ahead) = ahead {
+            batch.add(ahead.taken());
+        }
         done.add(batch);
         // What was claimed and not begun goes back, whatever happened.
         let released = match sent.is_ok() && batch.is_whole() {
@@ -162,7 +200,7 @@ impl<'a> Sending<'a> {
             // A connection at rest would be one more than the relay takes.
             courier.close().await;
         }
-        if settings.pacing.has_seats() || courier.has_seats() {
+        if self.has_seats() {
             store.leave_seats(&settings.worker).await?;
         }
         sent?;
@@ -170,14 +208,18 @@ impl<'a> Sending<'a> {
         Ok(batch.claimed)
     }
 
-    async fn admit_and_send(&self, claimed: Vec<Claimed>, done: &mut Done) -> Result<(), Error> {
-        let claimed_at = self.work.clock.now();
-        let groups = pace::admit(self.work, claimed, claimed_at).await?;
+    async fn admit_and_send(
+        &self,
+        claimed: Vec<Claimed>,
+        mut ahead: Option<&mut Ahead<'_>>,
+        done: &mut Done,
+    ) -> Result<(), Error> {
+        let groups = pace::admit(self.work, claimed, self.work.clock.now()).await?;
         let admitted: usize = groups.iter().map(|group| group.letters.len()).sum();
         done.kept_back = done.claimed - admitted as u64;
         let journal = self.journal.as_ref();
         for group in groups {
-            batch::work_off(self.work, journal, claimed_at, group, done).await?;
+            batch::work_off(self.work, journal, group, ahead.as_deref_mut(), done).await?;
         }
         Ok(())
     }

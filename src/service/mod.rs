@@ -117,7 +117,8 @@ impl Sender<'_> {
 /// What staff were told of each campaign that they must see to, and when.
 type Refusals = HashMap<i64, (String, Timestamp)>;
 
-/// Campaigns that take turns, a batch each, so that a large one does not keep a small one waiting.
+/// Campaigns that take turns, a batch each or what leaves within a moment, so that a large one does not keep
+/// a small one waiting.
 struct Round<'a> {
     sender: &'a Sender<'a>,
     refusals: &'a mut Refusals,

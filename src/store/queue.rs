@@ -21,6 +21,7 @@ pub struct Claimed {
     pub patient_from: Timestamp,
     /// The moment that was set aside for it, if it waited for that last.
     pub slot: Option<(Timestamp, SlotOf)>,
+    pub lease_until: Timestamp,
 }
 
 /// What a lease without a result weighs against a delivery: most where its attempt was begun. Else it is
@@ -68,6 +69,7 @@ impl Store {
                     slot: slot_at
                         .filter(|slot| *slot == due_at)
                         .and_then(|slot| Some((Timestamp(slot), SlotOf::from_text(&slot_of)?))),
+                    lease_until,
                 })
             })
             .collect::<Result<Vec<_>, Error>>()?;

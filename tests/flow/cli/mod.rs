@@ -6,6 +6,7 @@ mod dry_run;
 mod help;
 mod kinds;
 mod output;
+mod parting;
 mod settings;
 mod temporary;
 mod words;

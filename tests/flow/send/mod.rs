@@ -1,5 +1,6 @@
 //! Stage 5 as operators see it: what mail servers answer, and what becomes of the letters.
 
+mod ahead;
 mod answers;
 mod decisions;
 mod exchangers;
