@@ -1,13 +1,13 @@
 //! A frozen letter as the bytes that leave: the same at every attempt.
 
-use std::borrow::Cow;
 use std::time::{Duration, UNIX_EPOCH};
 
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
-use lettre::message::{Attachment, Body, Mailbox as Named, MultiPart, SinglePart};
+use lettre::message::{Attachment, Body, Mailbox as Named, MultiPart};
 use lettre::{Address, Message};
 use sha2::{Digest, Sha256};
 
+use super::body::{base64, text_part};
 use crate::model::{Letter, Mailbox, hex, plain_text};
 use crate::openpgp::Signer;
 
@@ -48,8 +48,7 @@ pub(super) fn build(letter: &Letter, signer: Option<&Signer>) -> Result<Vec<u8>,
                     attachment.name
                 ));
             }
-            _ => encoded(attachment.content.clone(), ContentTransferEncoding::Base64)
-                .map_err(|why| format!("{}: {why}", attachment.name))?,
+            _ => base64(&attachment.content),
         };
         whole = whole.singlepart(Attachment::new(attachment.name.clone()).body(body, media_type));
     }
@@ -144,92 +143,6 @@ pub(super) fn named(name: &str, mailbox: &Mailbox) -> Result<Named, String> {
     Ok(Named::new((!name.is_empty()).then_some(name), address))
 }
 
-/// Quoted-printable reads well in the raw for Latin scripts; for others base64 is half as long.
-pub(super) fn text_part(text: &str, media_type: ContentType) -> Result<SinglePart, String> {
-    let text = match text.contains('\r') {
-        true => Cow::Owned(text.replace("\r\n", "\n").replace('\r', "")),
-        false => Cow::Borrowed(text),
-    };
-    let foreign = text.bytes().filter(|byte| !byte.is_ascii()).count();
-    let body = if foreign * 6 > text.len() {
-        let text = text.replace('\n', "\r\n").into_bytes();
-        encoded(text, ContentTransferEncoding::Base64)?
-    } else {
-        let kept = quoted_printable(&text)?;
-        Body::dangerous_pre_encoded(kept, ContentTransferEncoding::QuotedPrintable)
-    };
-    Ok(SinglePart::builder().header(media_type).body(body))
-}
-
-fn encoded(bytes: Vec<u8>, encoding: ContentTransferEncoding) -> Result<Body, String> {
-    Body::new_with_encoding(bytes, encoding).map_err(|_| "a body cannot be encoded".to_owned())
-}
-
-/// The library takes ten times as long for a line that needs no soft line break.
-fn quoted_printable(text: &str) -> Result<Vec<u8>, String> {
-    let mut kept = Vec::with_capacity(text.len() + text.len() / 8);
-    for (number, line) in text.split('\n').enumerate() {
-        if number > 0 {
-            kept.extend_from_slice(b"\r\n");
-        }
-        let begin = kept.len();
-        if !fits(line.as_bytes(), &mut kept) {
-            kept.truncate(begin);
-            let line = line.as_bytes().to_vec();
-            let line = encoded(line, ContentTransferEncoding::QuotedPrintable)?;
-            without_from(&line.into_vec(), &mut kept);
-        }
-    }
-    Ok(kept)
-}
-
-const FROM: &[u8] = b"From ";
-
-/// The longest encoded line (RFC 2045 6.7), without its end.
-const ENCODED: usize = 76;
-
-/// In capitals (RFC 2045 6.7, rule 1).
-const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-
-/// Adds the line as quoted-printable has it (RFC 2045 6.7); false where it is too long for one, or ends or
-/// begins as none may.
-fn fits(line: &[u8], kept: &mut Vec<u8>) -> bool {
-    let begin = kept.len();
-    let may_stand = !matches!(line.last(), Some(b' ' | b'\t')) && !line.starts_with(FROM);
-    if line.len() > ENCODED || !may_stand {
-        return false;
-    }
-    let is_plain = |byte: u8| matches!(byte, b'\t' | b' '..=b'~') && byte != b'=';
-    // Without a way out in the middle, many bytes are looked at in one step.
-    if line.iter().fold(true, |all, byte| all & is_plain(*byte)) {
-        kept.extend_from_slice(line);
-        return true;
-    }
-    for byte in line {
-        if is_plain(*byte) {
-            kept.push(*byte);
-        } else {
-            let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
-            kept.extend([b'=', DIGITS[high], DIGITS[low]]);
-        }
-    }
-    kept.len() - begin <= ENCODED
-}
-
-/// Mailboxes of old put `>` before a line that begins with `From `, and so break the signature over it
-/// (RFC 3156 3). A soft line break after the word, unlike an escape, makes no line longer.
-fn without_from(encoded: &[u8], kept: &mut Vec<u8>) {
-    for line in encoded.split_inclusive(|byte| *byte == b'\n') {
-        match line.strip_prefix(FROM) {
-            Some(rest) => {
-                kept.extend_from_slice(b"From=\r\n ");
-                kept.extend_from_slice(rest);
-            }
-            None => kept.extend_from_slice(line),
-        }
-    }
-}
-
 /// RFC 3282; a letter in another language has the English below.
 fn languages(letter: &Letter) -> String {
     match letter.locale.as_str() {
@@ -303,24 +216,6 @@ mod tests {
         }
         assert!(text.contains("Reply-To: ") && text.contains("<desk@agency.example>"));
         assert!(!text.contains("b-lw-000042"), "the envelope stays outside");
-    }
-
-    #[test]
-    fn lines_that_stay_are_encoded_as_the_library_would() {
-        let long = "word ".repeat(40);
-        for text in [
-            "",
-            "plain\n\n  indented, with = and \u{e4}\nends in a space \nand\ta tab\t\n.\n",
-            &format!("{}\n{}\n{}", "a".repeat(76), "a".repeat(77), long),
-            &format!("{}\u{e4}{}\n", "b".repeat(75), "c".repeat(80)),
-        ] {
-            let whole = text.replace('\n', "\r\n").into_bytes();
-            let whole = encoded(whole, ContentTransferEncoding::QuotedPrintable).unwrap();
-            let kept = String::from_utf8(quoted_printable(text).unwrap()).unwrap();
-            assert_eq!(kept, String::from_utf8(whole.into_vec()).unwrap());
-        }
-        let kept = quoted_printable("From x\nFrom\nfrom From y").unwrap();
-        assert_eq!(kept, b"From=\r\n x\r\nFrom\r\nfrom From y");
     }
 
     #[test]

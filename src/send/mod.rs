@@ -4,6 +4,7 @@ mod ahead;
 mod answer;
 mod bare;
 mod batch;
+mod body;
 mod brake;
 mod breaker;
 mod courier;

@@ -5,8 +5,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use lettre::Message;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 
+use super::body::text_part;
 use super::courier::Courier;
-use super::message::{named, text_part};
+use super::message::named;
 use crate::model::{Clock, Letter, Mailbox, OutcomeKind, Timestamp, plain_text};
 
 /// A plain message.
