@@ -94,6 +94,8 @@
 //!   the same one.
 //! - *The ledger.* `send` commits what all its connections have to say in one transaction at a time; each waits for
 //!   its own facts. So a killed worker leaves at most one letter a connection in doubt, and one fsync serves all.
+//! - *Haste comes after the beginning.* While the last letters of a batch leave, the next is claimed and built; but
+//!   the first two hundred of a campaign are looked at by themselves, for then it may still have to be paused.
 //! - *A letter's fate is not its place in the queue.* The queue ends where the next mail server takes a letter. What
 //!   is heard after that is worked out anew from all reports at each change, so that a report that staff put right
 //!   leaves no trace.

@@ -1,4 +1,4 @@
-//! One batch of deliveries, worked off over several connections side by side.
+//! A batch of deliveries, and what is taken ahead, worked off over several connections side by side.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

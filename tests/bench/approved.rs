@@ -143,7 +143,7 @@ impl Campaign {
     }
 
     /// A run that left letters behind would be a fast one.
-    fn all_accepted(&self) -> Result<()> {
+    pub(crate) fn all_accepted(&self) -> Result<()> {
         let runtime = Runtime::new()?;
         let state = runtime.block_on(async {
             let store = Store::open(&self.url).await?;
