@@ -34,7 +34,7 @@ const HOMES: [(&str, &[&str]); 32] = [
     ("async_imap", &["track"]),
     ("axum", &["web"]),
     ("backoff", &["retry"]),
-    ("base64", &["compose"]),
+    ("base64", &["compose", "send"]),
     ("chardetng", &["resolve", "track"]),
     ("clap", &["cli"]),
     ("croner", &["model"]),
