@@ -92,8 +92,9 @@ impl<'a> Desk<'a> {
                     || path.to_ascii_lowercase().contains("mailer-daemon")
             }),
         };
-        let is_daemon = is_written_by_daemon(header)
-            && !is_postmasters_answer(header, &subject, is_null_sender);
+        let is_daemon = base > 0
+            || is_written_by_daemon(header)
+                && !is_postmasters_answer(header, &subject, is_null_sender);
         let heard = &report[..floor(&report, HEARD)];
         let own = own(heard);
         Self {
@@ -207,17 +208,19 @@ fn base(frame: &Frame) -> u8 {
         && inner.is_some_and(|part| is_report(&Fields::of_header(&part.decoded())));
     let header = &frame.header;
     // List managers hand on what they do not understand.
-    let is_handed_on = header.has("x-list-administrivia")
-        || header
-            .decoded("subject")
-            .to_ascii_lowercase()
-            .contains("bounce notification");
+    let is_list_mail = header.has("x-list-administrivia");
+    let is_called_bounce = header
+        .decoded("subject")
+        .to_ascii_lowercase()
+        .contains("bounce notification");
+    let is_handed_on = is_list_mail || is_called_bounce;
     let says_nothing = || {
         frame
             .texts_of(0)
             .all(|(part, text)| !part.is_text() || text.trim().len() < 200)
     };
-    u8::from(is_wrapped && (is_handed_on || says_nothing()))
+    let is_known = is_list_mail && is_called_bounce && !has_report && inner.is_some();
+    u8::from(is_known || is_wrapped && (is_handed_on || says_nothing()))
 }
 
 /// What stands behind the first paragraph that has fields.
